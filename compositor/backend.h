@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a back end (kms/, window/, headless.c) gives to the compositor: outputs, and access to the
+ * session where there is one. Each is a whole folder or file behind this interface.
+ */
+#ifndef COMPOSITOR_BACKEND_H
+#define COMPOSITOR_BACKEND_H
+
+#include "compositor/compositor.h"
+#include "compositor/output.h"
+
+struct backend;
+
+/* To the compositor, from the loop's thread. */
+struct backend_events {
+	void (*output_added)(struct output *output, void *data);   /* initialised, not yet enabled */
+	void (*output_removed)(struct output *output, void *data); /* before it is destroyed */
+	void (*active)(bool active, void *data);
+	const struct compositor_handlers *handlers; /* input of the window back end goes straight */
+	void *handlers_data;
+	const struct output_painter *painter;
+	void *data;
+};
+
+struct backend_ops {
+	/* Unused functions are NULL: the compositor answers -ENOTSUP. */
+	int (*switch_vt)(struct backend *backend, unsigned int vt);
+	int (*open_device)(struct backend *backend, const char *path);
+	void (*close_device)(struct backend *backend, int fd);
+	const char *(*seat_name)(struct backend *backend);
+	int (*export_fd)(struct backend *backend, struct output *output);
+	/* The pixels that the output shows, for screenshots: a pixman image to be unreferenced. */
+	pixman_image_t *(*read_pixels)(struct backend *backend, struct output *output);
+	void (*destroy)(struct backend *backend);
+};
+
+struct backend {
+	const struct backend_ops *ops;
+};
+
+/* Each logs one sentence with the remedy when it fails. events must outlive the back end. */
+int headless_backend_create(sd_event *event, const struct compositor_options *options,
+			    const struct backend_events *events, struct backend **out);
+int kms_backend_create(sd_event *event, const struct compositor_options *options,
+		       const struct backend_events *events, struct backend **out);
+int window_backend_create(sd_event *event, const struct compositor_options *options,
+			  const struct backend_events *events, struct backend **out);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames to screens. The compositor owns the session (on kms), the outputs, the renderer and the
+ * scene, and shows what it is told: one guest, or the switcher's grid of all of them, with overlay
+ * lines on top. It asks no guest and waits for none: at each vblank it shows what is there.
+ */
+#ifndef COMPOSITOR_COMPOSITOR_H
+#define COMPOSITOR_COMPOSITOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "capture/frame_source.h"
+
+enum compositor_backend {
+	COMPOSITOR_BACKEND_KMS,
+	COMPOSITOR_BACKEND_WINDOW,
+	COMPOSITOR_BACKEND_HEADLESS,
+	COMPOSITOR_BACKEND_COUNT
+};
+
+/* Plain data; strings are copied. */
+struct compositor_options {
+	enum compositor_backend backend;
+	uint32_t width, height; /* headless and window; 0: a default */
+	uint32_t refresh_mhz;   /* headless; 0: 60000 */
+	const char *renderer;   /* kms: "auto", "pixman" or "gl"; NULL is "auto" */
+	const char *card;       /* kms: a /dev/dri/cardN, or NULL for the boot card */
+	bool software_cursor;   /* kms: never use the cursor plane */
+};
+
+/*
+ * What the back end reports. Codes are evdev's (linux/input-event-codes.h), times are
+ * CLOCK_MONOTONIC in nanoseconds, positions are pixels of the output, wheel steps are 120ths of a
+ * click. kms reports only active and outputs_changed: its input comes through libinput in input/.
+ */
+struct compositor_handlers {
+	void (*key)(void *data, uint32_t code, bool pressed, uint64_t time_ns);
+	void (*button)(void *data, uint32_t code, bool pressed, uint64_t time_ns);
+	void (*motion)(void *data, double x, double y, double dx, double dy, uint64_t time_ns);
+	void (*wheel)(void *data, int32_t vertical, int32_t horizontal, uint64_t time_ns);
+	void (*keyboard_lost)(void *data);          /* the window lost the keyboard */
+	void (*close_requested)(void *data);        /* the window was closed */
+	void (*active)(void *data, bool active);    /* the session got or lost its screen (VT) */
+	void (*outputs_changed)(void *data);        /* plugged, unplugged, another mode */
+	void (*presented)(void *data, uint64_t vblank_ns, uint64_t sequence); /* may be NULL */
+};
+
+/* One guest as the scene shows it. Strings are copied, the source is not owned and must be taken
+ * out with compositor_remove_guest() before it dies. */
+struct scene_guest {
+	const char *name;
+	unsigned int slot;
+	struct frame_source *source; /* may be NULL */
+	const char *state;           /* "running", "paused", … shown in the switcher */
+	const char *reason;          /* why it is not alive, or NULL; a guest with a reason is grey */
+};
+
+struct compositor;
+
+/* Fails with one logged sentence and -errno, nothing half-started. */
+int compositor_create(sd_event *event, const struct compositor_options *options,
+		      const struct compositor_handlers *handlers, void *data,
+		      struct compositor **out);
+void compositor_destroy(struct compositor *compositor); /* NULL is legal */
+
+/* Guests are known by an id of the caller's choosing (not 0). */
+int compositor_set_guest(struct compositor *compositor, uint32_t id,
+			 const struct scene_guest *guest);
+void compositor_remove_guest(struct compositor *compositor, uint32_t id);
+
+/* Shows this guest on every output from the next vblank on; 0 shows an empty desk. */
+void compositor_show_guest(struct compositor *compositor, uint32_t id);
+
+/* Opens or closes the switcher over all guests; keys and pointer for it come in by
+ * compositor_switcher_*(). */
+void compositor_show_switcher(struct compositor *compositor, bool open);
+bool compositor_switcher_open(const struct compositor *compositor);
+/* Moves the selection by columns and rows. */
+void compositor_switcher_move(struct compositor *compositor, int dx, int dy);
+void compositor_switcher_select(struct compositor *compositor, uint32_t id);
+/* Type-to-filter: the text so far, UTF-8; NULL clears it. */
+void compositor_switcher_filter(struct compositor *compositor, const char *text);
+/* Pointer over the switcher, in output pixels; returns the guest under it or 0. */
+uint32_t compositor_switcher_pointer(struct compositor *compositor, double x, double y);
+/* The selected guest that the filter lets through, or 0. */
+uint32_t compositor_switcher_selected(const struct compositor *compositor);
+
+/* A short line that goes by itself (name toast, notices); NULL takes it away. */
+void compositor_toast(struct compositor *compositor, const char *text);
+/* A line that stays until it is replaced or cleared with NULL, e.g. why the guest gets no keys. */
+void compositor_notice(struct compositor *compositor, const char *text);
+/* The table of all chords, as lines "keys\tmeaning\n"; NULL hides it. */
+void compositor_help(struct compositor *compositor, const char *lines);
+
+/* Where the guest in front is: its picture's rectangle in pixels of the first output and the size
+ * of its frame, for the pointer. False while it shows no frame. */
+struct compositor_placement {
+	int32_t x, y;
+	uint32_t width, height;
+	uint32_t frame_width, frame_height;
+};
+bool compositor_placement(const struct compositor *compositor, struct compositor_placement *out);
+
+/* Size of the first output, or of the last one that there was. */
+void compositor_output_size(const struct compositor *compositor, uint32_t *width,
+			    uint32_t *height);
+
+/* Switches the virtual terminal (kms). -ENOTSUP elsewhere. */
+int compositor_switch_vt(struct compositor *compositor, unsigned int vt);
+
+/* Opens an input node through the session (kms), for libinput; -errno. The device is closed by
+ * compositor_close_device(). -ENOTSUP elsewhere. */
+int compositor_open_device(struct compositor *compositor, const char *path);
+void compositor_close_device(struct compositor *compositor, int fd);
+const char *compositor_seat_name(const struct compositor *compositor); /* "seat0", … */
+
+/*
+ * A PNG of what the first output shows now (id 0), or of one guest's last picture alone, without
+ * overlays, written to fd by the calling thread: fd must be a memfd or a regular file. 0 or -errno.
+ */
+int compositor_screenshot(struct compositor *compositor, uint32_t id, int fd);
+
+/* headless: a memfd, to be duplicated by the caller, that holds struct headless_export
+ * (compositor/headless_export.h) followed by the pixels; -ENOTSUP elsewhere. */
+int compositor_export_fd(struct compositor *compositor);
+
+#endif

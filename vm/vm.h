@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest: its identity, its state, its QEMU process, QMP connection and peer D-Bus connection.
+ * Knows neither pixels nor keys nor sound: capture, input and audio take the peer connection from
+ * here and talk to QEMU's objects on it themselves. All calls belong to the event loop's thread.
+ */
+#ifndef VM_VM_H
+#define VM_VM_H
+
+#include <stdbool.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+
+#include "common/list.h"
+#include "vm/vm_config.h"
+
+struct vm;
+
+/*
+ * STOPPED   no QEMU. The only state in which vm_start() works.
+ * STARTING  QEMU was executed or found, QMP or the peer connection is not up yet.
+ * RUNNING   vCPUs run; the peer connection is up.
+ * PAUSED    vCPUs are stopped, by us or by QEMU itself (reason tells); the connection is up.
+ * STOPPING  an ACPI shutdown was asked for; after the deadline QEMU is told to quit, then killed.
+ * FAILED    QEMU did not start or ended by itself with an error; reason tells. vm_start() is legal.
+ */
+enum vm_state {
+	VM_STATE_STOPPED,
+	VM_STATE_STARTING,
+	VM_STATE_RUNNING,
+	VM_STATE_PAUSED,
+	VM_STATE_STOPPING,
+	VM_STATE_FAILED,
+	VM_STATE_COUNT
+};
+
+const char *vm_state_name(enum vm_state state);
+
+/* Every function may be NULL. None may destroy the vm. */
+struct vm_observer_ops {
+	/* State, reason or responsiveness changed. */
+	void (*changed)(struct vm *vm, void *data);
+	/* The peer connection is up: objects may be called on vm_peer(). */
+	void (*peer_up)(struct vm *vm, void *data);
+	/* The connection is gone; slots and messages on it must be dropped now. */
+	void (*peer_down)(struct vm *vm, void *data);
+};
+
+struct vm_observer {
+	struct list link; /* vm::observers; owned by the embedder */
+	const struct vm_observer_ops *ops;
+	void *data;
+};
+
+/*
+ * Creates a guest in state STOPPED with its runtime folder run_dir/NAME (mode 0700: qmp socket,
+ * log, pid file) and state_dir/NAME (UEFI variables). Takes ownership of the configuration, also
+ * on failure. Returns 0 or -errno.
+ */
+int vm_create(sd_event *event, struct vm_config *config, const char *run_dir,
+	      const char *state_dir, struct vm **out);
+
+/* Lets go of the guest: closes the connections; a running QEMU goes on. NULL is legal. */
+void vm_destroy(struct vm *vm);
+
+void vm_add_observer(struct vm *vm, struct vm_observer *observer);
+void vm_remove_observer(struct vm_observer *observer);
+
+const char *vm_name(const struct vm *vm);
+unsigned int vm_slot(const struct vm *vm);
+enum vm_state vm_get_state(const struct vm *vm);
+/* One sentence why the state is what it is, or NULL. Lives until the next change. */
+const char *vm_reason(const struct vm *vm);
+const struct vm_config *vm_get_config(const struct vm *vm);
+/* QEMU's process, or 0. */
+pid_t vm_pid(const struct vm *vm);
+
+/* Takes over a QEMU that still runs from an earlier seat, if there is one. Returns 1 when found,
+ * 0 when not, or -errno. Connecting goes on in the loop. */
+int vm_adopt(struct vm *vm);
+
+int vm_start(struct vm *vm);    /* -EALREADY when it runs */
+int vm_shutdown(struct vm *vm); /* ACPI, then force after VM_SHUTDOWN_DEADLINE_SEC */
+int vm_kill(struct vm *vm);     /* QMP quit, SIGKILL when it does not answer */
+int vm_reset(struct vm *vm);
+int vm_pause(struct vm *vm);
+int vm_resume(struct vm *vm);
+
+#define VM_SHUTDOWN_DEADLINE_SEC 30
+#define VM_HUNG_AFTER_USEC (2 * 1000 * 1000)
+
+/* The peer D-Bus connection, or NULL while it is down. Not a new reference. */
+sd_bus *vm_peer(const struct vm *vm);
+
+/*
+ * Sends a method call on the peer connection and watches the answer: with none after
+ * VM_HUNG_AFTER_USEC the guest counts as hung until it answers something again (there is no
+ * periodic ping). The callback, which may be NULL, gets the reply or an error, or nothing at all
+ * after peer_down. slot, which may be NULL, is as in sd_bus_call_async(). Returns 0 or -errno;
+ * -ENOBUFS when the connection's write queue is full, -ENOTCONN while it is down.
+ */
+int vm_peer_call(struct vm *vm, sd_bus_message *call, sd_bus_message_handler_t callback,
+		 void *data, sd_bus_slot **slot);
+
+/* The same without an answer (NO_REPLY_EXPECTED): never waited for. */
+int vm_peer_send(struct vm *vm, sd_bus_message *call);
+
+/* True while a request of ours has gone unanswered for VM_HUNG_AFTER_USEC. */
+bool vm_is_hung(const struct vm *vm);
+
+/* For those who talk to QEMU by other means (a display listener): something arrived, it lives. */
+void vm_note_alive(struct vm *vm);
+
+#endif

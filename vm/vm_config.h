@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* What a guest is made of, as its ini file says it; see baton.conf(5). Plain data. */
+#ifndef VM_VM_CONFIG_H
+#define VM_VM_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/ini.h"
+
+enum vm_os { VM_OS_LINUX, VM_OS_WINDOWS, VM_OS_OTHER, VM_OS_COUNT };
+enum vm_firmware { VM_FIRMWARE_BIOS, VM_FIRMWARE_UEFI, VM_FIRMWARE_COUNT };
+
+#define VM_SLOT_MAX 9 /* host key + 1..9; 0 is "no slot" */
+
+struct vm_config {
+	char *name; /* [A-Za-z0-9][A-Za-z0-9._-]{0,62}: it names folders and D-Bus objects */
+	unsigned int slot;
+	uint64_t memory_mib;
+	unsigned int cpus;
+	enum vm_os os;
+	enum vm_firmware firmware;
+	char **disks;  /* NULL-terminated, may be NULL */
+	char **cdroms; /* NULL-terminated, may be NULL */
+	char *kernel, *initrd, *append;
+	char *net;        /* "user", "none" or "tap:NAME" */
+	char **qemu_args; /* free extra arguments, checked by vm_config_check() */
+	char *attach;     /* QMP socket of a QEMU that runs already, instead of all of the above */
+	bool autostart;   /* start with the seat; default yes */
+};
+
+/* A configuration with every default and the given name (copied); NULL without memory. */
+struct vm_config *vm_config_create(const char *name);
+void vm_config_destroy(struct vm_config *config);
+
+/*
+ * Reads [vm] of one ini file; a missing name is the file's base name. Relative paths are relative
+ * to the file. All mistakes, also of vm_config_check(), go to the report. Returns 0 or -errno.
+ */
+int vm_config_load(const char *path, struct ini_report *report, struct vm_config **out);
+
+/* Every *.ini of a folder in the order of names; slots that are taken twice are mistakes, guests
+ * without a slot get the lowest free one. Appends to *out, an array of *n. */
+int vm_config_load_dir(const char *path, struct ini_report *report, struct vm_config ***out,
+		       size_t *n);
+
+/*
+ * A guest from one file on the command line of "baton run": *.iso boots as a CD, anything else is
+ * a disk; its name is derived from the file's.
+ */
+int vm_config_from_file(const char *path, struct ini_report *report, struct vm_config **out);
+
+/*
+ * Finds what would not work before anything is started: files that do not exist or cannot be
+ * read, extra arguments that weaken -sandbox or set a second display, absent UEFI firmware.
+ */
+int vm_config_check(const struct vm_config *config, const char *file, struct ini_report *report);
+
+#endif
