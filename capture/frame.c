@@ -3,7 +3,7 @@
 #include "capture/frame.h"
 
 #include <assert.h>
-#include <drm/drm_fourcc.h>
+#include <drm_fourcc.h>
 
 struct frame *frame_lock(struct frame *frame)
 {

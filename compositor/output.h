@@ -78,12 +78,14 @@ struct output {
 	uint32_t width, height;
 	uint32_t refresh_mhz;
 	enum output_state state;
-	sd_event_source *timer;
-	uint64_t last_vblank_ns;
+	sd_event_source *timer;  /* draws just before a vblank */
+	sd_event_source *soon;   /* draws in this turn of the loop */
+	uint64_t last_vblank_ns; /* may lie ahead where the vblank is computed, not awaited */
+	uint64_t replaced_ns;    /* the vblank for which a drawn picture was drawn once more */
 	uint64_t draw_ns;    /* how long drawing took lately (decaying maximum) */
 	uint64_t sequence;   /* frames presented */
 	bool needs_frame;    /* damage arrived */
-	bool immediate_present; /* the vblank of a commit is computed, not awaited (headless) */
+	bool repaint_all;    /* enabled anew: nothing that is on it can be relied on */
 };
 
 /* Fills in the clock; state OFF. painter must outlive the output. 0 or -errno. */

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The frame source over QEMU's D-Bus display: keeps one listener registered while it is watched
+ * and the guest can answer, and keeps the last frame when not.
+ *
+ * Shared memory outlives the listener: an unwatched source still holds the mapping that the guest
+ * draws into, so a switch to it shows a picture of now before the new listener says anything.
+ */
+#include "capture/dbus_source.h"
+
+#include <drm_fourcc.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/dbus_listener.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+
+/* Millimetres for a screen of 96 dots per inch: what desktops take as scale 1. */
+#define PIXELS_TO_MM(pixels) ((uint16_t)((pixels) * 254 / 960))
+
+struct dbus_source {
+	struct frame_source base;
+	sd_event *event;
+	struct vm *vm;
+	struct vm_observer observer;
+	struct dbus_listener *listener;
+	/* Broken protocol: this QEMU gets no second chance, the next one does. */
+	const char *outlawed;
+	uint32_t wanted_width, wanted_height; /* 0: nobody asked */
+	int32_t cursor_hot_x, cursor_hot_y;
+};
+
+static struct dbus_source *dbus_source_of(struct frame_source *source)
+{
+	return container_of(source, struct dbus_source, base);
+}
+
+/* ---- frames that we own: pixels that came as bytes ---- */
+
+struct copy_frame {
+	struct frame base;
+	pixman_image_t *image;
+};
+
+static void copy_frame_release(struct frame *frame)
+{
+	struct copy_frame *copy = container_of(frame, struct copy_frame, base);
+
+	pixman_image_unref(copy->image);
+	free(copy);
+}
+
+static struct frame *copy_frame_create(uint32_t width, uint32_t height)
+{
+	struct copy_frame *copy = calloc(1, sizeof(*copy));
+
+	if (!copy) {
+		return NULL;
+	}
+	copy->image = pixman_image_create_bits(PIXMAN_x8r8g8b8, (int)width, (int)height, NULL, 0);
+	if (!copy->image) {
+		free(copy);
+		return NULL;
+	}
+	copy->base = (struct frame){
+		.kind = FRAME_SHM,
+		.width = width,
+		.height = height,
+		.fourcc = DRM_FORMAT_XRGB8888,
+		.stride = (uint32_t)pixman_image_get_stride(copy->image),
+		.pixels = (const uint8_t *)pixman_image_get_data(copy->image),
+		.locks = 1,
+		.release = copy_frame_release,
+	};
+	return &copy->base;
+}
+
+static bool is_copy_frame(const struct frame *frame)
+{
+	return frame && frame->release == copy_frame_release;
+}
+
+/* ---- what the listener brings ---- */
+
+static bool same_picture(const struct frame *a, const struct frame *b)
+{
+	return a && a->kind == FRAME_SHM && a->release == b->release && a->pixels == b->pixels &&
+	       a->width == b->width && a->height == b->height && a->stride == b->stride &&
+	       a->fourcc == b->fourcc;
+}
+
+static const pixman_box32_t everything = { 0, 0, FRAME_SIDE_MAX, FRAME_SIDE_MAX };
+
+static void handle_frame(struct frame *frame, void *data)
+{
+	struct dbus_source *source = data;
+
+	/* A new listener on an old picture: what is on screen may be behind, but it is the same. */
+	if (same_picture(source->base.frame, frame)) {
+		frame_unlock(frame);
+		frame_source_damage(&source->base, &everything);
+		return;
+	}
+	frame_source_set_frame(&source->base, frame);
+}
+
+static void handle_pixels(bool whole, const pixman_box32_t *box, pixman_image_t *image,
+			  void *data)
+{
+	struct dbus_source *source = data;
+	struct frame *frame = source->base.frame;
+	struct copy_frame *copy;
+	uint32_t width = (uint32_t)(box->x2 - box->x1), height = (uint32_t)(box->y2 - box->y1);
+	bool fresh = whole && !(is_copy_frame(frame) && frame->width == width &&
+				frame->height == height);
+
+	if (fresh) {
+		frame = copy_frame_create(width, height);
+		if (!frame) {
+			return;
+		}
+	} else if (!is_copy_frame(frame)) {
+		return; /* an update before any scan-out: legal, and of no use */
+	}
+	copy = container_of(frame, struct copy_frame, base);
+	pixman_image_composite32(PIXMAN_OP_SRC, image, NULL, copy->image, 0, 0, 0, 0, box->x1,
+				 box->y1, (int)width, (int)height);
+	if (fresh) {
+		frame_source_set_frame(&source->base, frame);
+	} else {
+		frame_source_damage(&source->base, box);
+	}
+}
+
+static void handle_damage(const pixman_box32_t *box, void *data)
+{
+	struct dbus_source *source = data;
+
+	frame_source_damage(&source->base, box);
+}
+
+static void handle_disabled(void *data)
+{
+	struct dbus_source *source = data;
+
+	frame_source_set_frame(&source->base, NULL);
+}
+
+/* QEMU tells the position of the image's corner; the source's state is that of the hot spot. */
+static void handle_cursor(struct cursor_image *image, int32_t hot_x, int32_t hot_y, void *data)
+{
+	struct dbus_source *source = data;
+	struct cursor_state *cursor = &source->base.cursor;
+
+	cursor->x += hot_x - source->cursor_hot_x;
+	cursor->y += hot_y - source->cursor_hot_y;
+	source->cursor_hot_x = hot_x;
+	source->cursor_hot_y = hot_y;
+	frame_source_set_cursor(&source->base, image);
+}
+
+static void handle_cursor_moved(int32_t x, int32_t y, bool on, void *data)
+{
+	struct dbus_source *source = data;
+
+	/* Any int32 may arrive; further out than this is off every screen anyway. */
+	if (x < -FRAME_SIDE_MAX || x > FRAME_SIDE_MAX || y < -FRAME_SIDE_MAX ||
+	    y > FRAME_SIDE_MAX) {
+		on = false;
+		x = y = 0;
+	}
+	frame_source_move_cursor(&source->base, x + source->cursor_hot_x,
+				 y + source->cursor_hot_y, on);
+}
+
+/* ---- whether to listen ---- */
+
+static void source_update_listener(struct dbus_source *source);
+
+static void handle_ended(int error, const char *reason, void *data)
+{
+	struct dbus_source *source = data;
+
+	dbus_listener_destroy(source->listener);
+	source->listener = NULL;
+	if (reason) {
+		source->outlawed = reason;
+	}
+	if (error == -ETIME) {
+		log_debug("%s: no picture after registration, once more", vm_name(source->vm));
+	} else if (!reason) {
+		/* QEMU closed it: the peer connection's end follows, or it has its reasons. */
+		return;
+	}
+	source_update_listener(source);
+}
+
+static const struct dbus_listener_handlers listener_handlers = {
+	.frame = handle_frame,
+	.pixels = handle_pixels,
+	.damage = handle_damage,
+	.disabled = handle_disabled,
+	.cursor = handle_cursor,
+	.cursor_moved = handle_cursor_moved,
+	.ended = handle_ended,
+};
+
+/* Why the picture does not follow the guest, or NULL when it does. */
+static const char *source_obstacle(const struct dbus_source *source)
+{
+	if (source->outlawed) {
+		return source->outlawed;
+	}
+	if (!vm_peer(source->vm)) {
+		const char *reason = vm_reason(source->vm);
+
+		return reason ? reason : vm_state_name(vm_get_state(source->vm));
+	}
+	return vm_is_hung(source->vm) ? "does not answer" : NULL;
+}
+
+/* The one place that opens and closes listeners. */
+static void source_update_listener(struct dbus_source *source)
+{
+	const char *obstacle = source_obstacle(source);
+	int r;
+
+	/* A hung guest keeps the listener that it has: it may send again before it answers. */
+	if (!source->base.watched || source->outlawed || !vm_peer(source->vm)) {
+		dbus_listener_destroy(source->listener);
+		source->listener = NULL;
+	} else if (!source->listener && !obstacle) {
+		r = dbus_listener_create(source->event, source->vm, &listener_handlers, source,
+					 &source->listener);
+		if (r < 0) {
+			log_warning("%s: its display cannot be watched: %s", vm_name(source->vm),
+				    strerror(-r));
+		}
+	}
+	frame_source_set_live(&source->base, !obstacle, obstacle);
+}
+
+static void source_send_size(struct dbus_source *source)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+	sd_bus *peer = vm_peer(source->vm);
+	int r;
+
+	if (!peer || !source->wanted_width) {
+		return;
+	}
+	r = sd_bus_message_new_method_call(peer, &call, NULL, "/org/qemu/Display1/Console_0",
+					   "org.qemu.Display1.Console", "SetUIInfo");
+	if (r >= 0) {
+		r = sd_bus_message_append(call, "qqiiuu", PIXELS_TO_MM(source->wanted_width),
+					  PIXELS_TO_MM(source->wanted_height), 0, 0,
+					  source->wanted_width, source->wanted_height);
+	}
+	if (r >= 0) {
+		/* Devices without an EDID of their own refuse; there is nobody to tell. */
+		r = vm_peer_send(source->vm, call);
+	}
+	if (r < 0) {
+		log_debug("%s: no size asked for: %s", vm_name(source->vm), strerror(-r));
+	}
+}
+
+static void handle_vm_changed(struct vm *vm, void *data)
+{
+	(void)vm;
+	source_update_listener(data);
+}
+
+static void handle_peer_up(struct vm *vm, void *data)
+{
+	struct dbus_source *source = data;
+
+	(void)vm;
+	source->outlawed = NULL;
+	source_send_size(source);
+	source_update_listener(source);
+}
+
+static void handle_peer_down(struct vm *vm, void *data)
+{
+	struct dbus_source *source = data;
+
+	(void)vm;
+	dbus_listener_destroy(source->listener);
+	source->listener = NULL;
+	source_update_listener(source);
+}
+
+static const struct vm_observer_ops vm_ops = {
+	.changed = handle_vm_changed,
+	.peer_up = handle_peer_up,
+	.peer_down = handle_peer_down,
+};
+
+static void dbus_source_set_watched(struct frame_source *base, bool watched)
+{
+	(void)watched;
+	source_update_listener(dbus_source_of(base));
+}
+
+static void dbus_source_request_size(struct frame_source *base, uint32_t width, uint32_t height)
+{
+	struct dbus_source *source = dbus_source_of(base);
+
+	if (source->wanted_width == width && source->wanted_height == height) {
+		return;
+	}
+	source->wanted_width = width;
+	source->wanted_height = height;
+	source_send_size(source);
+}
+
+static void dbus_source_destroy(struct frame_source *base)
+{
+	struct dbus_source *source = dbus_source_of(base);
+
+	vm_remove_observer(&source->observer);
+	dbus_listener_destroy(source->listener);
+	frame_source_finish(base);
+	sd_event_unref(source->event);
+	free(source);
+}
+
+static const struct frame_source_ops dbus_source_ops = {
+	.set_watched = dbus_source_set_watched,
+	.request_size = dbus_source_request_size,
+	.destroy = dbus_source_destroy,
+};
+
+int dbus_source_create(sd_event *event, struct vm *vm, struct frame_source **out)
+{
+	struct dbus_source *source = calloc(1, sizeof(*source));
+
+	if (!source) {
+		return -ENOMEM;
+	}
+	frame_source_init(&source->base, &dbus_source_ops);
+	source->event = sd_event_ref(event);
+	source->vm = vm;
+	source->observer.ops = &vm_ops;
+	source->observer.data = source;
+	vm_add_observer(vm, &source->observer);
+	source_update_listener(source);
+	*out = &source->base;
+	return 0;
+}
