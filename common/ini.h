@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Configuration files: "[section] key = value" read through inih against a table of known keys.
- * Every mistake is collected with its file, line, key and what would be right, so that one run of
+ * Configuration files: "[section]", "key = value" and comment lines that begin with # or ;, read
+ * against a table of known keys. A value goes on to the end of its line, whatever its length; a
+ * comment behind it would be part of it. Every mistake is collected with its file, line, key and what would be right, so that one run of
  * check-config shows them all. Knows no key itself: the folder that owns the settings owns the
  * table.
  */
@@ -25,11 +26,11 @@ struct ini_key {
 	ini_parse_fn parse;
 };
 
-/* Collected mistakes; print each with ini_report_print() or look at them for tests. */
+/* Collected mistakes, for printing one a line. */
 struct ini_report *ini_report_create(void);
 void ini_report_destroy(struct ini_report *report);
 size_t ini_report_count(const struct ini_report *report);
-/* "FILE:LINE: KEY: message"; line 0 is left out. The string lives as long as the report. */
+/* "FILE:LINE: KEY: message"; a line 0, a NULL file or key is left out. Lives as the report. */
 const char *ini_report_line(const struct ini_report *report, size_t i);
 __attribute__((format(printf, 5, 6))) void ini_report_add(struct ini_report *report,
 							  const char *file, int line,
@@ -42,6 +43,10 @@ __attribute__((format(printf, 5, 6))) void ini_report_add(struct ini_report *rep
  */
 int ini_load(const char *path, const struct ini_key keys[], void *settings,
 	     struct ini_report *report);
+
+/* The line of the index-th (from 0) occurrence of a key, for mistakes that are found later; 0 when
+ * there is none. */
+int ini_find_line(const char *path, const char *section, const char *key, unsigned int index);
 
 /* Field parsers. Strings are allocated; the settings struct owns and frees them. */
 int ini_parse_string(const char *value, void *field, char *expected, size_t size);  /* char * */

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* File descriptors and small files: what the folders share. No call here waits on a peer. */
+#ifndef COMMON_FD_H
+#define COMMON_FD_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Connects to a listening unix socket without waiting. Returns a non-blocking, close-on-exec
+ * descriptor or -errno: -ENAMETOOLONG (over 107 bytes), -ENOENT, -ECONNREFUSED (nobody listens),
+ * -EAGAIN (its backlog is full). */
+int unix_connect(const char *path);
+
+/* Replaces what lies at path by a listening socket of mode 0600. Returns a non-blocking,
+ * close-on-exec descriptor or -errno. */
+int unix_listen(const char *path, int backlog);
+
+/* Creates a folder of mode 0700 unless it is there. -ENOTDIR or -EPERM when what is there is no
+ * folder of ours, so that nobody else can have prepared it. */
+int mkdir_private(const char *path);
+
+/* Reads at most the last size - 1 bytes of a file into buffer and terminates it. Returns the
+ * number of bytes or -errno. */
+ssize_t file_read_tail(const char *path, char *buffer, size_t size);
+
+/* Writes a file as a whole: the old or the new content is there at any time. */
+int file_write(const char *path, const char *content, size_t size);
+
+#endif

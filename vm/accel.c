@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+/* Chooses KVM or TCG; see accel.h. */
+#include "vm/accel.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "vm/kvm_probe.h"
+
+static enum accel known_accel = ACCEL_UNKNOWN;
+
+struct accel_probe {
+	int pidfd;
+	sd_event_source *exit;
+	sd_event_source *deadline;
+	accel_probe_fn done;
+	void *data;
+};
+
+enum accel accel_get(void)
+{
+	return known_accel;
+}
+
+const char *accel_name(enum accel accel)
+{
+	return accel == ACCEL_KVM ? "kvm" : "tcg";
+}
+
+static void probe_end(struct accel_probe *probe, enum kvm_probe found)
+{
+	sd_event_source_set_enabled(probe->exit, SD_EVENT_OFF);
+	sd_event_source_set_enabled(probe->deadline, SD_EVENT_OFF);
+	if (known_accel == ACCEL_UNKNOWN && found != KVM_PROBE_USABLE) {
+		log_warning("guests run under TCG, in software and slowly: %s",
+			    kvm_probe_text(found));
+	}
+	known_accel = found == KVM_PROBE_USABLE ? ACCEL_KVM : ACCEL_TCG;
+	probe->done(probe->data, known_accel);
+}
+
+static int handle_exit(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	siginfo_t info = { 0 };
+	enum kvm_probe found = KVM_PROBE_NO_RUN; /* also when it died of a signal */
+
+	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG) == 0 &&
+	    info.si_code == CLD_EXITED && info.si_status < KVM_PROBE_COUNT) {
+		found = (enum kvm_probe)info.si_status;
+	}
+	probe_end(data, found);
+	return 0;
+}
+
+static int handle_deadline(sd_event_source *source, uint64_t usec, void *data)
+{
+	probe_end(data, KVM_PROBE_NO_ANSWER);
+	return 0;
+}
+
+/* Reaps the child later if the kernel keeps it: SIGKILL works when the kernel lets go of it. */
+void accel_probe_destroy(struct accel_probe *probe)
+{
+	if (!probe) {
+		return;
+	}
+	sd_event_source_disable_unref(probe->exit);
+	sd_event_source_disable_unref(probe->deadline);
+	if (probe->pidfd >= 0) {
+		siginfo_t info;
+
+		pidfd_send_signal(probe->pidfd, SIGKILL, NULL, 0);
+		waitid(P_PIDFD, (id_t)probe->pidfd, &info, WEXITED | WNOHANG);
+		close(probe->pidfd);
+	}
+	free(probe);
+}
+
+/* The child calls nothing but kvm_probe(), which is safe in a fork of a program with threads. */
+static int probe_fork(struct accel_probe *probe)
+{
+	pid_t pid = fork();
+
+	if (pid < 0) {
+		return -errno;
+	}
+	if (pid == 0) {
+		_exit((int)kvm_probe());
+	}
+	probe->pidfd = pidfd_open(pid, 0);
+	return probe->pidfd < 0 ? -errno : 0;
+}
+
+DEFINE_CLEANUP(struct accel_probe *, accel_probe_destroy)
+
+int accel_probe_create(sd_event *event, accel_probe_fn done, void *data, struct accel_probe **out)
+{
+	_cleanup_(accel_probe_destroy_ptr) struct accel_probe *probe = calloc(1, sizeof(*probe));
+	int r;
+
+	if (!probe) {
+		return -ENOMEM;
+	}
+	probe->pidfd = -1;
+	probe->done = done;
+	probe->data = data;
+	r = probe_fork(probe);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_event_add_io(event, &probe->exit, probe->pidfd, EPOLLIN, handle_exit, probe);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_event_add_time_relative(event, &probe->deadline, CLOCK_MONOTONIC,
+				       ACCEL_PROBE_DEADLINE_USEC, 0, handle_deadline, probe);
+	if (r < 0) {
+		return r;
+	}
+	*out = take_ptr(probe);
+	return 0;
+}
