@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The outside world: the D-Bus API and the seat's configuration. Knows nothing of guests or
- * screens: seat/ hands in a table of actions and plain structs.
+ * The outside world: the D-Bus API. Knows nothing of guests or screens: seat/ hands in a table of
+ * actions and plain structs. The seat's configuration is in control/seat_config.h.
  */
 #ifndef CONTROL_CONTROL_H
 #define CONTROL_CONTROL_H
@@ -13,6 +13,14 @@
 
 #define CONTROL_BUS_NAME "org.baton.Seat1"
 #define CONTROL_OBJECT "/org/baton/Seat1"
+#define CONTROL_INTERFACE "org.baton.Seat1"
+#define CONTROL_SOCKET "control.sock" /* in the runtime folder */
+
+#define CONTROL_ERROR_NO_GUEST CONTROL_INTERFACE ".Error.NoSuchGuest"
+#define CONTROL_ERROR_NOT_PERMITTED CONTROL_INTERFACE ".Error.NotPermitted"
+#define CONTROL_ERROR_INVALID CONTROL_INTERFACE ".Error.Invalid"
+#define CONTROL_ERROR_WRONG_STATE CONTROL_INTERFACE ".Error.WrongState"
+#define CONTROL_ERROR_FAILED CONTROL_INTERFACE ".Error.Failed"
 
 /* A guest as the API tells it. Strings belong to the caller and live during the call. */
 struct control_guest {
@@ -38,8 +46,10 @@ struct control_seat {
 };
 
 /*
- * What can be asked for. Functions return 0 or -errno; on failure they put one sentence (static or
- * owned by the seat until the next call) into *why. They never block.
+ * What can be asked for; every function must be there. They return 0 or -errno; on failure they
+ * put one sentence (static or owned by the seat until the next call) into *why, which is NULL
+ * before. -ENOENT means that there is no such guest, -EPERM that this seat never does it. They
+ * never block and never destroy the control object; quit only asks the loop to end.
  */
 struct control_actions {
 	void (*describe_seat)(void *data, struct control_seat *out);
@@ -51,7 +61,7 @@ struct control_actions {
 	int (*focus_next)(void *data, const char **why);
 	int (*focus_back)(void *data, const char **why);
 	int (*switcher)(void *data, bool open, const char **why);
-	/* guest NULL: the screen. PNG into fd (regular file or memfd). */
+	/* guest NULL: the screen. PNG into fd, which is a memfd: writing to it never waits. */
 	int (*screenshot)(void *data, const char *guest, int fd, const char **why);
 	int (*start)(void *data, const char *guest, const char **why);
 	int (*shutdown)(void *data, const char *guest, const char **why);
@@ -59,7 +69,8 @@ struct control_actions {
 	int (*reset)(void *data, const char *guest, const char **why);
 	int (*pause)(void *data, const char *guest, bool paused, const char **why);
 	int (*quit)(void *data, bool guests, const char **why);
-	/* Reads the configuration again; guests that are new appear, gone ones that are stopped go. */
+	/* Reads the configuration again; guests that are new appear, gone ones that are stopped go.
+	 */
 	int (*reload)(void *data, const char **why);
 	/* As if a host device had sent it; chords work. Only headless and window, else -EPERM. */
 	int (*inject_key)(void *data, uint32_t code, bool pressed, const char **why);
@@ -67,45 +78,30 @@ struct control_actions {
 	int (*inject_motion)(void *data, double dx, double dy, const char **why);
 	int (*inject_absolute)(void *data, double x, double y, const char **why);
 	int (*inject_wheel)(void *data, int32_t v120, int32_t h120, const char **why);
-	/* A descriptor of the headless output's memory, still owned by the seat. */
+	/* A descriptor of the headless output's memory, still owned by the seat, or -errno. */
 	int (*export_output)(void *data, const char **why);
 };
 
 struct control;
 
 /*
- * Serves the API on socket_path (a private socket of mode 0600 in a folder of mode 0700; peers of
- * another uid are refused) and, when one can be reached without waiting, on the session bus or the
- * system bus. Without a bus it works on the socket alone. 0 or -errno, logged.
+ * Serves the API on socket_path and, when one can be reached without waiting, on the session bus
+ * or the system bus; it works on the socket alone. The socket has mode 0600, peers of another uid
+ * are refused. Its folder is made with mode 0700 when it is missing, and must be the caller's own
+ * and closed to others when it is there. The caller holds the lock of the runtime folder: a socket
+ * that a dead seat left is replaced. A client that floods, does not read its answers or does not
+ * finish its greeting is cut off; no client can make the loop wait. Returns 0 or -errno, logged.
  */
 int control_create(sd_event *event, const char *socket_path, const struct control_actions *actions,
 		   void *data, struct control **out);
-void control_destroy(struct control *control); /* NULL is legal; removes the socket */
+/* Ends every connection and removes the socket. NULL is legal; not legal inside an action. */
+void control_destroy(struct control *control);
 
-/* Signals. */
-void control_focus_changed(struct control *control, const char *guest); /* NULL: none */
+/*
+ * Signals; call them when the change is in force, since property Focused is read from each_guest()
+ * then. guest NULL: nobody is in front. control NULL: there is no API (yet), nothing happens.
+ */
+void control_focus_changed(struct control *control, const char *guest);
 void control_guest_changed(struct control *control, const char *guest, const char *state);
-
-/* ---- the seat's configuration: baton.conf(5) ---- */
-
-#include "common/ini.h"
-
-struct seat_config {
-	char *backend;     /* "auto", "kms", "window", "headless" */
-	char *size;        /* "1280x800": headless and window */
-	unsigned int refresh; /* Hz: headless */
-	char *renderer;    /* "auto", "pixman", "gl" */
-	char *card;
-	char *guests;      /* folder of guests' ini files */
-	bool toasts;       /* name on each switch; default yes */
-	bool software_cursor;
-	/* "[chords]": names of keys as in chord_parse_key(); NULL is the default */
-	char *host_key, *recent, *back, *switcher, *rescue, *send_host_key;
-};
-
-void seat_config_init(struct seat_config *config);
-void seat_config_finish(struct seat_config *config);
-/* Reads baton.conf and the files in baton.conf.d of a folder in order; a missing one is no mistake. */
-int seat_config_load(struct seat_config *config, const char *folder, struct ini_report *report);
 
 #endif
