@@ -1,0 +1,156 @@
+/*
+ * Commands of the host, one a line; those without an answer take effect before the next line is read.
+ *
+ *   stop N             stops drawing at frame N, at once when that is past or nothing draws by itself;
+ *                      answers "stopped COUNT WxH SHA256"
+ *   go                 draws again
+ *   hash               answers "hash COUNT WxH SHA256" over the visible pixels: rows of width * 4 bytes, XRGB, X = 0
+ *   fps N              frames a second; 0: none by itself
+ *   count              answers "count N"
+ *   down               answers "down CODE CODE..." with the keys and buttons that are held
+ *   gap                answers "gap MICROSECONDS", the longest time between two frames since the last "gap"
+ *   draw full|box      draws one frame, all pixels or the upper left 64x64; "drawn N" is sent just before the kernel
+ *                      is told
+ *   flood on|off       draws as fast as it can, the whole picture damaged
+ *   static on|off      draws one frame without clock, log and moving shape, and then only on command
+ *   cursor on|off      hardware cursor at the pointer
+ *   flip on|off        two buffers and page flips, or one buffer with damage
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "testcard.h"
+
+static void command_stop(struct testcard *tc, const char *argument)
+{
+	bool draws = !tc->stopped && (tc->flood || (tc->fps > 0 && !tc->card.is_static));
+	int64_t frame = strtoll(argument, NULL, 10);
+
+	if (draws && frame > tc->card.counter) {
+		tc->stop_at = frame;
+		return;
+	}
+	tc->stop_at = -1;
+	tc->stopped = true;
+	testcard_pace(tc);
+	testcard_print_hash(tc, "stopped");
+}
+
+static void command_go(struct testcard *tc, const char *argument)
+{
+	(void)argument;
+	tc->stopped = false;
+	tc->stop_at = -1;
+	testcard_pace(tc);
+}
+
+static void command_hash(struct testcard *tc, const char *argument)
+{
+	(void)argument;
+	testcard_print_hash(tc, "hash");
+}
+
+static void command_fps(struct testcard *tc, const char *argument)
+{
+	int fps = atoi(argument);
+
+	tc->fps = fps < 0 ? 0 : fps > 1000 ? 1000 : fps;
+	testcard_pace(tc);
+}
+
+static void command_count(struct testcard *tc, const char *argument)
+{
+	(void)argument;
+	console_print(&tc->console, "count %u", tc->card.counter);
+}
+
+static void command_down(struct testcard *tc, const char *argument)
+{
+	char text[CONSOLE_LINE] = "";
+	size_t length = 0;
+
+	(void)argument;
+	for (int code = 0; code < INPUT_KEYS && length < sizeof(text) - 8; code++) {
+		if (tc->input.down[code]) {
+			length += (size_t)snprintf(text + length, sizeof(text) - length, " %d",
+						   code);
+		}
+	}
+	console_print(&tc->console, "down%s", text);
+}
+
+static void command_gap(struct testcard *tc, const char *argument)
+{
+	(void)argument;
+	console_print(&tc->console, "gap %lld", (long long)tc->longest_gap);
+	tc->longest_gap = 0;
+}
+
+static void command_draw(struct testcard *tc, const char *argument)
+{
+	testcard_frame(tc, strcmp(argument, "box") == 0 ? CARD_PART_BOX : CARD_PART_FULL);
+}
+
+static void command_flood(struct testcard *tc, const char *argument)
+{
+	tc->flood = strcmp(argument, "on") == 0;
+	testcard_pace(tc);
+}
+
+static void command_static(struct testcard *tc, const char *argument)
+{
+	tc->card.is_static = strcmp(argument, "on") == 0;
+	card_invalidate(&tc->card);
+	testcard_pace(tc);
+	if (tc->card.is_static) {
+		testcard_frame(tc, CARD_PART_CHANGES);
+	}
+}
+
+static void command_cursor(struct testcard *tc, const char *argument)
+{
+	int r = screen_set_cursor(&tc->screen, strcmp(argument, "on") == 0);
+
+	if (r < 0) {
+		console_print(&tc->console, "error no cursor: %s", strerror(-r));
+		return;
+	}
+	screen_move_cursor(&tc->screen, tc->pointer_x, tc->pointer_y);
+}
+
+static void command_flip(struct testcard *tc, const char *argument)
+{
+	screen_set_flip(&tc->screen, strcmp(argument, "on") == 0);
+	card_invalidate(&tc->card);
+}
+
+void command_handle(void *data, char *line)
+{
+	static const struct {
+		const char *name;
+		void (*run)(struct testcard *tc, const char *argument);
+	} commands[] = {
+		{ "stop", command_stop },     { "go", command_go },
+		{ "hash", command_hash },     { "fps", command_fps },
+		{ "count", command_count },   { "down", command_down },
+		{ "gap", command_gap },	      { "draw", command_draw },
+		{ "flood", command_flood },   { "static", command_static },
+		{ "cursor", command_cursor }, { "flip", command_flip },
+	};
+	struct testcard *tc = data;
+	const char *argument = "";
+	char *space = strchr(line, ' ');
+
+	if (space) {
+		*space = '\0';
+		argument = space + 1;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		if (strcmp(line, commands[i].name) == 0) {
+			commands[i].run(tc, argument);
+			return;
+		}
+	}
+	console_print(&tc->console, "error unknown command: %s", line);
+}
