@@ -1,0 +1,364 @@
+"""The virtual PC: started, watched, driven and looked at from the outside.
+
+QEMU emulates a whole PC with an IOMMU, a graphics card, USB keyboard, mouse and tablet and AMD-V, so
+what runs in it meets the kernel's real interfaces. The disk is never written to. The first start of a
+configuration boots; then the PC's memory is kept in the cache and later starts take it up from there.
+"""
+import hashlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from channel import Channel
+from inputs import Inputs
+from loop import DeadlineMissed, LabFailure, Loop
+from picture import Picture
+from qmp import Qmp
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+# What the kernel says when nothing after it can be trusted.
+BROKEN = re.compile(r"Kernel panic|corrupted stack end|BUG: unable|Oops: |general protection fault"
+                    r"|kernel BUG at|double fault")
+# The host's graphics card; the second one has no cursor plane.
+CARDS = {"virtio": "virtio-vga,id=hostgpu,edid=on", "bochs": "bochs-display,id=hostgpu"}
+CARD = "hostgpu"
+
+
+def cache_folder():
+    """Where images, packages and kept states lie, outside the tree."""
+    if "BATON_CACHE" in os.environ:
+        return os.environ["BATON_CACHE"]
+    if os.geteuid() == 0:
+        return "/var/cache/baton"
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(home, "baton")
+
+
+def image_folder():
+    """Builds the image when needed (minutes) and returns the folder with disk and kernels."""
+    done = subprocess.run([os.path.join(HERE, "image")], stdout=subprocess.PIPE, check=True)
+    return done.stdout.decode().strip().splitlines()[-1]
+
+
+def probe_program():
+    """Compiles display-probe.c when it changed; the program's path."""
+    source = os.path.join(HERE, "display-probe.c")
+    key = hashlib.sha256(open(source, "rb").read()).hexdigest()[:16]
+    path = os.path.join(cache_folder(), "lab", "display-probe-" + key)
+    if not os.path.exists(path):
+        flags = subprocess.run(["pkg-config", "--cflags", "--libs", "libsystemd"], check=True,
+                               stdout=subprocess.PIPE).stdout.decode().split()
+        subprocess.run(["cc", "-std=c17", "-O2", "-Wall", "-Wextra", "-Werror", source,
+                        "-o", path + ".new"] + flags, check=True)
+        os.rename(path + ".new", path)
+    return path
+
+
+class Pc:
+    """One virtual PC. `kernel` is "stable" or "new", `card` a name of CARDS, `out` a folder for logs."""
+
+    def __init__(self, out, kernel="stable", card="virtio", memory="6G", keep_state=True):
+        self.out = out
+        self.kernel = kernel
+        self.card = card
+        self.memory = memory
+        self.keep_state = keep_state
+        self.loop = Loop()
+        self.loop.checks.append(self.check)
+        self.process = None
+        self.qmp = self.channel = self.inputs = None
+        self.monitors = []
+        self.start_seconds = None
+        self.resumed = False
+        self.pictures = 0
+        self.serial_seen = 0
+        os.makedirs(out, exist_ok=True)
+        self.sockets = tempfile.mkdtemp(prefix="baton-lab-")
+        self.serial = os.path.join(out, "serial.log")
+
+    # Start and end
+
+    def arguments(self, image):
+        return [
+            "qemu-system-x86_64", "-nodefaults", "-no-user-config", "-no-reboot",
+            "-machine", "q35,kernel-irqchip=split,i8042=off,vmport=off,sata=off",
+            "-accel", "tcg,thread=multi", "-smp", "2", "-m", self.memory, "-cpu", "EPYC",
+            "-kernel", "%s/vmlinuz-%s" % (image, self.kernel),
+            "-initrd", "%s/initrd-%s" % (image, self.kernel),
+            "-append", "console=ttyS0 quiet intel_iommu=on iommu=pt mitigations=off panic=-1 "
+                       "oops=panic systemd.show_status=0",
+            "-device", "intel-iommu,intremap=on,caching-mode=on",
+            "-drive", "file=%s/disk.img,format=raw,if=none,id=disk,read-only=on" % image,
+            "-device", "virtio-blk-pci,drive=disk",
+            "-fw_cfg", "name=opt/org.baton.lab.agent,file=%s/agent.py" % HERE,
+            "-vga", "none", "-device", CARDS[self.card], "-display", "dbus,p2p=yes",
+            "-device", "virtio-serial-pci",
+            "-chardev", "socket,id=lab,path=%s/agent,server=on,wait=off" % self.sockets,
+            "-device", "virtserialport,chardev=lab,name=org.baton.lab",
+            "-device", "pcie-root-port,id=rp1,chassis=1",
+            "-device", "pcie-root-port,id=rp2,chassis=2",
+            "-device", "qemu-xhci,id=usb", "-device", "usb-kbd,id=keyboard",
+            "-device", "usb-mouse,id=mouse", "-device", "usb-tablet,id=tablet,display=" + CARD,
+            "-qmp", "unix:%s/qmp,server=on,wait=off" % self.sockets,
+            "-chardev", "file,id=serial,path=%s" % self.serial, "-serial", "chardev:serial",
+        ]
+
+    def state_path(self, image):
+        """The kept memory of exactly this configuration: anything that differs makes another file."""
+        version = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE,
+                                 check=True).stdout
+        with open(os.path.join(HERE, "agent.py"), "rb") as agent:
+            words = [os.path.basename(image).encode(), version, agent.read()]
+        words += [word.encode() for word in self.arguments("") if self.sockets not in word
+                  and self.out not in word]
+        key = hashlib.sha256(b"\0".join(words)).hexdigest()[:16]
+        return os.path.join(cache_folder(), "lab", "state-%s-%s-%s" % (self.kernel, self.card, key))
+
+    def start(self):
+        image = image_folder()
+        state = self.state_path(image)
+        began = time.monotonic()
+        self.resumed = self.keep_state and os.path.exists(state)
+        try:
+            self.launch(self.arguments(image) + (["-incoming", "defer"] if self.resumed else []))
+            if self.resumed:
+                self.qmp.command("migrate-incoming", {"uri": "file:" + state}, seconds=120)
+                self.loop.wait(self.migrated, 120, "state of the virtual PC")
+                self.qmp.command("cont")
+            else:
+                self.loop.wait(lambda: self.channel.hello, 300, "start of the virtual PC")
+            self.channel.call({"do": "ping"}, seconds=120)
+        except (DeadlineMissed, OSError) as error:
+            raise LabFailure("start: %s" % error) from error
+        self.start_seconds = time.monotonic() - began
+        if self.keep_state and not self.resumed:
+            self.state_write(state)
+        self.set_clock()
+        return self
+
+    def launch(self, arguments):
+        log = open(os.path.join(self.out, "qemu.log"), "wb")
+        # A group of its own: an interrupt from the terminal reaches the harness, which then cleans up.
+        self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                        start_new_session=True)
+        log.close()
+        path = os.path.join(self.sockets, "agent")
+        qmp = os.path.join(self.sockets, "qmp")
+
+        def listening():
+            self.check(False)
+            time.sleep(0.02)
+            return os.path.exists(path) and os.path.exists(qmp)
+        self.loop.wait(listening, 30, "sockets of QEMU")
+        self.channel = Channel(self.loop, path)
+        self.qmp = Qmp(self.loop, qmp)
+        self.inputs = Inputs(self.qmp, CARD)
+
+    def migrated(self):
+        status = self.qmp.command("query-migrate").get("status")
+        if status == "failed":
+            raise LabFailure("the kept state does not load")
+        if status != "completed":
+            time.sleep(0.05)
+        return status == "completed"
+
+    def state_write(self, path):
+        """Keeps the memory of the PC that has just started; it then goes on."""
+        folder, stem = os.path.split(path)
+        self.qmp.command("stop")
+        self.qmp.command("migrate-set-parameters", {"max-bandwidth": 10 ** 11})
+        self.qmp.command("migrate", {"uri": "file:%s.new" % path})
+        self.loop.wait(self.migrated, 120, "kept state of the virtual PC")
+        self.qmp.command("cont")
+        for name in os.listdir(folder):
+            if name.startswith(stem.rsplit("-", 1)[0] + "-") and not name.endswith(".new"):
+                os.unlink(os.path.join(folder, name))
+        os.rename(path + ".new", path)
+
+    def set_clock(self):
+        """A PC that was taken up from its kept state lives in the past."""
+        self.run("date -s @%.3f >/dev/null" % time.time())
+
+    def stop(self):
+        for monitor in list(self.monitors):
+            monitor.close()
+        for client in (self.channel, self.qmp):
+            if client:
+                client.close()
+        if self.process and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.sockets, ignore_errors=True)
+
+    # Health
+
+    def check(self, thorough):
+        """Raises LabFailure when the virtual PC is dead; thorough: also when it does not answer."""
+        if self.process and self.process.poll() is not None:
+            raise LabFailure("QEMU ended with status %d: %s"
+                             % (self.process.returncode, self.tail(os.path.join(self.out, "qemu.log"))))
+        with open(self.serial, "rb") if os.path.exists(self.serial) else open(os.devnull, "rb") as log:
+            log.seek(self.serial_seen)
+            text = log.read().decode(errors="replace")
+            self.serial_seen = log.tell()
+        broken = BROKEN.search(text)
+        if broken:
+            line = text[text.rfind("\n", 0, broken.start()) + 1:].splitlines()[0]
+            raise LabFailure("the virtual PC's kernel: " + line.strip())
+        if thorough and self.channel and self.channel.hello:
+            self.answers()
+
+    def answers(self):
+        checks, self.loop.checks = self.loop.checks, []
+        try:
+            self.channel.call({"do": "ping"}, seconds=60)
+        except DeadlineMissed as error:
+            raise LabFailure("the virtual PC does not answer") from error
+        finally:
+            self.loop.checks = checks
+
+    @staticmethod
+    def tail(path):
+        with open(path, "rb") as file:
+            return file.read()[-500:].decode(errors="replace").strip()
+
+    # Inside
+
+    def run(self, command, seconds=60, **options):
+        return self.channel.run(command, seconds, **options)
+
+    def spawn(self, argv, **options):
+        return self.channel.spawn(argv, **options)
+
+    def put_file(self, local, path, **options):
+        """Copies a file of this machine into the virtual PC."""
+        with open(local, "rb") as file:
+            mode = 0o755 if os.access(local, os.X_OK) else 0o644
+            self.channel.put(path, file.read(), mode, **options)
+
+    def wait(self, until, seconds, what):
+        return self.loop.wait(until, seconds, what)
+
+    # Outside
+
+    def screen(self):
+        """What the host's graphics card shows (without a hardware cursor)."""
+        path = os.path.join(self.sockets, "screen.ppm")
+        self.qmp.command("screendump", {"filename": path, "device": CARD, "format": "ppm"})
+        with open(path, "rb") as file:
+            return Picture.from_ppm(file.read())
+
+    def save(self, picture, name):
+        """Keeps a picture among the logs; its path."""
+        self.pictures += 1
+        path = os.path.join(self.out, "%02d-%s.png" % (self.pictures, name))
+        picture.save(path)
+        return path
+
+    def monitor(self):
+        """The PC's monitor: sees the hardware cursor, can be unplugged."""
+        return Monitor(self)
+
+
+class Monitor:
+    """A client of the outer QEMU's D-Bus display (display-probe.c), with the cursor's state."""
+
+    def __init__(self, pc):
+        self.pc = pc
+        ours, its = socket.socketpair()
+        pc.qmp.command("getfd", {"fdname": "display"}, fds=[its.fileno()])
+        pc.qmp.command("add_client", {"protocol": "@dbus-display", "fdname": "display"})
+        its.close()
+        self.process = subprocess.Popen([probe_program(), str(ours.fileno())], text=True, bufsize=1,
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                        pass_fds=[ours.fileno()])
+        ours.close()
+        self.lines = []
+        self.data = b""
+        # The cursor: whether it is on, where, and how many of its pixels one can see.
+        self.cursor_on = False
+        self.cursor_at = None
+        self.cursor_opaque = 0
+        pc.monitors.append(self)
+        pc.loop.add(self.process.stdout, self.read)
+        self.command("listen 0", "listening 0")
+
+    def read(self):
+        data = os.read(self.process.stdout.fileno(), 1 << 16)
+        if not data:
+            self.pc.loop.remove(self.process.stdout)
+            return
+        *lines, self.data = (self.data + data).split(b"\n")
+        for line in lines:
+            words = line.decode().split()
+            self.lines.append(line.decode())
+            if words[0] == "define":
+                self.cursor_opaque = int(words[6])
+            elif words[0] == "move":
+                self.cursor_at = (int(words[2]), int(words[3]))
+                self.cursor_on = words[4] != "0"
+
+    def command(self, text, answer, seconds=30):
+        mark = len(self.lines)
+        self.process.stdin.write(text + "\n")
+
+        def found():
+            return next((l for l in self.lines[mark:] if l.startswith((answer, "error "))), None)
+        line = self.pc.loop.wait(found, seconds, "answer to %r of the monitor" % text)
+        if line.startswith("error"):
+            raise AssertionError(line)
+        return line
+
+    def resize(self, width, height):
+        self.command("ui 0 %d %d" % (width, height), "ui 0")
+
+    def unplug(self):
+        self.resize(0, 0)
+
+    def cursor_visible(self):
+        return self.cursor_on and self.cursor_opaque > 0
+
+    def updates(self):
+        """Updates of the screen since the last question."""
+        return int(self.command("updates 0", "updates 0").split()[2])
+
+    def close(self):
+        self.pc.monitors.remove(self)
+        self.process.stdin.close()
+        self.process.wait(10)
+        if not self.process.stdout.closed:
+            try:
+                self.pc.loop.remove(self.process.stdout)
+            except KeyError:
+                pass
+            self.process.stdout.close()
+
+
+def main():
+    """For a person: starts the PC, runs a shell command in it, prints how long things took."""
+    command = sys.argv[1] if len(sys.argv) > 1 else "uname -a"
+    kernel = sys.argv[2] if len(sys.argv) > 2 else "stable"
+    card = sys.argv[3] if len(sys.argv) > 3 else "virtio"
+    pc = Pc(os.path.join(cache_folder(), "lab", "last", "hand"), kernel, card)
+    try:
+        pc.start()
+        print("started in %.1f s%s" % (pc.start_seconds, " from its kept state" if pc.resumed else ""))
+        result = pc.run(command, 300, check=False)
+        sys.stdout.write(result.out + result.err)
+        return result.rc
+    finally:
+        pc.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
