@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+/* The control API's requests: each finds its guest, does one thing, and says why not. */
+#include <errno.h>
+#include <linux/input-event-codes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "seat/seat.h"
+#include "vm/accel.h"
+
+__attribute__((format(printf, 4, 5))) static int refuse(struct seat *seat, const char **why,
+							int error, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(seat->why, sizeof(seat->why), format, args);
+	va_end(args);
+	*why = seat->why;
+	return error;
+}
+
+static struct seat_guest *find(struct seat *seat, const char *name, const char **why)
+{
+	struct seat_guest *guest = seat_guest_by_name(seat, name);
+
+	if (!guest) {
+		refuse(seat, why, 0, "There is no guest \"%s\"; \"batonctl list\" names them.",
+		       name);
+	}
+	return guest;
+}
+
+/* ---- telling ---- */
+
+static void describe_seat(void *data, struct control_seat *out)
+{
+	struct seat *seat = data;
+
+	*out = (struct control_seat){
+		.backend = compositor_backend_name(seat->compositor),
+		.renderer = compositor_renderer_name(seat->compositor),
+		.version = BATON_VERSION,
+		.refresh_mhz = compositor_refresh_mhz(seat->compositor),
+		.switcher = compositor_switcher_open(seat->compositor),
+		.acceleration = accel_name(accel_get()),
+	};
+	compositor_output_size(seat->compositor, &out->width, &out->height);
+}
+
+static void each_guest(void *data, void (*each)(const struct control_guest *guest, void *each_data),
+		       void *each_data)
+{
+	struct seat *seat = data;
+	struct seat_guest *guest;
+
+	list_for_each(guest, &seat->guests, link) {
+		const struct frame *frame = guest->source->frame;
+
+		each(&(struct control_guest){
+			     .name = vm_name(guest->vm),
+			     .slot = vm_slot(guest->vm),
+			     .state = seat_guest_state(guest),
+			     .reason = vm_reason(guest->vm),
+			     .focused = guest == seat_front(seat),
+			     .pid = vm_pid(guest->vm),
+			     .width = frame ? frame->width : 0,
+			     .height = frame ? frame->height : 0,
+			     .live = guest->source->live,
+			     .frames = guest->source->updates,
+			     .keys_sent = guest->sink->stats.sent,
+			     .keys_dropped = guest->sink->stats.dropped,
+		     },
+		     each_data);
+	}
+}
+
+/* ---- focus and screen ---- */
+
+static int focus_guest(void *data, const char *name, const char **why)
+{
+	struct seat *seat = data;
+	struct seat_guest *guest = find(seat, name, why);
+	int r;
+
+	if (!guest) {
+		return -ENOENT;
+	}
+	seat_show_switcher(seat, false);
+	r = seat_focus(seat, guest->id);
+	return r < 0 ? refuse(seat, why, r, "The switch to %s failed: %s.", name, strerror(-r)) : 0;
+}
+
+static int focus_next(void *data, const char **why)
+{
+	struct seat *seat = data;
+	int r;
+
+	seat_show_switcher(seat, false);
+	r = seat_focus_next(seat);
+	return r < 0 ? refuse(seat, why, r, "The switch failed: %s.", strerror(-r)) : 0;
+}
+
+static int focus_back(void *data, const char **why)
+{
+	struct seat *seat = data;
+	int r;
+
+	seat_show_switcher(seat, false);
+	r = focus_request(&seat->focus, &(struct focus_request){ .kind = FOCUS_REQUEST_BACK });
+	return r < 0 ? refuse(seat, why, r, "The switch failed: %s.", strerror(-r)) : 0;
+}
+
+static int show_switcher(void *data, bool open, const char **why)
+{
+	(void)why;
+	seat_show_switcher(data, open);
+	return 0;
+}
+
+static int screenshot(void *data, const char *name, int fd, const char **why)
+{
+	struct seat *seat = data;
+	struct seat_guest *guest = name ? find(seat, name, why) : NULL;
+	int r;
+
+	if (name && !guest) {
+		return -ENOENT;
+	}
+	r = compositor_screenshot(seat->compositor, guest ? guest->id : 0, fd);
+	if (r < 0) {
+		return refuse(seat, why, r, "There is no picture of %s: %s.",
+			      name ? name : "the screen", strerror(-r));
+	}
+	return 0;
+}
+
+static int export_output(void *data, const char **why)
+{
+	struct seat *seat = data;
+	int fd = compositor_export_fd(seat->compositor);
+
+	return fd < 0 ? refuse(seat, why, fd, "Only a headless screen can be exported.") : fd;
+}
+
+/* ---- guests ---- */
+
+static int on_guest(struct seat *seat, const char *name, int (*verb)(struct vm *vm),
+		    const char *verb_name, const char **why)
+{
+	struct seat_guest *guest = find(seat, name, why);
+	int r;
+
+	if (!guest) {
+		return -ENOENT;
+	}
+	r = verb(guest->vm);
+	if (r < 0) {
+		return refuse(seat, why, r, "%s cannot be %s while it is %s%s%s.", name, verb_name,
+			      seat_guest_state(guest), vm_reason(guest->vm) ? ": " : "",
+			      vm_reason(guest->vm) ? vm_reason(guest->vm) : "");
+	}
+	return 0;
+}
+
+static int start(void *data, const char *name, const char **why)
+{
+	return on_guest(data, name, vm_start, "started", why);
+}
+
+static int shut_down(void *data, const char *name, const char **why)
+{
+	return on_guest(data, name, vm_shutdown, "shut down", why);
+}
+
+static int kill_guest(void *data, const char *name, const char **why)
+{
+	return on_guest(data, name, vm_kill, "killed", why);
+}
+
+static int reset(void *data, const char *name, const char **why)
+{
+	return on_guest(data, name, vm_reset, "reset", why);
+}
+
+static int pause_guest(void *data, const char *name, bool paused, const char **why)
+{
+	return on_guest(data, name, paused ? vm_pause : vm_resume, paused ? "paused" : "resumed",
+			why);
+}
+
+static int quit(void *data, bool guests, const char **why)
+{
+	(void)why;
+	seat_quit(data, guests);
+	return 0;
+}
+
+static int reload(void *data, const char **why)
+{
+	struct seat *seat = data;
+	int r = seat_reload_guests(seat);
+
+	if (r < 0) {
+		*why = seat->why;
+	}
+	return r;
+}
+
+/* ---- injected input ---- */
+
+/* At a real seat nobody types but the person who sits there. */
+static int inject(struct seat *seat, struct input_event event, const char **why)
+{
+	if (seat->backend == COMPOSITOR_BACKEND_KMS) {
+		return refuse(seat, why, -EPERM,
+			      "Input is injected only into a headless seat or a window.");
+	}
+	event.device = SEAT_DEVICE_CONTROL;
+	event.time_ns = clock_now_ns();
+	input_feed(seat->input, &event);
+	return 0;
+}
+
+static int inject_key(void *data, uint32_t code, bool pressed, const char **why)
+{
+	if (code == KEY_RESERVED || code > KEY_MAX) {
+		return refuse(data, why, -EINVAL, "%u is no key code; they are 1 to %u.", code,
+			      KEY_MAX);
+	}
+	return inject(data,
+		      (struct input_event){
+			      .type = INPUT_EVENT_KEY, .code = code, .pressed = pressed },
+		      why);
+}
+
+static int inject_button(void *data, uint32_t code, bool pressed, const char **why)
+{
+	if (code < BTN_LEFT || code > BTN_TASK) {
+		return refuse(data, why, -EINVAL, "%u is no button code; they are %u to %u.", code,
+			      BTN_LEFT, BTN_TASK);
+	}
+	return inject(data,
+		      (struct input_event){
+			      .type = INPUT_EVENT_BUTTON, .code = code, .pressed = pressed },
+		      why);
+}
+
+static int inject_motion(void *data, double dx, double dy, const char **why)
+{
+	return inject(data,
+		      (struct input_event){ .type = INPUT_EVENT_MOTION, .dx = dx, .dy = dy }, why);
+}
+
+static int inject_absolute(void *data, double x, double y, const char **why)
+{
+	if (!(x >= 0 && x <= 1 && y >= 0 && y <= 1)) {
+		return refuse(data, why, -EINVAL, "A position is two numbers from 0 to 1.");
+	}
+	return inject(data, (struct input_event){ .type = INPUT_EVENT_ABSOLUTE, .x = x, .y = y },
+		      why);
+}
+
+static int inject_wheel(void *data, int32_t v120, int32_t h120, const char **why)
+{
+	return inject(data,
+		      (struct input_event){ .type = INPUT_EVENT_WHEEL, .dx = h120, .dy = v120 },
+		      why);
+}
+
+const struct control_actions seat_actions = {
+	.describe_seat = describe_seat,
+	.each_guest = each_guest,
+	.focus = focus_guest,
+	.focus_next = focus_next,
+	.focus_back = focus_back,
+	.switcher = show_switcher,
+	.screenshot = screenshot,
+	.start = start,
+	.shutdown = shut_down,
+	.kill = kill_guest,
+	.reset = reset,
+	.pause = pause_guest,
+	.quit = quit,
+	.reload = reload,
+	.inject_key = inject_key,
+	.inject_button = inject_button,
+	.inject_motion = inject_motion,
+	.inject_absolute = inject_absolute,
+	.inject_wheel = inject_wheel,
+	.export_output = export_output,
+};

@@ -1,0 +1,465 @@
+// SPDX-License-Identifier: MIT
+/* Guests: from configuration to a vm, its picture and its keys, tied together. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "capture/dbus_source.h"
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "seat/seat.h"
+
+/* ---- configuration ---- */
+
+struct guest_configs {
+	struct vm_config **configs;
+	size_t n;
+};
+
+static void guest_configs_finish(struct guest_configs *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		vm_config_destroy(list->configs[i]);
+	}
+	free(list->configs);
+	*list = (struct guest_configs){ 0 };
+}
+
+static int append_config(struct guest_configs *list, struct vm_config *config)
+{
+	struct vm_config **grown =
+		realloc(list->configs, (list->n + 1) * sizeof(struct vm_config *));
+
+	if (!grown) {
+		vm_config_destroy(config);
+		return -ENOMEM;
+	}
+	list->configs = grown;
+	list->configs[list->n++] = config;
+	return 0;
+}
+
+/* "baton run a.qcow2 b.iso": a slot each, in their order. */
+static int load_files(char **files, struct guest_configs *list, struct ini_report *report)
+{
+	int r = 0;
+
+	for (unsigned int slot = 1; *files; files++, slot++) {
+		struct vm_config *config = NULL;
+
+		if (vm_config_from_file(*files, report, &config) < 0) {
+			r = -EINVAL; /* go on: all mistakes at once */
+			continue;
+		}
+		config->slot = slot <= VM_SLOT_MAX ? slot : 0;
+		if (append_config(list, config) < 0) {
+			return -ENOMEM;
+		}
+	}
+	return r;
+}
+
+static int load_guests(struct seat *seat, struct guest_configs *list, struct ini_report *report)
+{
+	const char *dir = seat->options->guests ? seat->options->guests : seat->config.guests;
+	_cleanup_free_ char *fallback = NULL;
+
+	if (seat->options->files) {
+		return load_files(seat->options->files, list, report);
+	}
+	if (!dir) {
+		struct stat st;
+
+		if (asprintf(&fallback, "%s/guests", seat->runtime.config) < 0) {
+			return -ENOMEM;
+		}
+		if (stat(fallback, &st) < 0) {
+			return 0; /* nothing configured yet: an empty desk */
+		}
+		dir = fallback;
+	}
+	return vm_config_load_dir(dir, report, &list->configs, &list->n);
+}
+
+/* The seat's settings name keys as text; what they mean is input's business. */
+static int apply_chords(struct seat *seat, struct ini_report *report)
+{
+	const struct {
+		const char *key, *value;
+		unsigned int *field;
+	} keys[] = {
+		{ "host-key", seat->config.host_key, &seat->chords.host_key },
+		{ "recent", seat->config.recent, &seat->chords.recent },
+		{ "back", seat->config.back, &seat->chords.back },
+		{ "switcher", seat->config.switcher, &seat->chords.switcher },
+		{ "rescue", seat->config.rescue, &seat->chords.rescue },
+		{ "send-host-key", seat->config.send_host_key, &seat->chords.send_host_key },
+	};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		char expected[160];
+
+		if (keys[i].value && chord_parse_key(keys[i].value, keys[i].field, expected,
+						     sizeof(expected)) < 0) {
+			ini_report_add(report, "baton.conf", 0, keys[i].key,
+				       "\"%s\" is no key; expected %s", keys[i].value, expected);
+			r = -EINVAL;
+		}
+	}
+	return r;
+}
+
+DEFINE_CLEANUP(struct ini_report *, ini_report_destroy)
+
+static int fail_with_report(const struct ini_report *report)
+{
+	for (size_t i = 0; i < ini_report_count(report); i++) {
+		log_error("%s", ini_report_line(report, i));
+	}
+	return -EINVAL;
+}
+
+/* report NULL: mistakes are logged. */
+int seat_load_config(struct seat *seat, struct ini_report *report)
+{
+	_cleanup_(ini_report_destroy_ptr) struct ini_report *own = NULL;
+	bool quiet = report;
+
+	if (!report) {
+		report = own = ini_report_create();
+	}
+	if (!report) {
+		return -ENOMEM;
+	}
+	seat_config_load(&seat->config, seat->runtime.config, report);
+	apply_chords(seat, report);
+	if (ini_report_count(report) == 0) {
+		return 0;
+	}
+	return quiet ? -EINVAL : fail_with_report(report);
+}
+
+int seat_check_config(const struct seat_options *options)
+{
+	_cleanup_(ini_report_destroy_ptr) struct ini_report *report = ini_report_create();
+	struct seat seat = { .options = options, .runtime.lock = -1 };
+	struct guest_configs list = { 0 };
+	size_t mistakes;
+
+	if (!report || runtime_find_config(&seat.runtime, options->config_dir) < 0) {
+		return EXIT_FAILURE;
+	}
+	seat_config_init(&seat.config);
+	chord_config_init(&seat.chords);
+	seat_load_config(&seat, report);
+	load_guests(&seat, &list, report);
+	mistakes = ini_report_count(report);
+	for (size_t i = 0; i < mistakes; i++) {
+		fprintf(stderr, "%s\n", ini_report_line(report, i));
+	}
+	if (mistakes == 0) {
+		printf("%s: %zu guests, no mistakes\n", seat.runtime.config, list.n);
+	}
+	guest_configs_finish(&list);
+	seat_config_finish(&seat.config);
+	runtime_close(&seat.runtime);
+	return mistakes ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+/* ---- a guest's changes ---- */
+
+const char *seat_guest_state(const struct seat_guest *guest)
+{
+	return vm_is_hung(guest->vm) ? "hung" : vm_state_name(vm_get_state(guest->vm));
+}
+
+static void show_guest(struct seat_guest *guest)
+{
+	const struct frame_source *source = guest->source;
+
+	compositor_set_guest(guest->seat->compositor, guest->id,
+			     &(struct scene_guest){
+				     .name = vm_name(guest->vm),
+				     .slot = vm_slot(guest->vm),
+				     .source = guest->source,
+				     .state = seat_guest_state(guest),
+				     .reason = source->live ? NULL : source->reason,
+			     });
+}
+
+static void end_when_drained(struct seat *seat)
+{
+	struct seat_guest *guest;
+
+	if (seat->phase != SEAT_DRAINING) {
+		return;
+	}
+	list_for_each(guest, &seat->guests, link) {
+		enum vm_state state = vm_get_state(guest->vm);
+
+		if (state != VM_STATE_STOPPED && state != VM_STATE_FAILED) {
+			return;
+		}
+	}
+	seat->phase = SEAT_ENDING;
+	sd_event_exit(seat->event, 0);
+}
+
+static void handle_vm_changed(struct vm *vm, void *data)
+{
+	struct seat_guest *guest = data;
+
+	(void)vm;
+	show_guest(guest);
+	if (guest->seat->control) {
+		control_guest_changed(guest->seat->control, vm_name(guest->vm),
+				      seat_guest_state(guest));
+	}
+	if (seat_front(guest->seat) == guest) {
+		seat_update_notice(guest->seat);
+	}
+	end_when_drained(guest->seat);
+}
+
+static void handle_source_state(struct frame_source *source, void *data)
+{
+	(void)source;
+	show_guest(data);
+}
+
+static void handle_frame_changed(struct frame_source *source, void *data)
+{
+	struct seat_guest *guest = data;
+
+	(void)source;
+	if (seat_front(guest->seat) == guest) {
+		seat_update_transform(guest->seat);
+	}
+}
+
+static const struct vm_observer_ops vm_ops = { .changed = handle_vm_changed };
+static const struct frame_source_observer_ops source_ops = {
+	.frame_changed = handle_frame_changed,
+	.state_changed = handle_source_state,
+};
+
+/* ---- birth and death ---- */
+
+static void insert_by_slot(struct seat *seat, struct seat_guest *guest)
+{
+	unsigned int slot = vm_slot(guest->vm) ? vm_slot(guest->vm) : UINT32_MAX;
+	struct seat_guest *other;
+
+	list_for_each(other, &seat->guests, link) {
+		if (vm_slot(other->vm) > slot || (vm_slot(other->vm) == 0 && slot != UINT32_MAX)) {
+			list_append(&other->link, &guest->link);
+			return;
+		}
+	}
+	list_append(&seat->guests, &guest->link);
+}
+
+void seat_remove_guest(struct seat_guest *guest)
+{
+	struct seat *seat = guest->seat;
+
+	focus_remove_guest(&seat->focus, guest->id);
+	if (guest->source) {
+		compositor_remove_guest(seat->compositor, guest->id);
+		frame_source_unobserve(&guest->source_observer);
+		frame_source_destroy(guest->source);
+	}
+	input_sink_destroy(guest->sink);
+	if (guest->vm) {
+		vm_remove_observer(&guest->vm_observer);
+		vm_destroy(guest->vm);
+	}
+	list_remove(&guest->link);
+	free(guest);
+}
+
+/* Takes the configuration, also on failure. */
+static int add_guest(struct seat *seat, struct vm_config *config, struct seat_guest **out)
+{
+	struct seat_guest *guest = calloc(1, sizeof(*guest));
+	int r;
+
+	if (!guest) {
+		vm_config_destroy(config);
+		return -ENOMEM;
+	}
+	guest->seat = seat;
+	guest->id = ++seat->last_id;
+	list_init(&guest->link);
+	list_init(&guest->vm_observer.link);
+	list_init(&guest->source_observer.link);
+	r = vm_create(seat->event, config, seat->runtime.dir, seat->runtime.state, &guest->vm);
+	if (r >= 0) {
+		r = dbus_source_create(seat->event, guest->vm, &guest->source);
+	}
+	if (r >= 0) {
+		r = dbus_sink_create(seat->event, guest->vm, &guest->sink);
+	}
+	if (r < 0) {
+		seat_remove_guest(guest);
+		return r;
+	}
+	guest->vm_observer.ops = &vm_ops;
+	guest->vm_observer.data = guest;
+	vm_add_observer(guest->vm, &guest->vm_observer);
+	/* The compositor looks first: what follows a new frame here asks it where that is. */
+	show_guest(guest);
+	guest->source_observer.ops = &source_ops;
+	guest->source_observer.data = guest;
+	frame_source_observe(guest->source, &guest->source_observer);
+	insert_by_slot(seat, guest);
+	focus_add_guest(&seat->focus, guest->id);
+	*out = guest;
+	return 0;
+}
+
+/* One that runs already is taken over; one that cannot start is shown with the reason. */
+static void bring_up(struct seat_guest *guest)
+{
+	int r = vm_adopt(guest->vm);
+
+	if (r == 0 && vm_get_config(guest->vm)->autostart) {
+		r = vm_start(guest->vm);
+	}
+	if (r < 0) {
+		log_error("%s did not start: %s.", vm_name(guest->vm),
+			  vm_reason(guest->vm) ? vm_reason(guest->vm) : strerror(-r));
+	}
+}
+
+int seat_add_guests(struct seat *seat)
+{
+	_cleanup_(ini_report_destroy_ptr) struct ini_report *report = ini_report_create();
+	struct guest_configs list = { 0 };
+	int r;
+
+	if (!report) {
+		return -ENOMEM;
+	}
+	r = load_guests(seat, &list, report);
+	if (r < 0 || ini_report_count(report) > 0) {
+		guest_configs_finish(&list);
+		return fail_with_report(report);
+	}
+	for (size_t i = 0; i < list.n && r >= 0; i++) {
+		struct seat_guest *guest;
+
+		r = add_guest(seat, take_ptr(list.configs[i]), &guest);
+		if (r >= 0) {
+			bring_up(guest);
+		} else {
+			log_error("A guest could not be made: %s.", strerror(-r));
+		}
+	}
+	guest_configs_finish(&list);
+	return r < 0 ? r : 0;
+}
+
+static bool is_configured(const struct guest_configs *list, const char *name)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->configs[i] && strcmp(list->configs[i]->name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void drop_unconfigured(struct seat *seat, const struct guest_configs *list)
+{
+	struct seat_guest *guest, *next;
+
+	list_for_each_safe(guest, next, &seat->guests, link) {
+		enum vm_state state = vm_get_state(guest->vm);
+
+		if (!is_configured(list, vm_name(guest->vm)) &&
+		    (state == VM_STATE_STOPPED || state == VM_STATE_FAILED)) {
+			seat_remove_guest(guest);
+		}
+	}
+}
+
+/* New guests appear; those whose file is gone go when they are stopped; the others stay as they
+ * were started. */
+int seat_reload_guests(struct seat *seat)
+{
+	_cleanup_(ini_report_destroy_ptr) struct ini_report *report = ini_report_create();
+	struct guest_configs list = { 0 };
+	int r;
+
+	if (!report) {
+		return -ENOMEM;
+	}
+	r = load_guests(seat, &list, report);
+	if (r < 0 || ini_report_count(report) > 0) {
+		snprintf(seat->why, sizeof(seat->why), "%s",
+			 ini_report_count(report) ? ini_report_line(report, 0) : strerror(-r));
+		guest_configs_finish(&list);
+		return -EINVAL;
+	}
+	drop_unconfigured(seat, &list);
+	for (size_t i = 0; i < list.n; i++) {
+		struct seat_guest *guest;
+
+		if (!seat_guest_by_name(seat, list.configs[i]->name) &&
+		    add_guest(seat, take_ptr(list.configs[i]), &guest) >= 0) {
+			bring_up(guest);
+		}
+	}
+	guest_configs_finish(&list);
+	return 0;
+}
+
+/* ---- looking up ---- */
+
+struct seat_guest *seat_find_guest(struct seat *seat, uint32_t id)
+{
+	struct seat_guest *guest;
+
+	list_for_each(guest, &seat->guests, link) {
+		if (guest->id == id) {
+			return guest;
+		}
+	}
+	return NULL;
+}
+
+struct seat_guest *seat_guest_by_slot(struct seat *seat, unsigned int slot)
+{
+	struct seat_guest *guest;
+
+	list_for_each(guest, &seat->guests, link) {
+		if (slot > 0 && vm_slot(guest->vm) == slot) {
+			return guest;
+		}
+	}
+	return NULL;
+}
+
+struct seat_guest *seat_guest_by_name(struct seat *seat, const char *name)
+{
+	struct seat_guest *guest;
+
+	list_for_each(guest, &seat->guests, link) {
+		if (strcmp(vm_name(guest->vm), name) == 0) {
+			return guest;
+		}
+	}
+	if (name[0] >= '1' && name[0] <= '9' && name[1] == '\0') {
+		return seat_guest_by_slot(seat, (unsigned int)(name[0] - '0'));
+	}
+	return NULL;
+}
+
+struct seat_guest *seat_front(struct seat *seat)
+{
+	return seat_find_guest(seat, focus_current(&seat->focus));
+}

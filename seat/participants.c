@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What follows a switch of focus, in this order: first the old guest's keys are let go and the new
+ * one gets the input, then the picture switches at the next vblank, then the rest of the world is
+ * told.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "seat/seat.h"
+
+static void input_commit(void *data, uint32_t from, uint32_t to)
+{
+	struct seat *seat = data;
+	struct seat_guest *guest = seat_find_guest(seat, to);
+
+	(void)from;
+	input_set_sink(seat->input, guest ? guest->sink : NULL);
+}
+
+static void screen_commit(void *data, uint32_t from, uint32_t to)
+{
+	struct seat *seat = data;
+	struct seat_guest *guest = seat_find_guest(seat, to);
+
+	(void)from;
+	compositor_show_guest(seat->compositor, to);
+	if (guest && seat->config.toasts) {
+		compositor_toast(seat->compositor, vm_name(guest->vm));
+	}
+	seat_update_transform(seat);
+	seat_update_notice(seat);
+}
+
+static void control_commit(void *data, uint32_t from, uint32_t to)
+{
+	struct seat *seat = data;
+	struct seat_guest *guest = seat_find_guest(seat, to);
+
+	(void)from;
+	if (seat->phase != SEAT_ENDING) {
+		runtime_save_focus(&seat->runtime, guest ? vm_name(guest->vm) : NULL);
+	}
+	if (seat->control) {
+		control_focus_changed(seat->control, guest ? vm_name(guest->vm) : NULL);
+	}
+}
+
+void seat_add_participants(struct seat *seat)
+{
+	static const struct {
+		const char *name;
+		void (*commit)(void *data, uint32_t from, uint32_t to);
+	} order[] = {
+		{ "input", input_commit },
+		{ "screen", screen_commit },
+		{ "control", control_commit },
+	};
+
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		seat->followers[i] = (struct focus_participant){
+			.name = order[i].name,
+			.commit = order[i].commit,
+			.data = seat,
+		};
+		focus_add_participant(&seat->focus, &seat->followers[i]);
+	}
+}
+
+/* A line that stays while the guest in front cannot take what is typed. */
+void seat_update_notice(struct seat *seat)
+{
+	struct seat_guest *guest = seat_front(seat);
+	char line[160];
+
+	if (!guest || !guest->sink->dropping) {
+		compositor_notice(seat->compositor, NULL);
+		return;
+	}
+	snprintf(line, sizeof(line), "%s does not answer: keys and pointer are dropped",
+		 vm_name(guest->vm));
+	compositor_notice(seat->compositor, line);
+}
+
+int seat_focus(struct seat *seat, uint32_t id)
+{
+	return focus_request(&seat->focus, &(struct focus_request){
+						   .kind = FOCUS_REQUEST_GUEST,
+						   .guest = id,
+					   });
+}
+
+int seat_focus_next(struct seat *seat)
+{
+	uint32_t by_slot[FOCUS_GUESTS_MAX];
+	struct seat_guest *guest;
+	size_t n = 0;
+
+	list_for_each(guest, &seat->guests, link) {
+		if (n < FOCUS_GUESTS_MAX) {
+			by_slot[n++] = guest->id;
+		}
+	}
+	return focus_request(&seat->focus, &(struct focus_request){
+						   .kind = FOCUS_REQUEST_NEXT,
+						   .by_slot = by_slot,
+					   });
+}
+
+/* Who was in front before a crash or an upgrade is in front again; else the lowest slot. */
+void seat_restore_focus(struct seat *seat)
+{
+	_cleanup_free_ char *name = runtime_load_focus(&seat->runtime);
+	struct seat_guest *guest = name ? seat_guest_by_name(seat, name) : NULL;
+
+	if (!guest && !list_empty(&seat->guests)) {
+		guest = container_of(seat->guests.next, struct seat_guest, link);
+	}
+	if (guest) {
+		seat_focus(seat, guest->id);
+	}
+}

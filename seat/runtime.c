@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+/* Finds, creates and locks the seat's folders; see runtime.h. */
+#include "seat/runtime.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "control/control.h"
+
+/* dir/name, allocated; dir NULL gives NULL. */
+static char *join(const char *dir, const char *name)
+{
+	char *path;
+
+	if (!dir || asprintf(&path, "%s/%s", dir, name) < 0) {
+		return NULL;
+	}
+	return path;
+}
+
+static const char *home(void)
+{
+	const char *dir = getenv("HOME");
+
+	return dir && *dir ? dir : "/";
+}
+
+static char *default_dir(void)
+{
+	const char *own = getenv("BATON_RUNTIME_DIR"), *xdg = getenv("XDG_RUNTIME_DIR");
+	char *path;
+
+	if (own && *own) {
+		return strdup(own);
+	}
+	if (xdg && *xdg) {
+		return join(xdg, "baton");
+	}
+	return asprintf(&path, "/tmp/baton-%u", getuid()) < 0 ? NULL : path;
+}
+
+static char *xdg_dir(const char *variable, const char *fallback)
+{
+	const char *xdg = getenv(variable);
+	_cleanup_free_ char *base = NULL;
+
+	if (xdg && *xdg) {
+		return join(xdg, "baton");
+	}
+	base = join(home(), fallback);
+	return join(base, "baton");
+}
+
+int runtime_find_config(struct runtime *runtime, const char *config_dir)
+{
+	runtime->config = config_dir ? strdup(config_dir) : xdg_dir("XDG_CONFIG_HOME", ".config");
+	return runtime->config ? 0 : -ENOMEM;
+}
+
+/* Like mkdir -p with mode 0700 for what is new. */
+static int make_dirs(const char *path)
+{
+	_cleanup_free_ char *copy = strdup(path);
+
+	if (!copy) {
+		return -ENOMEM;
+	}
+	for (char *slash = strchr(copy + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(copy, 0700) < 0 && errno != EEXIST) {
+			return -errno;
+		}
+		*slash = '/';
+	}
+	return mkdir(copy, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+/* In a folder of /tmp somebody else may have been there first. */
+static int check_private(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		return -errno;
+	}
+	if (!S_ISDIR(st.st_mode) || st.st_uid != getuid() || (st.st_mode & 077)) {
+		log_error("The runtime folder %s must be a folder of yours with mode 0700: "
+			  "\"chmod 700\" it, or name another with --runtime.",
+			  path);
+		return -EPERM;
+	}
+	return 0;
+}
+
+static int take_lock(struct runtime *runtime)
+{
+	_cleanup_free_ char *path = join(runtime->dir, "lock");
+
+	if (!path) {
+		return -ENOMEM;
+	}
+	runtime->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (runtime->lock < 0) {
+		return -errno;
+	}
+	if (flock(runtime->lock, LOCK_EX | LOCK_NB) < 0) {
+		if (errno == EWOULDBLOCK) {
+			log_error("Another baton runs in %s: use that one, \"batonctl quit\" it, "
+				  "or name another folder with --runtime.",
+				  runtime->dir);
+			return -EBUSY;
+		}
+		return -errno;
+	}
+	return 0;
+}
+
+static int open_dir(struct runtime *runtime)
+{
+	int r = make_dirs(runtime->dir);
+
+	if (r < 0) {
+		log_error("Cannot create the runtime folder %s: %s. Name another with --runtime.",
+			  runtime->dir, strerror(-r));
+		return r;
+	}
+	r = check_private(runtime->dir);
+	if (r < 0) {
+		return r;
+	}
+	r = make_dirs(runtime->state);
+	if (r < 0) {
+		log_error("Cannot create the folder for guests' state %s: %s. Set XDG_STATE_HOME.",
+			  runtime->state, strerror(-r));
+		return r;
+	}
+	return take_lock(runtime);
+}
+
+int runtime_open(struct runtime *runtime, const char *dir, const char *config_dir)
+{
+	*runtime = (struct runtime){ .lock = -1 };
+	runtime->dir = dir ? realpath(dir, NULL) : default_dir();
+	if (dir && !runtime->dir) {
+		runtime->dir = strdup(dir);
+	}
+	runtime->state = xdg_dir("XDG_STATE_HOME", ".local/state");
+	runtime->socket = join(runtime->dir, CONTROL_SOCKET);
+	if (!runtime->dir || !runtime->state || !runtime->socket ||
+	    runtime_find_config(runtime, config_dir) < 0) {
+		return -ENOMEM;
+	}
+	return open_dir(runtime);
+}
+
+void runtime_close(struct runtime *runtime)
+{
+	if (runtime->lock >= 0) {
+		close(runtime->lock);
+		runtime->lock = -1;
+	}
+	free(runtime->dir);
+	free(runtime->state);
+	free(runtime->config);
+	free(runtime->socket);
+	*runtime = (struct runtime){ .lock = -1 };
+}
+
+/* A wrong or missing file costs nothing but the memory of who was in front. */
+void runtime_save_focus(const struct runtime *runtime, const char *guest)
+{
+	_cleanup_free_ char *path = join(runtime->dir, "focus");
+	_cleanup_fclose_ FILE *f = path ? fopen(path, "we") : NULL;
+
+	if (f) {
+		fputs(guest ? guest : "", f);
+	}
+}
+
+char *runtime_load_focus(const struct runtime *runtime)
+{
+	_cleanup_free_ char *path = join(runtime->dir, "focus");
+	_cleanup_fclose_ FILE *f = path ? fopen(path, "re") : NULL;
+	char name[128];
+
+	return f && fgets(name, sizeof(name), f) ? strdup(name) : NULL;
+}

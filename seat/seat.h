@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The composition: the only place that sees every folder, and it holds no logic of its own. Each
+ * file of this folder wires one part to the others:
+ *
+ *   guests.c        guests: from configuration to vm + picture + keys
+ *   participants.c  what follows a switch of focus, and in which order
+ *   screen.c        the compositor's reports: window input, outputs, VT
+ *   chords.c        chords to actions
+ *   switcher.c      keys and pointer while the switcher is open
+ *   actions.c       the control API's requests
+ */
+#ifndef SEAT_SEAT_H
+#define SEAT_SEAT_H
+
+#include <systemd/sd-event.h>
+
+#include "capture/frame_source.h"
+#include "common/list.h"
+#include "compositor/compositor.h"
+#include "control/control.h"
+#include "control/seat_config.h"
+#include "focus/focus.h"
+#include "input/input.h"
+#include "seat/options.h"
+#include "seat/runtime.h"
+#include "vm/vm.h"
+
+struct switcher;
+
+/* Where the host's key events come from, for input's per-device bookkeeping. */
+enum { SEAT_DEVICE_CONTROL = 0, SEAT_DEVICE_WINDOW = 1 };
+
+struct seat_guest {
+	struct list link; /* seat::guests, in slot order */
+	struct seat *seat;
+	uint32_t id; /* for focus and compositor */
+	struct vm *vm;
+	struct frame_source *source;
+	struct input_sink *sink;
+	struct vm_observer vm_observer;
+	struct frame_source_observer source_observer;
+};
+
+/*
+ * SEAT_RUNNING   as long as nobody asked for an end.
+ * SEAT_DRAINING  "quit --guests": ends when the last guest has ended.
+ * SEAT_ENDING    the loop was told to end.
+ */
+enum seat_phase { SEAT_RUNNING, SEAT_DRAINING, SEAT_ENDING };
+
+struct seat {
+	sd_event *event;
+	const struct seat_options *options;
+	struct runtime runtime;
+	struct seat_config config;
+	struct chord_config chords;
+	struct list guests;
+	uint32_t last_id;
+	struct compositor *compositor;
+	enum compositor_backend backend;
+	struct input *input;
+	struct libinput_devices *devices; /* kms only */
+	struct focus focus;
+	struct focus_participant followers[3];
+	struct switcher *switcher;
+	struct control *control;
+	enum seat_phase phase;
+	char why[256]; /* the last refusal, for the control API */
+};
+
+/* Each fails with one logged sentence. */
+int seat_create(const struct seat_options *options, struct seat **out);
+int seat_run(struct seat *seat); /* the program's exit status */
+void seat_destroy(struct seat *seat);
+/* check-config: prints every mistake; the exit status. */
+int seat_check_config(const struct seat_options *options);
+void seat_quit(struct seat *seat, bool guests);
+
+/* guests.c */
+int seat_load_config(struct seat *seat, struct ini_report *report);
+int seat_add_guests(struct seat *seat);
+int seat_reload_guests(struct seat *seat);
+void seat_remove_guest(struct seat_guest *guest);
+struct seat_guest *seat_find_guest(struct seat *seat, uint32_t id);      /* may be NULL */
+struct seat_guest *seat_guest_by_slot(struct seat *seat, unsigned int slot);
+struct seat_guest *seat_guest_by_name(struct seat *seat, const char *name); /* or slot number */
+const char *seat_guest_state(const struct seat_guest *guest);
+struct seat_guest *seat_front(struct seat *seat); /* may be NULL */
+
+/* participants.c */
+void seat_add_participants(struct seat *seat);
+int seat_focus(struct seat *seat, uint32_t id);
+int seat_focus_next(struct seat *seat);
+void seat_restore_focus(struct seat *seat);
+void seat_update_notice(struct seat *seat);
+
+/* screen.c */
+extern const struct compositor_handlers seat_screen_handlers;
+int seat_open_screen(struct seat *seat);
+int seat_open_devices(struct seat *seat);
+void seat_update_transform(struct seat *seat);
+
+/* chords.c, switcher.c, actions.c */
+extern const struct input_handlers seat_input_handlers;
+int switcher_create(struct switcher **out);
+void switcher_destroy(struct switcher *switcher);
+void seat_show_switcher(struct seat *seat, bool open);
+void seat_switcher_event(struct seat *seat, const struct input_event *event);
+void seat_switcher_pointer(struct seat *seat, double x, double y);
+extern const struct control_actions seat_actions;
+
+#endif
