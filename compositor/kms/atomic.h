@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Atomic requests: a change of many properties that the kernel takes whole or refuses whole.
+ * A refused request has changed nothing; so whoever sends one notes what it did only afterwards.
+ */
+#ifndef COMPOSITOR_KMS_ATOMIC_H
+#define COMPOSITOR_KMS_ATOMIC_H
+
+#include <pixman.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <xf86drmMode.h>
+
+#include "compositor/kms/card.h"
+
+struct atomic {
+	drmModeAtomicReq *request;
+	int error;            /* the first thing that could not be added, as -errno */
+	uint32_t damage_blob; /* lives as long as the request */
+};
+
+int atomic_init(struct atomic *atomic); /* 0 or -ENOMEM */
+void atomic_finish(struct atomic *atomic, const struct card *card);
+
+void atomic_add(struct atomic *atomic, uint32_t object, uint32_t prop, uint64_t value);
+
+/* Shows a whole frame buffer, unscaled, with its corner at x, y of the CRTC. */
+void atomic_show_plane(struct atomic *atomic, const struct kms_plane *plane, uint32_t crtc,
+		       uint32_t fb, int32_t x, int32_t y, uint32_t width, uint32_t height);
+void atomic_hide_plane(struct atomic *atomic, const struct kms_plane *plane);
+
+/* Tells the driver which part of the plane's picture is new; it may copy no more than that. */
+void atomic_add_damage(struct atomic *atomic, const struct card *card,
+		       const struct kms_plane *plane, const pixman_region32_t *damage);
+
+/*
+ * Turns off what no screen of ours uses but somebody left on: planes and CRTCs that are not taken,
+ * and connectors at them or at this crtc, except connector.
+ */
+void atomic_add_cleanup(struct atomic *atomic, const struct card *card,
+			const struct kms_crtc *crtc, uint32_t connector);
+
+/* Would the kernel take it? 0 or -errno. */
+int atomic_test(struct atomic *atomic, const struct card *card);
+
+/*
+ * Sends it without waiting; when it has come into effect the card reports a page flip with
+ * serial. Only a modeset that meets another one waits for that. 0 or -errno.
+ */
+int atomic_commit(struct atomic *atomic, const struct card *card, bool modeset, uint32_t serial);
+
+/* Sends it, may change modes, and waits until it is in effect. 0 or -errno. */
+int atomic_commit_wait(struct atomic *atomic, const struct card *card);
+
+#endif

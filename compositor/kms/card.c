@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: MIT
+/* Choosing and opening a graphics card, and reading what it is made of. */
+#include "compositor/kms/card.h"
+
+#include <errno.h>
+#include <libudev.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <xf86drm.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
+
+#define CARDS_MAX 16
+
+DEFINE_CLEANUP(struct card *, card_close)
+
+static void log_open_error(const char *path, int error)
+{
+	switch (-error) {
+	case EACCES:
+	case EPERM:
+		log_error("%s: no permission; let the seat manager open it (is seatd or logind "
+			  "running, is this user in its group?)",
+			  path);
+		break;
+	case ENOENT:
+		log_error("%s: there is no such graphics card; see /dev/dri for those that there are",
+			  path);
+		break;
+	default:
+		log_error("%s: the seat manager cannot open it: %s", path, strerror(-error));
+	}
+}
+
+static int card_set_caps(struct card *card)
+{
+	uint64_t width, height;
+
+	if (drmSetClientCap(card->fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1) < 0 ||
+	    drmSetClientCap(card->fd, DRM_CLIENT_CAP_ATOMIC, 1) < 0) {
+		log_error("%s: its driver %s cannot do atomic mode setting; choose another card",
+			  card->path, card->driver);
+		return -ENOTSUP;
+	}
+	/* Without this, drivers of virtual cards hide their cursor plane; others do not know it. */
+	drmSetClientCap(card->fd, DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT, 1);
+	card->cursor_width = card->cursor_height = 64;
+	if (drmGetCap(card->fd, DRM_CAP_CURSOR_WIDTH, &width) == 0 && width > 0 &&
+	    drmGetCap(card->fd, DRM_CAP_CURSOR_HEIGHT, &height) == 0 && height > 0) {
+		card->cursor_width = (uint32_t)width;
+		card->cursor_height = (uint32_t)height;
+	}
+	return 0;
+}
+
+static int card_read_crtcs(struct card *card, const drmModeRes *resources)
+{
+	int r = 0;
+
+	card->crtcs = calloc((size_t)resources->count_crtcs + 1, sizeof(*card->crtcs));
+	if (!card->crtcs) {
+		return -ENOMEM;
+	}
+	for (int i = 0; r == 0 && i < resources->count_crtcs && i < 32; i++) {
+		struct kms_crtc *crtc = &card->crtcs[card->crtc_count++];
+
+		crtc->id = resources->crtcs[i];
+		crtc->mask = 1u << i;
+		r = crtc_props_read(card->fd, crtc->id, &crtc->props);
+	}
+	return r;
+}
+
+static int card_read_plane(struct card *card, uint32_t id)
+{
+	struct kms_plane *plane = &card->planes[card->plane_count];
+	drmModePlane *info = drmModeGetPlane(card->fd, id);
+
+	if (!info) {
+		return -errno;
+	}
+	plane->id = id;
+	plane->possible_crtcs = info->possible_crtcs;
+	drmModeFreePlane(info);
+	card->plane_count++;
+	return plane_props_read(card->fd, id, &plane->props);
+}
+
+static int card_read_planes(struct card *card)
+{
+	drmModePlaneRes *resources = drmModeGetPlaneResources(card->fd);
+	int r = 0;
+
+	if (!resources) {
+		return -errno;
+	}
+	card->planes = calloc((size_t)resources->count_planes + 1, sizeof(*card->planes));
+	if (!card->planes) {
+		r = -ENOMEM;
+	}
+	for (uint32_t i = 0; r == 0 && i < resources->count_planes; i++) {
+		r = card_read_plane(card, resources->planes[i]);
+	}
+	drmModeFreePlaneResources(resources);
+	return r;
+}
+
+static int card_read(struct card *card)
+{
+	drmModeRes *resources = drmModeGetResources(card->fd);
+	int r;
+
+	if (!resources) {
+		return -errno;
+	}
+	r = card_read_crtcs(card, resources);
+	drmModeFreeResources(resources);
+	return r < 0 ? r : card_read_planes(card);
+}
+
+static void card_read_driver(struct card *card)
+{
+	drmVersion *version = drmGetVersion(card->fd);
+
+	snprintf(card->driver, sizeof(card->driver), "%s", version ? version->name : "unknown");
+	drmFreeVersion(version);
+}
+
+static int card_setup(struct card *card)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(card->fd, &st) < 0) {
+		return -errno;
+	}
+	card->devnum = st.st_rdev;
+	card_read_driver(card);
+	if (!drmIsKMS(card->fd)) {
+		return -ENODEV; /* it only computes */
+	}
+	if (!drmIsMaster(card->fd)) {
+		log_error("%s is busy: another program shows its pictures on it; end that display "
+			  "server or choose another card",
+			  card->path);
+		return -EBUSY;
+	}
+	r = card_set_caps(card);
+	if (r < 0) {
+		return r;
+	}
+	r = card_read(card);
+	if (r < 0) {
+		log_error("%s: cannot read its outputs: %s", card->path, strerror(-r));
+	}
+	return r;
+}
+
+static int card_open_path(struct session *session, const char *path, struct card **out)
+{
+	_cleanup_(card_close_ptr) struct card *card = calloc(1, sizeof(*card));
+	int r;
+
+	if (!card) {
+		return -ENOMEM;
+	}
+	card->session = session;
+	snprintf(card->path, sizeof(card->path), "%s", path);
+	card->fd = session_open_device(session, path);
+	if (card->fd < 0) {
+		log_open_error(path, card->fd);
+		return card->fd;
+	}
+	r = card_setup(card);
+	if (r < 0) {
+		return r;
+	}
+	*out = take_ptr(card);
+	return 0;
+}
+
+void card_close(struct card *card)
+{
+	if (!card) {
+		return;
+	}
+	if (card->fd >= 0) {
+		session_close_device(card->session, card->fd);
+	}
+	free(card->crtcs);
+	free(card->planes);
+	free(card);
+}
+
+/* A card that could be taken, in the order in which they are tried. */
+struct candidate {
+	char path[64];
+	bool boot;
+};
+
+static bool is_card_of_seat(struct udev_device *device, const char *seat)
+{
+	const char *name = udev_device_get_sysname(device);
+	const char *owner = udev_device_get_property_value(device, "ID_SEAT");
+
+	/* The subsystem also lists connectors ("card0-HDMI-A-1") and render nodes. */
+	return strncmp(name, "card", 4) == 0 && !strchr(name, '-') &&
+	       udev_device_get_devnode(device) && strcmp(owner ? owner : "seat0", seat) == 0;
+}
+
+static bool is_boot_card(struct udev_device *device)
+{
+	struct udev_device *pci = udev_device_get_parent_with_subsystem_devtype(device, "pci", NULL);
+	const char *boot = pci ? udev_device_get_sysattr_value(pci, "boot_vga") : NULL;
+
+	return boot && strcmp(boot, "1") == 0;
+}
+
+/* The boot card first, the others as the kernel numbers them. */
+static void candidate_insert(struct candidate list[], unsigned int *count,
+			     struct udev_device *device)
+{
+	struct candidate candidate = { .boot = is_boot_card(device) };
+
+	if (*count == CARDS_MAX) {
+		return;
+	}
+	snprintf(candidate.path, sizeof(candidate.path), "%s", udev_device_get_devnode(device));
+	if (candidate.boot) {
+		memmove(&list[1], &list[0], *count * sizeof(list[0]));
+		list[0] = candidate;
+	} else {
+		list[*count] = candidate;
+	}
+	(*count)++;
+}
+
+static unsigned int candidates_find(const char *seat, struct candidate list[])
+{
+	struct udev *udev = udev_new();
+	struct udev_enumerate *all = udev ? udev_enumerate_new(udev) : NULL;
+	struct udev_list_entry *entry;
+	unsigned int count = 0;
+
+	if (all && udev_enumerate_add_match_subsystem(all, "drm") >= 0 &&
+	    udev_enumerate_scan_devices(all) >= 0) {
+		udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(all)) {
+			struct udev_device *device = udev_device_new_from_syspath(
+				udev, udev_list_entry_get_name(entry));
+
+			if (device && is_card_of_seat(device, seat)) {
+				candidate_insert(list, &count, device);
+			}
+			udev_device_unref(device);
+		}
+	}
+	udev_enumerate_unref(all);
+	udev_unref(udev);
+	return count;
+}
+
+/* 2: a monitor is plugged in; 1: it has connectors; 0: it can show nothing. */
+static int card_usefulness(const struct card *card)
+{
+	drmModeRes *resources = drmModeGetResources(card->fd);
+	int best = 0;
+
+	for (int i = 0; resources && best < 2 && i < resources->count_connectors; i++) {
+		drmModeConnector *connector =
+			drmModeGetConnector(card->fd, resources->connectors[i]);
+
+		if (connector) {
+			best = connector->connection == DRM_MODE_CONNECTED ? 2 : 1;
+		}
+		drmModeFreeConnector(connector);
+	}
+	drmModeFreeResources(resources);
+	return card->crtc_count > 0 ? best : 0;
+}
+
+static int card_choose(struct session *session, struct card **out)
+{
+	_cleanup_(card_close_ptr) struct card *best = NULL;
+	struct candidate list[CARDS_MAX];
+	unsigned int count = candidates_find(session_seat_name(session), list);
+	int found = 0, r = -ENODEV;
+
+	for (unsigned int i = 0; i < count && found < 2; i++) {
+		_cleanup_(card_close_ptr) struct card *card = NULL;
+		int opened = card_open_path(session, list[i].path, &card);
+		int useful = opened < 0 ? 0 : card_usefulness(card);
+
+		r = opened < 0 ? opened : r;
+		if (useful > found) {
+			struct card *worse = best;
+
+			found = useful;
+			best = take_ptr(card);
+			card_close(worse);
+		}
+	}
+	if (best) {
+		*out = take_ptr(best);
+		return 0;
+	}
+	if (count == 0 || r == -ENODEV) {
+		log_error("No graphics card with an output on %s: is its driver loaded (see "
+			  "/dev/dri)? Without one, use the headless back end",
+			  session_seat_name(session));
+	}
+	return r;
+}
+
+int card_open(struct session *session, const char *path, struct card **out)
+{
+	int r;
+
+	if (!path) {
+		return card_choose(session, out);
+	}
+	r = card_open_path(session, path, out);
+	if (r == -ENODEV) {
+		log_error("%s has no output to show pictures on; choose another card", path);
+	}
+	return r;
+}
+
+/* Events come whole; their size is in their header. */
+int card_dispatch(struct card *card,
+		  void (*flipped)(void *data, uint32_t crtc, uint32_t serial, uint64_t vblank_ns),
+		  void *data)
+{
+	_Alignas(struct drm_event_vblank) char buffer[1024];
+	ssize_t length = read(card->fd, buffer, sizeof(buffer));
+	size_t at = 0;
+
+	if (length < 0) {
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	}
+	while (at + sizeof(struct drm_event_vblank) <= (size_t)length) {
+		const struct drm_event_vblank *event = (const void *)(buffer + at);
+		uint64_t ns = event->tv_sec * NSEC_PER_SEC + event->tv_usec * NSEC_PER_USEC;
+
+		if (event->base.type == DRM_EVENT_FLIP_COMPLETE) {
+			flipped(data, event->crtc_id, (uint32_t)event->user_data,
+				ns ? ns : clock_now_ns());
+		}
+		if (event->base.length < sizeof(event->base)) {
+			break;
+		}
+		at += event->base.length;
+	}
+	return 0;
+}
+
+struct kms_plane *card_find_plane(struct card *card, const struct kms_crtc *crtc, uint64_t type)
+{
+	for (unsigned int i = 0; i < card->plane_count; i++) {
+		struct kms_plane *plane = &card->planes[i];
+
+		if (!plane->taken && plane->props.value[PLANE_TYPE] == type &&
+		    (plane->possible_crtcs & crtc->mask)) {
+			return plane;
+		}
+	}
+	return NULL;
+}
+
+static uint32_t connector_crtcs(int fd, const drmModeConnector *connector, uint32_t *present)
+{
+	uint32_t mask = 0;
+
+	*present = 0;
+	for (int i = 0; i < connector->count_encoders; i++) {
+		drmModeEncoder *encoder = drmModeGetEncoder(fd, connector->encoders[i]);
+
+		if (!encoder) {
+			continue;
+		}
+		mask |= encoder->possible_crtcs;
+		if (encoder->encoder_id == connector->encoder_id) {
+			*present = encoder->crtc_id;
+		}
+		drmModeFreeEncoder(encoder);
+	}
+	return mask;
+}
+
+struct kms_crtc *card_find_crtc(struct card *card, const drmModeConnector *connector)
+{
+	uint32_t present, mask = connector_crtcs(card->fd, connector, &present);
+	struct kms_crtc *found = NULL;
+
+	for (unsigned int i = 0; i < card->crtc_count; i++) {
+		struct kms_crtc *crtc = &card->crtcs[i];
+
+		if (crtc->taken || !(mask & crtc->mask)) {
+			continue;
+		}
+		if (!found || crtc->id == present) {
+			found = crtc;
+		}
+	}
+	return found;
+}
