@@ -9,8 +9,9 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <systemd/sd-event.h>
 
-#include "common/ini.h"
+#include "input/chords.h"
 
 /*
  * One event of a host device. Keys and buttons are evdev codes (linux/input-event-codes.h; a code
@@ -33,43 +34,6 @@ struct input_event {
 	double dx, dy;
 	double x, y;
 };
-
-/* A device went away: what it held is released. */
-
-/* ---- chords ---- */
-
-enum chord_action {
-	CHORD_NONE,
-	CHORD_SLOT,      /* argument: 1..9 */
-	CHORD_RECENT,    /* argument: how far back to walk, +1 per further Tab while held */
-	CHORD_RECENT_END, /* the host key was let go after CHORD_RECENT: settle there */
-	CHORD_BACK,
-	CHORD_SWITCHER,
-	CHORD_VT,        /* argument: 1..12 */
-	CHORD_RESCUE,
-	CHORD_SEND_HOST_KEY, /* the guest in front gets a press and a release of the host key */
-	CHORD_HELP_SHOW, /* the host key has been held for CHORD_HELP_HOLD_NS */
-	CHORD_HELP_HIDE,
-	CHORD_COUNT
-};
-
-#define CHORD_HELP_HOLD_NS (600ull * 1000 * 1000)
-
-/* What the keys are: "[chords]" of the seat's configuration. evdev codes. */
-struct chord_config {
-	unsigned int host_key;      /* default KEY_RIGHTCTRL */
-	unsigned int recent;        /* KEY_TAB */
-	unsigned int back;          /* KEY_GRAVE */
-	unsigned int switcher;      /* KEY_O */
-	unsigned int rescue;        /* KEY_ESC */
-	unsigned int send_host_key; /* KEY_BACKSPACE */
-};
-
-void chord_config_init(struct chord_config *config);
-/* ini_parse_fn for a key by its evdev name without KEY_ ("RIGHTCTRL", "o", "F12"). */
-int chord_parse_key(const char *value, void *field, char *expected, size_t size);
-/* Lines "keys\tmeaning\n" for the help overlay; allocated. */
-char *chord_help(const struct chord_config *config);
 
 /* ---- the pipeline ---- */
 
@@ -95,16 +59,21 @@ struct input_handlers {
 	void (*dropping)(void *data, bool dropping);
 };
 
-/* event: for the hold timer of the host key only. 0 or -errno. */
-struct sd_event;
-int input_create(struct sd_event *event, const struct chord_config *config,
+/*
+ * event: for the hold timer of the host key only. Any handler may be NULL; each may call the
+ * functions below except input_destroy(). 0 or -errno.
+ */
+int input_create(sd_event *event, const struct chord_config *config,
 		 const struct input_handlers *handlers, void *data, struct input **out);
+/* Releases what the sink in front saw pressed. NULL is legal. */
 void input_destroy(struct input *input);
 
+/* One event of a device, at event->time_ns. Codes that the kernel does not have are ignored. */
 void input_feed(struct input *input, const struct input_event *event);
 /* The device is gone, or its keys cannot be known any more: they are released. */
 void input_device_gone(struct input *input, uint32_t device);
-/* Everything held anywhere is released and forgotten (VT away, rescue). */
+/* Everything held anywhere is released and forgotten, the host key included (VT away, the window
+ * lost the keyboard). */
 void input_release_all(struct input *input);
 
 /*
@@ -114,19 +83,25 @@ void input_release_all(struct input *input);
  */
 void input_set_sink(struct input *input, struct input_sink *sink);
 void input_set_transform(struct input *input, const struct pointer_transform *transform);
-/* While grabbed, events go to handlers.grabbed instead of the sink. */
+/* While grabbed, events go to handlers.grabbed instead of the sink, for which this is the same as
+ * input_set_sink(NULL). */
 void input_set_grab(struct input *input, bool grabbed);
-/* The evdev LED bits (LED_NUML, LED_CAPSL, LED_SCROLLL as 1 << code) that the devices show now. */
+/* The handler is told which LEDs (1 << LED_NUML, LED_CAPSL, LED_SCROLLL) the devices are to show:
+ * those of the guest in front, now and on each change. */
 void input_set_led_handler(struct input *input, void (*leds)(void *data, uint32_t mask),
 			   void *data);
 
 /* ---- sinks ---- */
 
-/* Counters of what a sink did with its events, for status and tests. */
+/* Counters of what a sink did with its events, for status and tests. Every event ends in exactly
+ * one of them; releases that the sink adds by itself count in none. */
 struct input_sink_stats {
-	uint64_t sent, coalesced, dropped;
+	uint64_t sent;      /* became a call to the guest */
+	uint64_t coalesced; /* went with another one: motion, wheel, what the guest knows already */
+	uint64_t dropped;   /* the guest does not answer, or has no such key */
 };
 
+/* time_ns is the host event's, on CLOCK_MONOTONIC. None of these waits for the guest. */
 struct input_sink_ops {
 	void (*key)(struct input_sink *sink, uint32_t code, bool pressed, uint64_t time_ns);
 	void (*button)(struct input_sink *sink, uint32_t code, bool pressed, uint64_t time_ns);
@@ -146,6 +121,7 @@ struct input_sink {
 	struct input_sink_stats stats;
 	uint32_t leds; /* 1 << LED_*, as the guest wants them */
 	bool dropping; /* the guest does not answer: events are dropped */
+	/* Belongs to the struct input that this is the sink of; may be NULL. */
 	void (*changed)(struct input_sink *sink, void *data); /* leds or dropping changed */
 	void *changed_data;
 };
@@ -155,7 +131,7 @@ void input_sink_destroy(struct input_sink *sink); /* NULL is legal */
 struct vm;
 /* A sink over QEMU's D-Bus keyboard and mouse (console 0) of this guest. It follows the peer
  * connection through restarts. 0 or -errno. */
-int dbus_sink_create(struct sd_event *event, struct vm *vm, struct input_sink **out);
+int dbus_sink_create(sd_event *event, struct vm *vm, struct input_sink **out);
 
 /* ---- libinput ---- */
 
@@ -169,7 +145,7 @@ struct input_node_opener {
 };
 
 /* All input devices of a seat, fed into input. Logs what to do when there is no permission. */
-int libinput_devices_create(struct sd_event *event, const char *seat,
+int libinput_devices_create(sd_event *event, const char *seat,
 			    const struct input_node_opener *opener, struct input *input,
 			    struct libinput_devices **out);
 void libinput_devices_destroy(struct libinput_devices *devices); /* NULL is legal */

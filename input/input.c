@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The pipeline: takes chords out of what the devices send, runs the timer of the host key, and
+ * keeps the LEDs and the "keys are dropped" notice in step with the sink in front.
+ */
+#include "input/input.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "input/router.h"
+
+struct input {
+	struct input_handlers handlers;
+	void *data;
+	struct chords chords;
+	sd_event_source *help_timer;
+	uint64_t help_timer_ns; /* UINT64_MAX: off */
+	struct router router;
+
+	void (*leds)(void *data, uint32_t mask);
+	void *leds_data;
+	uint32_t leds_told;
+	bool dropping_told;
+};
+
+/* ---- chords ---- */
+
+static void update_help_timer(struct input *input)
+{
+	uint64_t deadline = chords_deadline(&input->chords);
+
+	if (deadline == input->help_timer_ns) {
+		return;
+	}
+	input->help_timer_ns = deadline;
+	if (deadline == UINT64_MAX) {
+		sd_event_source_set_enabled(input->help_timer, SD_EVENT_OFF);
+		return;
+	}
+	sd_event_source_set_time(input->help_timer, deadline / NSEC_PER_USEC + 1);
+	sd_event_source_set_enabled(input->help_timer, SD_EVENT_ONESHOT);
+}
+
+static void rescue(struct input *input)
+{
+	struct input_sink *sink = input->router.sink;
+
+	router_release_all(&input->router, true);
+	if (sink) {
+		sink->ops->release_all(sink);
+	}
+}
+
+static void act(struct input *input, const struct chord_result *result)
+{
+	update_help_timer(input);
+	for (unsigned int i = 0; i < result->n; i++) {
+		if (result->actions[i].action == CHORD_RESCUE) {
+			rescue(input);
+		} else if (result->actions[i].action == CHORD_SEND_HOST_KEY) {
+			router_tap_key(&input->router, input->chords.config.host_key);
+		}
+		if (input->handlers.chord) {
+			input->handlers.chord(input->data, result->actions[i].action,
+					      result->actions[i].argument);
+		}
+	}
+}
+
+static int handle_help_timer(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct input *input = data;
+	struct chord_result result = chords_elapsed(&input->chords, usec * NSEC_PER_USEC);
+
+	input->help_timer_ns = UINT64_MAX;
+	act(input, &result);
+	return 0;
+}
+
+/* ---- the sink in front ---- */
+
+static void tell_leds(struct input *input)
+{
+	uint32_t mask = input->router.sink ? input->router.sink->leds : 0;
+
+	if (mask != input->leds_told) {
+		input->leds_told = mask;
+		if (input->leds) {
+			input->leds(input->leds_data, mask);
+		}
+	}
+}
+
+static void tell_dropping(struct input *input)
+{
+	bool dropping = input->router.sink && input->router.sink->dropping;
+
+	if (dropping != input->dropping_told) {
+		input->dropping_told = dropping;
+		if (input->handlers.dropping) {
+			input->handlers.dropping(input->data, dropping);
+		}
+	}
+}
+
+static void handle_sink_changed(struct input_sink *sink, void *data)
+{
+	tell_leds(data);
+	tell_dropping(data);
+}
+
+void input_set_sink(struct input *input, struct input_sink *sink)
+{
+	struct input_sink *old = input->router.sink;
+
+	if (sink == old) {
+		return;
+	}
+	router_set_sink(&input->router, sink);
+	if (old) {
+		old->changed = NULL;
+	}
+	if (sink) {
+		sink->changed = handle_sink_changed;
+		sink->changed_data = input;
+	}
+	tell_leds(input);
+	tell_dropping(input);
+}
+
+void input_set_led_handler(struct input *input, void (*leds)(void *data, uint32_t mask),
+			   void *data)
+{
+	input->leds = leds;
+	input->leds_data = data;
+	if (leds) {
+		leds(data, input->leds_told);
+	}
+}
+
+/* ---- the rest ---- */
+
+void input_feed(struct input *input, const struct input_event *event)
+{
+	struct chord_result result;
+
+	if (event->type != INPUT_EVENT_KEY) {
+		router_feed(&input->router, event);
+		return;
+	}
+	result = chords_key(&input->chords, event->device, event->code, event->pressed,
+			    event->time_ns);
+	if (result.pass) {
+		router_feed(&input->router, event);
+	}
+	act(input, &result);
+}
+
+void input_device_gone(struct input *input, uint32_t device)
+{
+	struct chord_result result = chords_device_gone(&input->chords, device);
+
+	router_device_gone(&input->router, device);
+	act(input, &result);
+}
+
+void input_release_all(struct input *input)
+{
+	struct chord_result result = chords_reset(&input->chords);
+
+	router_release_all(&input->router, true);
+	act(input, &result);
+}
+
+void input_set_transform(struct input *input, const struct pointer_transform *transform)
+{
+	router_set_transform(&input->router, transform);
+}
+
+void input_set_grab(struct input *input, bool grabbed)
+{
+	router_set_grab(&input->router, grabbed);
+}
+
+void input_destroy(struct input *input)
+{
+	if (!input) {
+		return;
+	}
+	input->handlers = (struct input_handlers){ 0 };
+	input->leds = NULL;
+	input_set_sink(input, NULL);
+	sd_event_source_disable_unref(input->help_timer);
+	free(input);
+}
+
+DEFINE_CLEANUP(struct input *, input_destroy)
+
+int input_create(sd_event *event, const struct chord_config *config,
+		 const struct input_handlers *handlers, void *data, struct input **out)
+{
+	_cleanup_(input_destroy_ptr) struct input *input = calloc(1, sizeof(*input));
+	int r;
+
+	if (!input) {
+		return -ENOMEM;
+	}
+	input->handlers = *handlers;
+	input->data = data;
+	input->help_timer_ns = UINT64_MAX;
+	chords_init(&input->chords, config);
+	router_init(&input->router, &input->handlers, data);
+	r = sd_event_add_time(event, &input->help_timer, CLOCK_MONOTONIC, 0, 1, handle_help_timer,
+			      input);
+	if (r < 0) {
+		return r;
+	}
+	r = sd_event_source_set_enabled(input->help_timer, SD_EVENT_OFF);
+	if (r < 0) {
+		return r;
+	}
+	*out = take_ptr(input);
+	return 0;
+}
