@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT
+/* Starts QEMU processes; see launch.h. */
+#include "vm/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/fd.h"
+#include "common/strv.h"
+#include "vm/command_line.h"
+
+/* Descriptors that the child gets are first moved up here, so that none overwrites another. */
+#define HIGH_FD 64
+
+extern char **environ;
+
+/* What the service manager told the seat about the seat. QEMU must not answer in its name. */
+static const char *const private_variables[] = {
+	"NOTIFY_SOCKET=", "WATCHDOG_PID=", "WATCHDOG_USEC=", "LISTEN_PID=",	  "LISTEN_FDS=",
+	"LISTEN_FDNAMES=", "MAINPID=",	   "INVOCATION_ID=", "JOURNAL_STREAM=", "FDSTORE=",
+};
+
+static int build_environment(char ***out)
+{
+	_cleanup_strv_ char **copy = NULL;
+
+	for (char **variable = environ; *variable; variable++) {
+		bool private = false;
+
+		for (size_t i = 0; i < sizeof(private_variables) / sizeof(char *); i++) {
+			private |= strncmp(*variable, private_variables[i],
+					   strlen(private_variables[i])) == 0;
+		}
+		if (!private && strv_append(&copy, *variable) < 0) {
+			return -ENOMEM;
+		}
+	}
+	*out = take_ptr(copy);
+	return 0;
+}
+
+/* Opens the output file anew; the output of the run before stays beside it. */
+static int open_log(const char *path)
+{
+	_cleanup_free_ char *old = NULL;
+	_cleanup_close_ int fd = -1;
+	int high;
+
+	if (asprintf(&old, "%s.old", path) < 0) {
+		old = NULL;
+		return -ENOMEM;
+	}
+	if (rename(path, old) < 0 && errno != ENOENT) {
+		return -errno;
+	}
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0) {
+		return -errno;
+	}
+	high = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+	return high < 0 ? -errno : high;
+}
+
+/* posix_spawn functions return positive errors. */
+static int set_descriptors(posix_spawn_file_actions_t *actions, int log_fd, int qmp_fd)
+{
+	int r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
+
+	r = r ? r : posix_spawn_file_actions_adddup2(actions, log_fd, STDOUT_FILENO);
+	r = r ? r : posix_spawn_file_actions_adddup2(actions, log_fd, STDERR_FILENO);
+	r = r ? r : posix_spawn_file_actions_adddup2(actions, qmp_fd, QEMU_QMP_FD);
+	return r ? r : posix_spawn_file_actions_addclosefrom_np(actions, QEMU_QMP_FD + 1);
+}
+
+/* A session of its own, and no signal blocked, ignored or caught that we do. */
+static int set_attributes(posix_spawnattr_t *attributes)
+{
+	sigset_t none, all;
+	int r;
+
+	sigemptyset(&none);
+	sigfillset(&all);
+	r = posix_spawnattr_setsigmask(attributes, &none);
+	r = r ? r : posix_spawnattr_setsigdefault(attributes, &all);
+	return r ? r
+		 : posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSID |
+								POSIX_SPAWN_SETSIGMASK |
+								POSIX_SPAWN_SETSIGDEF);
+}
+
+static int spawn(char *const argv[], char *const environment[], int log_fd, int qmp_fd,
+		 pid_t *pid)
+{
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	int r = posix_spawn_file_actions_init(&actions);
+
+	if (r) {
+		return -r;
+	}
+	r = posix_spawnattr_init(&attributes);
+	if (r == 0) {
+		r = set_descriptors(&actions, log_fd, qmp_fd);
+		r = r ? r : set_attributes(&attributes);
+		r = r ? r : posix_spawnp(pid, argv[0], &actions, &attributes, argv, environment);
+		posix_spawnattr_destroy(&attributes);
+	}
+	posix_spawn_file_actions_destroy(&actions);
+	return -r;
+}
+
+int launch_qemu(char *const argv[], int qmp_fd, const char *log_file, pid_t *pid)
+{
+	_cleanup_strv_ char **environment = NULL;
+	_cleanup_close_ int log_fd = open_log(log_file);
+	_cleanup_close_ int high_qmp_fd = fcntl(qmp_fd, F_DUPFD_CLOEXEC, HIGH_FD);
+	int r;
+
+	if (log_fd < 0) {
+		return log_fd;
+	}
+	if (high_qmp_fd < 0) {
+		return -errno;
+	}
+	r = build_environment(&environment);
+	return r < 0 ? r : spawn(argv, environment, log_fd, high_qmp_fd, pid);
+}
+
+static void mask_control(char *s)
+{
+	for (; *s; s++) {
+		if ((unsigned char)*s < 0x20 || *s == 0x7f) {
+			*s = '?';
+		}
+	}
+}
+
+void launch_last_words(const char *log_file, char *words, size_t size)
+{
+	static const char prefix[] = QEMU_BINARY ": ";
+	char tail[4096], *rest = tail, *line;
+
+	words[0] = '\0';
+	if (file_read_tail(log_file, tail, sizeof(tail)) < 0) {
+		return;
+	}
+	while ((line = strsep(&rest, "\n"))) {
+		size_t skip = strncmp(line, prefix, sizeof(prefix) - 1) == 0 ? sizeof(prefix) - 1
+									     : 0;
+
+		line[strcspn(line, "\r")] = '\0';
+		if (line[skip]) {
+			snprintf(words, size, "%s", line + skip);
+		}
+	}
+	mask_control(words);
+}

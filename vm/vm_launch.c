@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: MIT
+/* Starts a guest's QEMU: folders, sockets, command line, process. */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "common/cleanup.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "common/strv.h"
+#include "vm/command_line.h"
+#include "vm/vm_private.h"
+
+/* Clients that may wait for QEMU: every seat that died while QEMU was stopped leaves one. */
+#define QMP_BACKLOG 64
+#define UUID_LENGTH 36
+#define UEFI_VARIABLES_MAX (8 * 1024 * 1024)
+
+/* A random identity, made at the first start and kept. */
+static int load_uuid(const struct vm *vm, char uuid[UUID_LENGTH + 1])
+{
+	_cleanup_free_ char *path = vm_path(vm->state_dir, STATE_FILE_UUID);
+	unsigned char b[16];
+
+	if (!path) {
+		return -ENOMEM;
+	}
+	if (file_read_tail(path, uuid, UUID_LENGTH + 1) == UUID_LENGTH &&
+	    strspn(uuid, "0123456789abcdef-") == UUID_LENGTH) {
+		return 0;
+	}
+	if (getrandom(b, sizeof(b), 0) != sizeof(b)) {
+		return -errno;
+	}
+	b[6] = (b[6] & 0x0f) | 0x40; /* version 4, random */
+	b[8] = (b[8] & 0x3f) | 0x80;
+	snprintf(uuid, UUID_LENGTH + 1,
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1],
+		 b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14],
+		 b[15]);
+	return file_write(path, uuid, UUID_LENGTH);
+}
+
+/* Each guest has its own copy of the firmware's variables, made at its first start. */
+static int prepare_uefi(const struct vm *vm)
+{
+	_cleanup_free_ char *path = vm_path(vm->state_dir, STATE_FILE_UEFI), *content = NULL;
+	const struct ovmf *ovmf;
+	ssize_t size;
+
+	if (vm->config->firmware != VM_FIRMWARE_UEFI || (path && access(path, F_OK) == 0)) {
+		return 0;
+	}
+	ovmf = ovmf_find();
+	content = malloc(UEFI_VARIABLES_MAX);
+	if (!path || !content) {
+		return -ENOMEM;
+	}
+	if (!ovmf) {
+		return -ENOENT;
+	}
+	size = file_read_tail(ovmf->variables, content, UEFI_VARIABLES_MAX);
+	return size < 0 ? (int)size : file_write(path, content, (size_t)size);
+}
+
+static int build_argv(const struct vm *vm, char ***argv)
+{
+	char uuid[UUID_LENGTH + 1];
+	struct command_line input = {
+		.config = vm->config,
+		.run_dir = vm->run_dir,
+		.state_dir = vm->state_dir,
+		.uuid = uuid,
+		.accel = accel_get(),
+	};
+	int r = load_uuid(vm, uuid);
+
+	if (r >= 0) {
+		r = prepare_uefi(vm);
+	}
+	if (r < 0) {
+		log_error("%s: %s cannot be prepared: %s", vm->config->name, vm->state_dir,
+			  strerror(-r));
+		return r;
+	}
+	return command_line_build(&input, argv);
+}
+
+static int execute(struct vm *vm, pid_t *pid)
+{
+	_cleanup_free_ char *log = vm_path(vm->run_dir, RUN_FILE_LOG);
+	_cleanup_free_ char *socket = vm_path(vm->run_dir, RUN_FILE_QMP);
+	_cleanup_strv_ char **argv = NULL;
+	_cleanup_close_ int qmp_fd = -1;
+	int r;
+
+	if (!log || !socket) {
+		return -ENOMEM;
+	}
+	r = build_argv(vm, &argv);
+	if (r < 0) {
+		return r;
+	}
+	/* We listen, QEMU inherits: there is something to connect to from the first moment. */
+	qmp_fd = unix_listen(socket, QMP_BACKLOG);
+	if (qmp_fd < 0) {
+		return qmp_fd;
+	}
+	return launch_qemu(argv, qmp_fd, log, pid);
+}
+
+static const char *explain(int error)
+{
+	switch (error) {
+	case -ENOENT:
+		return "there is no " QEMU_BINARY "; install qemu-system-x86";
+	case -ENAMETOOLONG:
+		return "the path of the runtime folder is too long for a socket (107 bytes); choose "
+		       "a shorter one";
+	default:
+		return strerror(-error);
+	}
+}
+
+static int launch_now(struct vm *vm)
+{
+	pid_t pid;
+	int r = execute(vm, &pid);
+
+	if (r < 0) {
+		vm_set_state(vm, VM_STATE_FAILED, "QEMU could not be started: %s", explain(r));
+		return r;
+	}
+	r = process_watch(vm->event, pid, vm_process_exited, vm, &vm->process);
+	if (r < 0) {
+		vm_set_state(vm, VM_STATE_FAILED, "QEMU could not be watched: %s", strerror(-r));
+		return r;
+	}
+	vm->scope = scope_create(vm->event, vm->config->name, pid);
+	vm_set_state(vm, VM_STATE_STARTING, NULL);
+	return vm_link_open(vm, VM_GREETING_USEC);
+}
+
+static void handle_accel(void *data, enum accel accel)
+{
+	struct vm *vm = data;
+
+	accel_probe_destroy(vm->accel);
+	vm->accel = NULL;
+	launch_now(vm);
+}
+
+int vm_launch(struct vm *vm)
+{
+	int r;
+
+	if (accel_get() != ACCEL_UNKNOWN || command_line_has_accel(vm->config)) {
+		return launch_now(vm);
+	}
+	r = accel_probe_create(vm->event, handle_accel, vm, &vm->accel);
+	if (r >= 0) {
+		vm_set_state(vm, VM_STATE_STARTING, NULL);
+	}
+	return r;
+}
+
+void vm_process_exited(void *data, const struct process_end *end)
+{
+	vm_ended(data, end);
+}

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A guest's two connections: QMP first, then the peer D-Bus connection that is asked for over it.
+ *
+ * Either may be lost while QEMU lives: another client took the display, or QEMU broke the protocol.
+ * Then both are closed and made anew, a few times and ever more slowly, so that nobody can keep us
+ * busy. When QEMU ends, the sockets close before its process is seen to be gone: the first attempt
+ * waits long enough that the state does not flicker.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "common/cleanup.h"
+#include "common/fd.h"
+#include "common/log.h"
+#include "vm/command_line.h"
+#include "vm/vm_private.h"
+
+#define RETRY_FIRST_USEC (100 * 1000)
+#define RETRY_ATTEMPTS 8 /* the last one 12.8 s after the one before */
+
+static const struct qmp_ops qmp_ops;
+static const struct peer_ops peer_ops;
+
+void vm_link_init(struct vm_link *link)
+{
+	list_init(&link->calls);
+}
+
+static void notify_peer(struct vm *vm, bool up)
+{
+	struct vm_observer *observer, *next;
+
+	list_for_each_safe(observer, next, &vm->observers, link) {
+		void (*call)(struct vm *, void *) = up ? observer->ops->peer_up
+						       : observer->ops->peer_down;
+
+		if (call) {
+			call(vm, observer->data);
+		}
+	}
+}
+
+/* Closes the connections; a retry that is armed stays. */
+static void link_drop(struct vm *vm)
+{
+	struct vm_link *link = &vm->link;
+	bool was_up = link->peer_up;
+	struct ticket *tickets[] = { &link->greeting, &link->status, &link->client,
+				     &link->probe };
+
+	for (size_t i = 0; i < sizeof(tickets) / sizeof(tickets[0]); i++) {
+		answers_close(&vm->answers, tickets[i]);
+	}
+	link->peer_up = false;
+	link->qmp_ready = false;
+	vm_calls_drop(vm);
+	if (was_up) {
+		notify_peer(vm, false);
+	}
+	peer_destroy(link->peer);
+	link->peer = NULL;
+	qmp_destroy(link->qmp);
+	link->qmp = NULL;
+}
+
+void vm_link_close(struct vm *vm)
+{
+	link_drop(vm);
+	vm->link.retry = sd_event_source_disable_unref(vm->link.retry);
+	vm->link.attempts = 0;
+}
+
+static int handle_retry(sd_event_source *source, uint64_t usec, void *data);
+
+/* Both connections are lost, whichever broke; text says which. */
+static void link_lost(struct vm *vm, const char *text)
+{
+	struct vm_link *link = &vm->link;
+	uint64_t delay = (uint64_t)RETRY_FIRST_USEC << link->attempts;
+
+	link_drop(vm);
+	if (link->attempts++ >= RETRY_ATTEMPTS) {
+		vm_set_state(vm, vm->stop.step ? VM_STATE_STOPPING : VM_STATE_STARTING,
+			     "%s again and again; stop the guest by force", text);
+		return;
+	}
+	log_debug("%s: %s, connecting anew", vm->config->name, text);
+	link->retry = sd_event_source_disable_unref(link->retry);
+	if (sd_event_add_time_relative(vm->event, &link->retry, CLOCK_MONOTONIC, delay, 1000,
+				       handle_retry, vm) < 0) {
+		log_error("%s: %s, and there is no memory to connect anew", vm->config->name, text);
+	}
+}
+
+static int handle_retry(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct vm *vm = data;
+
+	vm_update_state(vm);
+	vm_link_open(vm, VM_HUNG_AFTER_USEC);
+	return 0;
+}
+
+/* The process behind a foreign QEMU's socket, where the kernel tells it. */
+static void watch_foreign(struct vm *vm, int fd)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	if (vm->process || !vm->config->attach ||
+	    getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0 || peer.pid <= 0) {
+		return;
+	}
+	/* Without it the end of the connection says that QEMU is gone. */
+	(void)process_watch(vm->event, peer.pid, vm_process_exited, vm, &vm->process);
+}
+
+static int link_connect(struct vm *vm)
+{
+	_cleanup_free_ char *own = NULL;
+	const char *path = vm->config->attach;
+
+	if (!path) {
+		own = vm_path(vm->run_dir, RUN_FILE_QMP);
+		path = own;
+	}
+	return path ? unix_connect(path) : -ENOMEM;
+}
+
+int vm_link_open(struct vm *vm, uint64_t greeting_usec)
+{
+	struct vm_link *link = &vm->link;
+	int fd = link_connect(vm), r;
+
+	if (fd < 0 && !vm->process) {
+		if (vm->state == VM_STATE_STARTING || vm->state == VM_STATE_STOPPING) {
+			vm_ended(vm, NULL); /* a foreign QEMU that nobody else will tell us of */
+		}
+		return fd;
+	}
+	if (fd < 0) {
+		link_lost(vm, "QEMU's control socket cannot be reached");
+		return 0;
+	}
+	watch_foreign(vm, fd);
+	r = qmp_create(vm->event, fd, &qmp_ops, vm, &link->qmp);
+	if (r < 0) {
+		return r;
+	}
+	answers_open(&vm->answers, &link->greeting, greeting_usec);
+	return 0;
+}
+
+static void log_failed_command(void *data, int error, const json_t *result, const char *text)
+{
+	struct vm *vm = data;
+
+	answers_close(&vm->answers, &vm->link.client);
+	if (error == -EREMOTEIO) {
+		log_warning("%s: QEMU refused: %s", vm->config->name, text ? text : "no reason");
+	}
+	if (error == 0 || error == -EREMOTEIO) {
+		answers_alive(&vm->answers);
+	}
+}
+
+int vm_link_command(struct vm *vm, const char *command)
+{
+	struct vm_link *link = &vm->link;
+	int r;
+
+	if (!link->qmp_ready) {
+		return -ENOTCONN;
+	}
+	r = qmp_call(link->qmp, command, NULL, -1, QMP_WAIT_FOREVER, log_failed_command, vm);
+	if (r >= 0 && !link->client.open) {
+		answers_open(&vm->answers, &link->client, VM_HUNG_AFTER_USEC);
+	}
+	return r;
+}
+
+/* QEMU's run states in which its virtual CPUs stand still, and what they mean to a person. */
+static const struct {
+	const char *status, *reason;
+} pauses[] = {
+	{ "paused", "paused" },
+	{ "prelaunch", "not started yet" },
+	{ "inmigrate", "waits for the state of another QEMU" },
+	{ "postmigrate", "its state moved to another QEMU" },
+	{ "io-error", "a disk of the guest cannot be written; make room, then resume" },
+	{ "guest-panicked", "the guest's system crashed; reset it" },
+	{ "internal-error", "QEMU cannot go on with this guest; reset it" },
+	{ "watchdog", "the guest's watchdog fired; reset it" },
+	{ "shutdown", "the guest has shut down" },
+	{ "debug", "stopped by a debugger" },
+};
+
+static void take_status(void *data, int error, const json_t *result, const char *text)
+{
+	struct vm *vm = data;
+	const char *status = json_string_value(json_object_get(result, "status"));
+
+	answers_close(&vm->answers, &vm->link.status);
+	if (error) {
+		return; /* the connection is ending */
+	}
+	answers_alive(&vm->answers);
+	vm->vcpus_run = json_is_true(json_object_get(result, "running"));
+	vm->pause_reason = NULL;
+	if (status && strcmp(status, "suspended") == 0) {
+		vm->vcpus_run = true; /* asleep (S3) by its own will; keys wake it */
+	}
+	for (size_t i = 0; status && i < sizeof(pauses) / sizeof(pauses[0]); i++) {
+		if (strcmp(status, pauses[i].status) == 0) {
+			vm->pause_reason = pauses[i].reason;
+		}
+	}
+	vm_update_state(vm);
+}
+
+void vm_link_ask_status(struct vm *vm)
+{
+	if (qmp_call(vm->link.qmp, "query-status", NULL, -1, QMP_WAIT_FOREVER, take_status, vm) ==
+	    0) {
+		answers_open(&vm->answers, &vm->link.status, VM_HUNG_AFTER_USEC);
+	}
+}
+
+static void take_probe(void *data, int error, const json_t *result, const char *text)
+{
+	struct vm *vm = data;
+
+	vm->link.probe.open = false;
+	if (error == 0) {
+		answers_alive(&vm->answers);
+	}
+}
+
+void vm_link_probe(struct vm *vm)
+{
+	struct vm_link *link = &vm->link;
+
+	/* Not watched: it is late from the start. One at a time, however long it takes. */
+	if (link->qmp_ready && !link->probe.open &&
+	    qmp_call(link->qmp, "query-status", NULL, -1, QMP_WAIT_FOREVER, take_probe, vm) == 0) {
+		link->probe.open = true;
+	}
+}
+
+static void handle_qmp_ready(void *data)
+{
+	struct vm *vm = data;
+	struct vm_link *link = &vm->link;
+	int r;
+
+	answers_close(&vm->answers, &link->greeting);
+	answers_alive(&vm->answers);
+	link->qmp_ready = true;
+	vm_link_ask_status(vm);
+	vm_stop_link_ready(vm);
+	r = peer_create(vm->event, link->qmp, &peer_ops, vm, &link->peer);
+	if (r < 0) {
+		link_lost(vm, strerror(-r));
+		return;
+	}
+	answers_open(&vm->answers, &link->client, VM_HUNG_AFTER_USEC);
+}
+
+static void handle_peer_up(void *data)
+{
+	struct vm *vm = data;
+
+	answers_close(&vm->answers, &vm->link.client);
+	answers_alive(&vm->answers);
+	vm->link.peer_up = true;
+	vm->link.attempts = 0;
+	vm_update_state(vm);
+	notify_peer(vm, true);
+}
+
+static void handle_peer_failed(void *data, int error, const char *text)
+{
+	struct vm *vm = data;
+
+	if (error == -EREMOTEIO) {
+		/* QEMU's answer will not change: it has no such display. */
+		_cleanup_free_ char *said = strdup(text);
+
+		link_drop(vm);
+		vm_set_state(vm, VM_STATE_STARTING,
+			     "QEMU has no D-Bus display (%s); start it with -display dbus,p2p=yes",
+			     said ? said : "");
+		return;
+	}
+	link_lost(vm, text);
+}
+
+static void take_shutdown(struct vm *vm, const json_t *args)
+{
+	vm->stop.announced = true;
+	vm->stop.by_guest = json_is_true(json_object_get(args, "guest"));
+}
+
+static void handle_qmp_event(void *data, const char *name, const json_t *args)
+{
+	struct vm *vm = data;
+
+	answers_alive(&vm->answers);
+	if (strcmp(name, "SHUTDOWN") == 0) {
+		take_shutdown(vm, args);
+	} else if (strcmp(name, "RESET") == 0 && vm->stop.resume_reset) {
+		vm->stop.resume_reset = false;
+		vm_link_command(vm, "cont");
+	} else if (strcmp(name, "STOP") == 0 || strcmp(name, "RESUME") == 0 ||
+		   strcmp(name, "SUSPEND") == 0 || strcmp(name, "WAKEUP") == 0 ||
+		   strcmp(name, "GUEST_PANICKED") == 0) {
+		if (!vm->link.status.open) {
+			vm_link_ask_status(vm);
+		}
+	}
+}
+
+static void handle_qmp_closed(void *data, int error)
+{
+	struct vm *vm = data;
+
+	link_lost(vm, error == -EPROTO ? "QEMU broke the protocol of its control connection"
+				       : "QEMU closed its control connection");
+}
+
+static const struct qmp_ops qmp_ops = {
+	.ready = handle_qmp_ready,
+	.event = handle_qmp_event,
+	.closed = handle_qmp_closed,
+};
+
+static const struct peer_ops peer_ops = {
+	.up = handle_peer_up,
+	.failed = handle_peer_failed,
+};

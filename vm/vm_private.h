@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* What vm.c (states), vm_link.c (connections), vm_launch.c (start) and vm_stop.c share. */
+#ifndef VM_VM_PRIVATE_H
+#define VM_VM_PRIVATE_H
+
+#include "vm/accel.h"
+#include "vm/answers.h"
+#include "vm/launch.h"
+#include "vm/peer.h"
+#include "vm/process.h"
+#include "vm/qmp.h"
+#include "vm/vm.h"
+
+/* A greeting from a QEMU that has just been started may take long on a busy machine. */
+#define VM_GREETING_USEC (10 * 1000 * 1000)
+
+/* Calls on the peer connection that may wait for an answer, and messages for being written. */
+#define VM_PEER_CALLS_MAX 256
+#define VM_PEER_QUEUE_MAX 512
+
+/* The two connections to QEMU. */
+struct vm_link {
+	struct qmp *qmp;
+	bool qmp_ready;
+	struct peer *peer;
+	bool peer_up;
+	sd_event_source *retry; /* enabled after a loss, until the next attempt */
+	unsigned int attempts;	/* since both were up */
+	struct ticket greeting, status, client, probe;
+	struct list calls; /* vm_peer_call: open calls on the peer connection */
+	unsigned int n_calls;
+};
+
+/*
+ * How far we are in making QEMU end:
+ * NONE    not asked
+ * ACPI    the guest was asked; the deadline leads to QUIT
+ * QUIT    QEMU was told to quit; the deadline leads to KILL
+ * KILL    SIGKILL was sent
+ */
+enum vm_stop_step { VM_STOP_NONE, VM_STOP_ACPI, VM_STOP_QUIT, VM_STOP_KILL };
+
+struct vm_stop {
+	enum vm_stop_step step;
+	sd_event_source *deadline;
+	bool announced;	   /* QEMU said that it ends (event SHUTDOWN) … */
+	bool by_guest;	   /* … because the guest switched itself off */
+	bool resume_reset; /* run the guest again when the reset is done */
+};
+
+struct vm {
+	sd_event *event;
+	struct vm_config *config;
+	char *run_dir, *state_dir; /* the guest's own */
+	struct list observers;
+	enum vm_state state;
+	char *reason;
+	bool vcpus_run;
+	const char *pause_reason; /* static text, or NULL */
+	struct accel_probe *accel;
+	struct process *process; /* NULL also for a foreign QEMU whose process is not known */
+	struct scope *scope;
+	struct vm_link link;
+	struct vm_stop stop;
+	struct answers answers;
+};
+
+/* vm.c: a path in a folder; the caller frees it. */
+char *vm_path(const char *folder, const char *file);
+
+/* vm.c: sets state and reason (format NULL: none) and tells the observers of a change. */
+__attribute__((format(printf, 3, 4))) void vm_set_state(struct vm *vm, enum vm_state state,
+							const char *format, ...);
+
+/* vm.c: the state that follows from the connections, QEMU's run state and a stop under way. */
+void vm_update_state(struct vm *vm);
+
+/* vm.c: QEMU is gone; says why in the state and its reason. end is NULL when it is not known. */
+void vm_ended(struct vm *vm, const struct process_end *end);
+
+/* vm_launch.c: starts QEMU, after the first probe of KVM if need be. 0 or -errno; failures are
+ * also in state and reason. */
+int vm_launch(struct vm *vm);
+
+/* vm_launch.c: process_exited_fn of every guest's process. */
+void vm_process_exited(void *data, const struct process_end *end);
+
+/* vm_link.c */
+void vm_link_init(struct vm_link *link);
+/* Connects to the QMP socket. 0 or -errno; the rest goes on in the loop. greeting_usec: how long
+ * QEMU may take to answer before it counts as hung. */
+int vm_link_open(struct vm *vm, uint64_t greeting_usec);
+/* Closes both connections and all that waits on them; tells the observers. */
+void vm_link_close(struct vm *vm);
+/* Asks QEMU for its run state; the state follows when the answer is here. */
+void vm_link_ask_status(struct vm *vm);
+/* A hung guest: any answer to this, whenever it comes, ends that. */
+void vm_link_probe(struct vm *vm);
+/* A command whose answer is only logged when it is an error. 0 or -errno. */
+int vm_link_command(struct vm *vm, const char *command);
+
+/* vm_stop.c */
+void vm_stop_finish(struct vm *vm);
+/* What was asked for before QEMU listened. */
+void vm_stop_link_ready(struct vm *vm);
+
+/* vm_call.c: drops all open calls, without their callbacks. */
+void vm_calls_drop(struct vm *vm);
+
+#endif

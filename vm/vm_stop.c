@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Ending a guest: politely over ACPI, then by QMP, then by signal. Each step has a deadline, so
+ * that a guest that does not answer cannot stay for ever.
+ */
+#include <errno.h>
+
+#include "common/log.h"
+#include "vm/vm_private.h"
+
+#define QUIT_DEADLINE_USEC (3 * 1000 * 1000)
+
+void vm_stop_finish(struct vm *vm)
+{
+	sd_event_source_disable_unref(vm->stop.deadline);
+	vm->stop = (struct vm_stop){ 0 };
+}
+
+static void stop_step(struct vm *vm, enum vm_stop_step step);
+
+static int handle_deadline(sd_event_source *source, uint64_t usec, void *data)
+{
+	struct vm *vm = data;
+
+	log_info("%s: does not end by itself, %s", vm->config->name,
+		 vm->stop.step == VM_STOP_ACPI ? "ending QEMU" : "killing QEMU");
+	stop_step(vm, vm->stop.step + 1);
+	return 0;
+}
+
+static void stop_arm(struct vm *vm, uint64_t usec)
+{
+	sd_event_source_disable_unref(vm->stop.deadline);
+	vm->stop.deadline = NULL;
+	if (sd_event_add_time_relative(vm->event, &vm->stop.deadline, CLOCK_MONOTONIC, usec, 10000,
+				       handle_deadline, vm) < 0) {
+		stop_step(vm, VM_STOP_KILL);
+	}
+}
+
+/* A paused guest cannot hear the button; it is let go for as long as it takes. */
+static void press_button(struct vm *vm)
+{
+	if (!vm->vcpus_run) {
+		vm_link_command(vm, "cont");
+	}
+	vm_link_command(vm, "system_powerdown");
+}
+
+static void kill_process(struct vm *vm)
+{
+	if (vm->process) {
+		process_kill(vm->process);
+	} else {
+		/* A foreign QEMU that we cannot reach by signal: nothing is left to try. */
+		vm_ended(vm, NULL);
+	}
+}
+
+static void stop_step(struct vm *vm, enum vm_stop_step step)
+{
+	vm->stop.step = step;
+	vm_update_state(vm);
+	if (step == VM_STOP_ACPI) {
+		stop_arm(vm, VM_SHUTDOWN_DEADLINE_SEC * 1000000ull);
+		press_button(vm);
+	} else if (step == VM_STOP_QUIT && vm->link.qmp_ready) {
+		stop_arm(vm, QUIT_DEADLINE_USEC);
+		vm_link_command(vm, "quit");
+	} else {
+		vm->stop.step = VM_STOP_KILL;
+		kill_process(vm);
+	}
+}
+
+/* Not yet executed: there is nothing to stop. */
+static bool cancel_launch(struct vm *vm)
+{
+	if (!vm->accel) {
+		return false;
+	}
+	accel_probe_destroy(vm->accel);
+	vm->accel = NULL;
+	vm_set_state(vm, VM_STATE_STOPPED, NULL);
+	return true;
+}
+
+int vm_shutdown(struct vm *vm)
+{
+	if (vm->state == VM_STATE_STOPPED || vm->state == VM_STATE_FAILED) {
+		return -ESRCH;
+	}
+	if (!cancel_launch(vm) && vm->stop.step == VM_STOP_NONE) {
+		stop_step(vm, VM_STOP_ACPI);
+	}
+	return 0;
+}
+
+int vm_kill(struct vm *vm)
+{
+	if (vm->state == VM_STATE_STOPPED || vm->state == VM_STATE_FAILED) {
+		return -ESRCH;
+	}
+	if (!cancel_launch(vm) && vm->stop.step < VM_STOP_QUIT) {
+		stop_step(vm, vm->answers.late ? VM_STOP_KILL : VM_STOP_QUIT);
+	}
+	return 0;
+}
+
+void vm_stop_link_ready(struct vm *vm)
+{
+	if (vm->stop.step == VM_STOP_ACPI) {
+		vm_link_command(vm, "system_powerdown");
+	}
+}
