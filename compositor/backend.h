@@ -11,7 +11,10 @@
 
 struct backend;
 
-/* To the compositor, from the loop's thread. */
+/*
+ * To the compositor, from the loop's thread. An output that takes another size or rate sets its
+ * fields and calls output_enable(); one without a renderer of its own gets the pixman renderer.
+ */
 struct backend_events {
 	void (*output_added)(struct output *output, void *data);   /* initialised, not yet enabled */
 	void (*output_removed)(struct output *output, void *data); /* before it is destroyed */
@@ -45,5 +48,14 @@ int kms_backend_create(sd_event *event, const struct compositor_options *options
 		       const struct backend_events *events, struct backend **out);
 int window_backend_create(sd_event *event, const struct compositor_options *options,
 			  const struct backend_events *events, struct backend **out);
+
+typedef int (*backend_create_fn)(sd_event *event, const struct compositor_options *options,
+				 const struct backend_events *events, struct backend **out);
+
+/* As compositor_create(), on a back end of the caller's: for tests. */
+int compositor_create_on(sd_event *event, backend_create_fn create,
+			 const struct compositor_options *options,
+			 const struct compositor_handlers *handlers, void *data,
+			 struct compositor **out);
 
 #endif

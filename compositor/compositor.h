@@ -28,6 +28,7 @@ struct compositor_options {
 	const char *renderer;   /* kms: "auto", "pixman" or "gl"; NULL is "auto" */
 	const char *card;       /* kms: a /dev/dri/cardN, or NULL for the boot card */
 	bool software_cursor;   /* kms: never use the cursor plane */
+	const char *desk_hint;  /* the line on an empty desk, e.g. which keys open the switcher */
 };
 
 /*
@@ -106,6 +107,13 @@ bool compositor_placement(const struct compositor *compositor, struct compositor
 /* Size of the first output, or of the last one that there was. */
 void compositor_output_size(const struct compositor *compositor, uint32_t *width,
 			    uint32_t *height);
+
+/* For status: "kms", "window" or "headless"; "pixman" or "gl"; of the first output, 0: none. */
+const char *compositor_backend_name(const struct compositor *compositor);
+const char *compositor_renderer_name(const struct compositor *compositor);
+uint32_t compositor_refresh_mhz(const struct compositor *compositor);
+/* Bytes written into the buffers of all outputs since the start. */
+uint64_t compositor_bytes_written(const struct compositor *compositor);
 
 /* Switches the virtual terminal (kms). -ENOTSUP elsewhere. */
 int compositor_switch_vt(struct compositor *compositor, unsigned int vt);

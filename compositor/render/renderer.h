@@ -29,9 +29,14 @@ void sprite_unlock(struct sprite *sprite);
 /*
  * LAYER_FILL    dst is filled with color (premultiplied ARGB).
  * LAYER_FRAME   the whole frame, scaled to dst: nearest when dst is an integer multiple of the
- *               frame, bilinear otherwise; drawn opaque. grey: without colour and darkened.
+ *               frame, bilinear otherwise (weights in 1/128 steps, as pixman's: truncated, not
+ *               rounded); drawn opaque. grey: each channel becomes
+ *               ((77 r + 150 g + 29 b) >> 8) * RENDER_GREY_NUMERATOR / RENDER_GREY_DENOMINATOR.
  * LAYER_SPRITE  the whole sprite at dst's corner, unscaled, blended over, times alpha.
  */
+#define RENDER_GREY_NUMERATOR 5
+#define RENDER_GREY_DENOMINATOR 8
+
 enum layer_kind { LAYER_FILL, LAYER_FRAME, LAYER_SPRITE };
 
 struct layer {
@@ -47,6 +52,7 @@ struct layer {
 struct renderer;
 
 struct renderer_ops {
+	const char *name; /* "pixman", "gl" */
 	/* Layers are in painter's order; only pixels inside damage are touched. 0 or -errno. */
 	int (*draw)(struct renderer *renderer, const struct render_target *target,
 		    const struct layer *layers, unsigned int count,
