@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+/* Starting and stopping a real QEMU; see guest.h. */
+#include "tests/qemu/guest.h"
+
+#include "tests/unit/test.h"
+
+#include <ftw.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/strv.h"
+
+void run_until(sd_event *event, bool (*done)(void *data), void *data, uint64_t seconds,
+	       const char *what)
+{
+	uint64_t deadline = clock_now_ns() + seconds * NSEC_PER_SEC;
+
+	while (!done(data)) {
+		if (clock_now_ns() > deadline) {
+			fail_msg("%s did not happen within %llu s", what,
+				 (unsigned long long)seconds);
+		}
+		assert_true(sd_event_run(event, 100000) >= 0);
+	}
+}
+
+static bool is_running(void *data)
+{
+	struct guest *guest = data;
+
+	if (vm_get_state(guest->vm) == VM_STATE_FAILED) {
+		fail_msg("QEMU did not start: %s", vm_reason(guest->vm));
+	}
+	return vm_get_state(guest->vm) == VM_STATE_RUNNING && vm_peer(guest->vm);
+}
+
+static bool is_over(void *data)
+{
+	struct guest *guest = data;
+
+	return vm_pid(guest->vm) == 0;
+}
+
+void guest_start(struct guest *guest, const char *name, char *const *qemu_args)
+{
+	struct vm_config *config = vm_config_create(name);
+
+	memset(guest, 0, sizeof(*guest));
+	snprintf(guest->folder, sizeof(guest->folder), "/tmp/baton-test-XXXXXX");
+	assert_non_null(mkdtemp(guest->folder));
+	assert_true(sd_event_default(&guest->event) >= 0);
+	config->memory_mib = 64;
+	assert_int_equal(strv_extend(&config->qemu_args, qemu_args), 0);
+	assert_int_equal(vm_create(guest->event, config, guest->folder, guest->folder, &guest->vm),
+			 0);
+	assert_int_equal(vm_start(guest->vm), 0);
+	run_until(guest->event, is_running, guest, 60, "QEMU's start");
+}
+
+static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+void guest_stop(struct guest *guest)
+{
+	vm_kill(guest->vm);
+	run_until(guest->event, is_over, guest, 30, "QEMU's end");
+	vm_destroy(guest->vm);
+	nftw(guest->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+	sd_event_unref(guest->event);
+}
