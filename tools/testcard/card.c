@@ -106,14 +106,14 @@ static void draw_name(struct card *card, struct canvas *canvas, int middle, int 
 	int scale = radius * 5 / 2 / (GLYPH_ADVANCE * (length ? length : 1));
 	struct rect box;
 
-	scale = scale > 14 * unit ? 14 * unit : scale < 1 ? 1 : scale;
-	box.width = (length * GLYPH_ADVANCE + 5) * scale;
-	box.height = (GLYPH_HEIGHT + 6) * scale;
+	scale = scale > 9 * unit ? 9 * unit : scale < 1 ? 1 : scale;
+	box.width = (length * GLYPH_ADVANCE + 3) * scale;
+	box.height = (GLYPH_HEIGHT + 4) * scale;
 	box.x = (canvas->width - box.width) / 2;
 	box.y = middle - box.height / 2;
 	canvas_fill(canvas, box, INK);
 	canvas_frame(canvas, box, unit, ACCENT);
-	canvas_text(canvas, box.x + 3 * scale, box.y + 3 * scale, scale, WHITE, card->name);
+	canvas_text(canvas, box.x + 2 * scale, box.y + 2 * scale, scale, WHITE, card->name);
 }
 
 static void draw_log_panel(struct canvas *canvas)

@@ -1,5 +1,6 @@
 /* When frames are drawn, and what is counted about them. */
 #include <stdio.h>
+#include <string.h>
 #include <sys/timerfd.h>
 #include <time.h>
 
@@ -34,12 +35,15 @@ static void gap_measure(struct testcard *tc)
 static void damage_show(struct testcard *tc, const struct card_damage *damage)
 {
 	/* A flip shows everything at once. */
-	if (tc->screen.flip) {
-		screen_show(&tc->screen, screen_area(tc));
-		return;
-	}
-	for (int i = 0; i < damage->count; i++) {
-		screen_show(&tc->screen, damage->areas[i]);
+	int count = tc->screen.flip ? 1 : damage->count;
+
+	for (int i = 0; i < count; i++) {
+		int r = screen_show(&tc->screen, damage->areas[i]);
+
+		if (r < 0) {
+			console_print(&tc->console, "error frame %u not shown: %s",
+				      tc->card.counter, strerror(-r));
+		}
 	}
 }
 
