@@ -166,14 +166,15 @@ static void screen_log_refusal(struct screen *screen, int error)
 		  screen->output.height, strerror(-error));
 }
 
-/* The old picture stays; after a while all is tried anew from the start. */
+/* The old picture stays; after a while all is tried anew from the start. -EBUSY: the output is
+ * enabled again by then. */
 static int screen_refused(struct screen *screen, int error)
 {
 	screen_log_refusal(screen, error);
 	screen->frame_waits = false;
 	timer_stop(screen->cursor_timer);
 	timer_arm(screen->retry_timer, clock_now_ns() + RETRY_NS);
-	return error;
+	return -EBUSY;
 }
 
 /*
@@ -200,7 +201,7 @@ static int screen_submit(struct screen *screen, unsigned int parts)
 	int r;
 
 	if (!session_active(screen->card->session)) {
-		return -EACCES;
+		return -EBUSY;
 	}
 	if (!screen->lit) {
 		parts |= PART_MODE;
