@@ -12,8 +12,6 @@
 #include "vm/command_line.h"
 #include "vm/vm_private.h"
 
-/* Clients that may wait for QEMU: every seat that died while QEMU was stopped leaves one. */
-#define QMP_BACKLOG 64
 #define UUID_LENGTH 36
 #define UEFI_VARIABLES_MAX (8 * 1024 * 1024)
 
@@ -92,7 +90,6 @@ static int execute(struct vm *vm, pid_t *pid)
 	_cleanup_free_ char *log = vm_path(vm->run_dir, RUN_FILE_LOG);
 	_cleanup_free_ char *socket = vm_path(vm->run_dir, RUN_FILE_QMP);
 	_cleanup_strv_ char **argv = NULL;
-	_cleanup_close_ int qmp_fd = -1;
 	int r;
 
 	if (!log || !socket) {
@@ -103,11 +100,12 @@ static int execute(struct vm *vm, pid_t *pid)
 		return r;
 	}
 	/* We listen, QEMU inherits: there is something to connect to from the first moment. */
-	qmp_fd = unix_listen(socket, QMP_BACKLOG);
-	if (qmp_fd < 0) {
-		return qmp_fd;
+	r = unix_listen(socket, VM_QMP_BACKLOG);
+	if (r < 0) {
+		return r;
 	}
-	return launch_qemu(argv, qmp_fd, log, pid);
+	vm->link.listen_fd = r;
+	return launch_qemu(argv, r, log, pid);
 }
 
 static const char *explain(int error)
@@ -129,11 +127,13 @@ static int launch_now(struct vm *vm)
 	int r = execute(vm, &pid);
 
 	if (r < 0) {
+		vm_link_close(vm);
 		vm_set_state(vm, VM_STATE_FAILED, "QEMU could not be started: %s", explain(r));
 		return r;
 	}
 	r = process_watch(vm->event, pid, vm_process_exited, vm, &vm->process);
 	if (r < 0) {
+		vm_link_close(vm);
 		vm_set_state(vm, VM_STATE_FAILED, "QEMU could not be watched: %s", strerror(-r));
 		return r;
 	}

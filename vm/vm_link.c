@@ -3,8 +3,7 @@
  * A guest's two connections: QMP first, then the peer D-Bus connection that is asked for over it.
  *
  * Either may be lost while QEMU lives: another client took the display, or QEMU broke the protocol.
- * Then both are closed and made anew, a few times and ever more slowly, so that nobody can keep us
- * busy. When QEMU ends, the sockets close before its process is seen to be gone: the first attempt
+ * Then both are closed and made anew, ever more slowly, so that nobody can keep us busy. When QEMU ends, the sockets close before its process is seen to be gone: the first attempt
  * waits long enough that the state does not flicker.
  */
 #include <errno.h>
@@ -18,7 +17,7 @@
 #include "vm/vm_private.h"
 
 #define RETRY_FIRST_USEC (100 * 1000)
-#define RETRY_ATTEMPTS 8 /* the last one 12.8 s after the one before */
+#define RETRY_DOUBLINGS 7 /* then every 12.8 s */
 
 static const struct qmp_ops qmp_ops;
 static const struct peer_ops peer_ops;
@@ -26,6 +25,7 @@ static const struct peer_ops peer_ops;
 void vm_link_init(struct vm_link *link)
 {
 	list_init(&link->calls);
+	link->listen_fd = -1;
 }
 
 static void notify_peer(struct vm *vm, bool up)
@@ -42,19 +42,26 @@ static void notify_peer(struct vm *vm, bool up)
 	}
 }
 
+static void close_listener(struct vm_link *link)
+{
+	if (link->listen_fd >= 0) {
+		close(take_fd(link->listen_fd));
+	}
+}
+
 /* Closes the connections; a retry that is armed stays. */
 static void link_drop(struct vm *vm)
 {
 	struct vm_link *link = &vm->link;
 	bool was_up = link->peer_up;
-	struct ticket *tickets[] = { &link->greeting, &link->status, &link->client,
-				     &link->probe };
+	struct ticket *tickets[] = { &link->greeting, &link->status, &link->client };
 
 	for (size_t i = 0; i < sizeof(tickets) / sizeof(tickets[0]); i++) {
 		answers_close(&vm->answers, tickets[i]);
 	}
 	link->peer_up = false;
 	link->qmp_ready = false;
+	link->probing = false;
 	vm_calls_drop(vm);
 	if (was_up) {
 		notify_peer(vm, false);
@@ -63,6 +70,7 @@ static void link_drop(struct vm *vm)
 	link->peer = NULL;
 	qmp_destroy(link->qmp);
 	link->qmp = NULL;
+	close_listener(link);
 }
 
 void vm_link_close(struct vm *vm)
@@ -81,10 +89,11 @@ static void link_lost(struct vm *vm, const char *text)
 	uint64_t delay = (uint64_t)RETRY_FIRST_USEC << link->attempts;
 
 	link_drop(vm);
-	if (link->attempts++ >= RETRY_ATTEMPTS) {
+	if (link->attempts < RETRY_DOUBLINGS) {
+		link->attempts++;
+	} else {
 		vm_set_state(vm, vm->stop.step ? VM_STATE_STOPPING : VM_STATE_STARTING,
 			     "%s again and again; stop the guest by force", text);
-		return;
 	}
 	log_debug("%s: %s, connecting anew", vm->config->name, text);
 	link->retry = sd_event_source_disable_unref(link->retry);
@@ -98,7 +107,9 @@ static int handle_retry(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct vm *vm = data;
 
-	vm_update_state(vm);
+	if (vm->link.attempts < RETRY_DOUBLINGS) {
+		vm_update_state(vm);
+	}
 	vm_link_open(vm, VM_HUNG_AFTER_USEC);
 	return 0;
 }
@@ -232,7 +243,7 @@ static void take_probe(void *data, int error, const json_t *result, const char *
 {
 	struct vm *vm = data;
 
-	vm->link.probe.open = false;
+	vm->link.probing = false;
 	if (error == 0) {
 		answers_alive(&vm->answers);
 	}
@@ -243,9 +254,9 @@ void vm_link_probe(struct vm *vm)
 	struct vm_link *link = &vm->link;
 
 	/* Not watched: it is late from the start. One at a time, however long it takes. */
-	if (link->qmp_ready && !link->probe.open &&
+	if (link->qmp_ready && !link->probing &&
 	    qmp_call(link->qmp, "query-status", NULL, -1, QMP_WAIT_FOREVER, take_probe, vm) == 0) {
-		link->probe.open = true;
+		link->probing = true;
 	}
 }
 
@@ -257,6 +268,11 @@ static void handle_qmp_ready(void *data)
 
 	answers_close(&vm->answers, &link->greeting);
 	answers_alive(&vm->answers);
+	if (link->listen_fd >= 0) {
+		/* QEMU has shortened the queue to one client when it took the socket over. */
+		listen(link->listen_fd, VM_QMP_BACKLOG);
+		close_listener(link);
+	}
 	link->qmp_ready = true;
 	vm_link_ask_status(vm);
 	vm_stop_link_ready(vm);

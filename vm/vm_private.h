@@ -14,19 +14,24 @@
 /* A greeting from a QEMU that has just been started may take long on a busy machine. */
 #define VM_GREETING_USEC (10 * 1000 * 1000)
 
+/* Clients that may wait for QEMU: every seat that dies while QEMU is stopped leaves one. */
+#define VM_QMP_BACKLOG 64
+
 /* Calls on the peer connection that may wait for an answer, and messages for being written. */
 #define VM_PEER_CALLS_MAX 256
 #define VM_PEER_QUEUE_MAX 512
 
 /* The two connections to QEMU. */
 struct vm_link {
+	int listen_fd; /* of a QEMU that was just started, until it has greeted; else -1 */
 	struct qmp *qmp;
 	bool qmp_ready;
 	struct peer *peer;
 	bool peer_up;
 	sd_event_source *retry; /* enabled after a loss, until the next attempt */
 	unsigned int attempts;	/* since both were up */
-	struct ticket greeting, status, client, probe;
+	struct ticket greeting, status, client;
+	bool probing; /* vm_link_probe() waits for its answer */
 	struct list calls; /* vm_peer_call: open calls on the peer connection */
 	unsigned int n_calls;
 };
