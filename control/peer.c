@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -14,10 +15,13 @@
 #include "common/log.h"
 #include "control/private.h"
 
-/* What may wait in sd-bus behind a full socket; some 150 messages fit into the socket itself. */
+/* What may wait in sd-bus behind a full socket. */
 #define PEER_QUEUE_MAX 16
-/* Nobody types, points or asks faster. */
-#define PEER_MESSAGES_PER_SEC 10000
+/* Of the socket, in bytes: some 150 messages. sd-bus would make it 8 MiB. */
+#define PEER_SOCKET_BUFFER (128 * 1024)
+/* Nobody types, points or asks faster for long; a burst of that size is fine. */
+#define PEER_MESSAGES_MAX 20000
+#define PEER_WINDOW_NS (10 * NSEC_PER_SEC)
 #define PEER_GREETING_USEC (5 * 1000 * 1000)
 
 DEFINE_CLEANUP(struct peer *, peer_destroy)
@@ -59,11 +63,11 @@ static bool peer_floods(struct peer *peer)
 {
 	uint64_t now = clock_now_ns();
 
-	if (now - peer->window_start_ns >= NSEC_PER_SEC) {
+	if (now - peer->window_start_ns >= PEER_WINDOW_NS) {
 		peer->window_start_ns = now;
 		peer->window_count = 0;
 	}
-	return ++peer->window_count > PEER_MESSAGES_PER_SEC;
+	return ++peer->window_count > PEER_MESSAGES_MAX;
 }
 
 /* Sees every message before it is handled; 1 drops it. */
@@ -151,6 +155,7 @@ static int peer_run(struct peer *peer)
 
 static int client_start(struct peer *peer, int fd)
 {
+	const int buffer = PEER_SOCKET_BUFFER;
 	sd_id128_t id;
 	int r;
 
@@ -166,6 +171,9 @@ static int client_start(struct peer *peer, int fd)
 	if ((r = sd_bus_set_server(peer->bus, true, id)) < 0 ||
 	    (r = sd_bus_negotiate_fds(peer->bus, true)) < 0 || (r = sd_bus_start(peer->bus)) < 0) {
 		return r;
+	}
+	if (setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer)) < 0) {
+		return -errno;
 	}
 	r = sd_event_add_time_relative(peer->control->event, &peer->deadline, CLOCK_MONOTONIC,
 				       PEER_GREETING_USEC, 100 * 1000, handle_deadline, peer);

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+/* A seat of three made-up guests; see fake_seat.h. */
+#include "tests/unit/fake_seat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <cmocka.h>
+
+#include "common/cleanup.h"
+#include "control/control.h"
+
+#define DEADLINE_MS 20000
+
+struct fake_seat {
+	struct control *control;
+	sd_event *event;
+	char focused[32];
+	bool switcher;
+	int memory; /* what ExportOutput gives */
+};
+
+static const char *const guest_names[] = { "alpha", "beta", "gamma" };
+
+static void fake_describe(void *data, struct control_seat *out)
+{
+	struct fake_seat *seat = data;
+
+	*out = (struct control_seat){ .backend = "headless",
+				      .renderer = "pixman",
+				      .version = "9.9",
+				      .width = 640,
+				      .height = 480,
+				      .refresh_mhz = 60000,
+				      .switcher = seat->switcher,
+				      .acceleration = "tcg" };
+}
+
+static void fake_each(void *data, void (*each)(const struct control_guest *, void *),
+		      void *each_data)
+{
+	struct fake_seat *seat = data;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		struct control_guest guest = { .name = guest_names[i],
+					       .slot = i + 1,
+					       .state = "running",
+					       .focused = !strcmp(seat->focused, guest_names[i]),
+					       .pid = 100 + (int)i,
+					       .width = 320,
+					       .height = 200,
+					       .live = true,
+					       .frames = 1ull << 40,
+					       .keys_sent = 7,
+					       .keys_dropped = 2 };
+
+		/* No UTF-8, a terminal's escape: what a hostile guest might bring about. */
+		guest.reason = i == 2 ? "bad \xff\x1b[2J \xc3\xa4" : NULL;
+		each(&guest, each_data);
+	}
+}
+
+/* Every action says through a signal what it was asked, so that the client can compare. */
+static void told(struct fake_seat *seat, const char *what, const char *detail)
+{
+	control_guest_changed(seat->control, what, detail);
+}
+
+static int fake_focus(void *data, const char *guest, const char **why)
+{
+	struct fake_seat *seat = data;
+
+	for (size_t i = 0; i < 3; i++) {
+		if (!strcmp(guest, guest_names[i])) {
+			snprintf(seat->focused, sizeof(seat->focused), "%s", guest);
+			control_focus_changed(seat->control, guest);
+			return 0;
+		}
+	}
+	*why = "no such guest here";
+	return -ENOENT;
+}
+
+static int fake_next(void *data, const char **why)
+{
+	told(data, "next", "");
+	return 0;
+}
+
+static int fake_back(void *data, const char **why)
+{
+	told(data, "back", "");
+	return 0;
+}
+
+static int fake_switcher(void *data, bool open, const char **why)
+{
+	struct fake_seat *seat = data;
+
+	seat->switcher = open;
+	return 0;
+}
+
+static int fake_screenshot(void *data, const char *guest, int fd, const char **why)
+{
+	return dprintf(fd, "PNG of %s", guest ? guest : "the screen") < 0 ? -errno : 0;
+}
+
+static int fake_start(void *data, const char *guest, const char **why)
+{
+	told(data, "start", guest);
+	return 0;
+}
+
+static int fake_shutdown(void *data, const char *guest, const char **why)
+{
+	*why = "alpha is stopped already";
+	return -EALREADY;
+}
+
+static int fake_kill(void *data, const char *guest, const char **why)
+{
+	return -EIO; /* no sentence: the error's own words do */
+}
+
+static int fake_reset(void *data, const char *guest, const char **why)
+{
+	told(data, "reset", guest);
+	return 0;
+}
+
+static int fake_pause(void *data, const char *guest, bool paused, const char **why)
+{
+	told(data, paused ? "pause" : "resume", guest);
+	return 0;
+}
+
+static int fake_quit(void *data, bool guests, const char **why)
+{
+	struct fake_seat *seat = data;
+
+	told(seat, "quit", guests ? "guests" : "");
+	return sd_event_exit(seat->event, guests ? 7 : 0);
+}
+
+static int fake_reload(void *data, const char **why)
+{
+	told(data, "reload", "");
+	return 0;
+}
+
+static int fake_key(void *data, uint32_t code, bool pressed, const char **why)
+{
+	char text[32];
+
+	snprintf(text, sizeof(text), "%u %d", code, pressed);
+	told(data, "key", text);
+	return 0;
+}
+
+static int fake_button(void *data, uint32_t code, bool pressed, const char **why)
+{
+	*why = "input is injected only on headless and window";
+	return -EPERM;
+}
+
+static int fake_motion(void *data, double dx, double dy, const char **why)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%g %g", dx, dy);
+	told(data, "motion", text);
+	return 0;
+}
+
+static int fake_absolute(void *data, double x, double y, const char **why)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%g %g", x, y);
+	told(data, "absolute", text);
+	return 0;
+}
+
+static int fake_wheel(void *data, int32_t v120, int32_t h120, const char **why)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%d %d", v120, h120);
+	told(data, "wheel", text);
+	return 0;
+}
+
+static int fake_export(void *data, const char **why)
+{
+	struct fake_seat *seat = data;
+
+	return seat->memory;
+}
+
+static const struct control_actions fake_actions = {
+	.describe_seat = fake_describe,
+	.each_guest = fake_each,
+	.focus = fake_focus,
+	.focus_next = fake_next,
+	.focus_back = fake_back,
+	.switcher = fake_switcher,
+	.screenshot = fake_screenshot,
+	.start = fake_start,
+	.shutdown = fake_shutdown,
+	.kill = fake_kill,
+	.reset = fake_reset,
+	.pause = fake_pause,
+	.quit = fake_quit,
+	.reload = fake_reload,
+	.inject_key = fake_key,
+	.inject_button = fake_button,
+	.inject_motion = fake_motion,
+	.inject_absolute = fake_absolute,
+	.inject_wheel = fake_wheel,
+	.export_output = fake_export,
+};
+
+/* Runs until Quit. A byte in ready says that the socket is there. */
+static int seat_main(const char *socket_path, int ready)
+{
+	struct fake_seat seat = { .focused = "alpha" };
+	int r;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	seat.memory = memfd_create("output", MFD_CLOEXEC);
+	if (dprintf(seat.memory, "pixels") < 0 || sd_event_new(&seat.event) < 0 ||
+	    control_create(seat.event, socket_path, &fake_actions, &seat, &seat.control) < 0 ||
+	    write(ready, "!", 1) != 1) {
+		return 99;
+	}
+	r = sd_event_loop(seat.event);
+	control_destroy(seat.control);
+	sd_event_unref(seat.event);
+	close(seat.memory);
+	return r < 0 ? 98 : r;
+}
+
+void fake_seat_start(struct fake_seat_process *seat)
+{
+	int ready[2];
+	char byte;
+
+	/* No bus of the machine must be met, nor end the test when a connection breaks. */
+	unsetenv("DBUS_SESSION_BUS_ADDRESS");
+	unsetenv("XDG_RUNTIME_DIR");
+	unsetenv("INVOCATION_ID");
+	signal(SIGPIPE, SIG_IGN);
+	snprintf(seat->dir, sizeof(seat->dir), "/tmp/fake-seat-XXXXXX");
+	assert_non_null(mkdtemp(seat->dir));
+	snprintf(seat->folder, sizeof(seat->folder), "%s/run", seat->dir);
+	snprintf(seat->socket, sizeof(seat->socket), "%s/" CONTROL_SOCKET, seat->folder);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	seat->pid = fork();
+	if (seat->pid == 0) {
+		close(ready[0]);
+		_exit(seat_main(seat->socket, ready[1]));
+	}
+	assert_true(seat->pid > 0);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+}
+
+int fake_seat_wait(struct fake_seat_process *seat)
+{
+	_cleanup_close_ int process = pidfd_open(seat->pid, 0);
+	struct pollfd p = { .fd = process, .events = POLLIN };
+	int status;
+
+	assert_int_equal(poll(&p, 1, DEADLINE_MS), 1);
+	assert_int_equal(waitpid(seat->pid, &status, 0), seat->pid);
+	seat->pid = 0;
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+void fake_seat_stop(struct fake_seat_process *seat)
+{
+	if (seat->pid > 0) {
+		kill(seat->pid, SIGKILL);
+		waitpid(seat->pid, NULL, 0);
+		unlink(seat->socket);
+	}
+	rmdir(seat->folder);
+	rmdir(seat->dir);
+}
