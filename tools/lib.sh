@@ -3,6 +3,7 @@
 # Needs bash. Everything here says what it does on standard error and leaves standard output to its caller.
 # shellcheck shell=bash
 
+# shellcheck disable=SC2034 # for whoever sources this
 BATON_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 if [ -z "${BATON_CACHE:-}" ]; then
 	if [ "$(id -u)" = 0 ]; then
@@ -22,12 +23,27 @@ die() {
 	exit 1
 }
 
+# A terminal is asked, everything else goes on by itself.
+confirm() {
+	local answer
+	[ -t 0 ] || return 0
+	read -r -p "$1 [Y/n] " answer
+	case $answer in
+	'' | [yYjJ]*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+debian_codename() {
+	(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+}
+
 # --- Debian's archive ------------------------------------------------------------------------------------------------
 
 # Prints "URI CODENAME KEYRING" of the machine's own Debian archive, from deb822 or one-line sources; KEYRING may be "-".
 debian_archive() {
 	local codename
-	codename=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
+	codename=$(debian_codename)
 	[ -n "$codename" ] || die "this machine's /etc/os-release names no Debian release"
 	cat /etc/apt/sources.list.d/*.sources 2>/dev/null | awk -v codename="$codename" '
 		function flush() {
@@ -74,5 +90,253 @@ apt_private() {
 	APT=(apt-get -q -o "Dir::Etc::sourcelist=$folder/sources.list" -o Dir::Etc::sourceparts=/dev/null
 		-o "Dir::State::lists=$folder/lists" -o "Dir::Cache=$folder/cache" -o "Dir::State::status=$folder/status"
 		-o APT::Sandbox::User= -o Acquire::Languages=none -o Acquire::Retries=3)
+	# shellcheck disable=SC2034 # used by tools/guests
 	APT_CACHE=(apt-cache "${APT[@]:2}")
+}
+
+# --- Packages --------------------------------------------------------------------------------------------------------
+
+BACKPORTS_FILE=/etc/apt/sources.list.d/baton-backports.sources
+
+# Runs a command with the rights of root.
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "this needs root and there is no sudo; run it as root: $*"
+	fi
+}
+
+# Prints the lines of the given lists (tools/packages/NAME), without comments.
+package_lines() {
+	local list
+	for list in "$@"; do
+		grep -vE '^[[:space:]]*(#|$)' "$BATON_TOP/tools/packages/$list"
+	done
+}
+
+# True when package $1 is installed, in version $2 or newer if that is given.
+package_satisfied() {
+	local state
+	state=$(dpkg-query -W -f '${db:Status-Status} ${Version}' "$1" 2>/dev/null) || return 1
+	[ "${state%% *}" = installed ] || return 1
+	[ -z "$2" ] || dpkg --compare-versions "${state#* }" ge "$2"
+}
+
+package_candidate() {
+	LC_ALL=C apt-cache policy "$1" 2>/dev/null | awk '$1 == "Candidate:" && $2 != "(none)" { print $2 }'
+}
+
+# Prints "NAME VERSION" of what the lists name and this machine lacks.
+packages_missing() {
+	local names version name
+	package_lines "$@" | while read -r names version; do
+		for name in ${names//|/ }; do
+			if package_satisfied "$name" "$version"; then
+				continue 2
+			fi
+		done
+		echo "$names $version"
+	done
+}
+
+# Reads packages_missing's lines and prints what to give to apt-get install: the release's own package, or the one of its
+# backports where that is too old. Needs read package lists.
+packages_resolve() {
+	local names version name candidate found codename
+	codename=$(debian_codename)
+	while read -r names version; do
+		found=
+		for name in ${names//|/ }; do
+			candidate=$(package_candidate "$name")
+			if [ -z "$candidate" ]; then
+				continue
+			elif [ -z "$version" ] || dpkg --compare-versions "$candidate" ge "$version"; then
+				found=$name
+			else
+				found=$name/$codename-backports
+			fi
+			break
+		done
+		[ -n "$found" ] || die "Debian's archive has no package '$names'"
+		echo "$found"
+	done
+}
+
+backports_known() {
+	LC_ALL=C apt-cache policy 2>/dev/null | grep -q "[/=]$(debian_codename)-backports[/,]"
+}
+
+# Prints the sources file for the backports of the machine's own mirror.
+backports_source() {
+	local archive uri codename key
+	archive=$(debian_archive) || exit 1
+	read -r uri codename key <<<"$archive"
+	printf 'Types: deb\nURIs: %s\nSuites: %s-backports\nComponents: main\n' "$uri" "$codename"
+	[ "$key" = - ] || printf 'Signed-By: %s\n' "$key"
+}
+
+# Installs what the lists (build, run, lab, bench) name and this machine lacks. Says first what it will do; asks when
+# standard input is a terminal.
+packages_install() {
+	local missing install backports=no source
+	missing=$(packages_missing "$@")
+	[ -n "$missing" ] || return 0
+	if [ "$(debian_codename)" = bookworm ] && ! backports_known; then
+		backports=yes
+	fi
+	say "this machine lacks these packages: $(echo "$missing" | awk '{ printf "%s ", $1 }')"
+	if [ $backports = yes ]; then
+		say "Debian 12's own are too old for some: the suite bookworm-backports of this machine's mirror will be added"
+		say "as $BACKPORTS_FILE"
+	fi
+	confirm "Install them now?" || die "nothing was installed"
+	if [ $backports = yes ]; then
+		source=$(backports_source) || exit 1
+		echo "$source" | as_root tee "$BACKPORTS_FILE" >/dev/null
+	fi
+	as_root apt-get -q update >&2 || say "apt-get update reported errors; trying with the package lists that there are"
+	install=$(packages_resolve <<<"$missing") || exit 1
+	# shellcheck disable=SC2086
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $install >&2 ||
+		die "apt-get could not install: $install"
+}
+
+# --- An ordinary user ------------------------------------------------------------------------------------------------
+
+# Root prepares (packages, guests, images) and then goes on as somebody else: whoever called sudo, or a number that
+# belongs to nobody. No account is made.
+NOBODYS_ID=60917
+
+ordinary_ids() {
+	if [ "${SUDO_UID:-0}" != 0 ]; then
+		echo "$SUDO_UID ${SUDO_GID:-$SUDO_UID}"
+	else
+		echo "$NOBODYS_ID $NOBODYS_ID"
+	fi
+}
+
+# Groups that open the devices that are there: "kvm,video" as numbers, separated by commas.
+device_groups() {
+	local node
+	for node in /dev/kvm /dev/dri/card* /dev/dri/renderD* /dev/input/event*; do
+		if [ -c "$node" ]; then
+			stat -c %g "$node"
+		fi
+	done | sort -un | grep -vx 0 | paste -sd,
+}
+
+# A short name for this source tree, the same in every run.
+tree_key() {
+	printf '%s' "${BATON_ORIGIN:-$BATON_TOP}" | sha256sum | cut -c1-12
+}
+
+# Copies the source tree to where the ordinary user can read it and prints its place. Times are kept, so a build goes on
+# from where it was.
+tree_copy() {
+	local copy
+	copy=$BATON_CACHE/src/$(tree_key)
+	rm -rf "$copy.new"
+	mkdir -p "$copy.new"
+	tar -C "$BATON_TOP" --exclude=./.git -cf - . | tar -C "$copy.new" -xf -
+	rm -rf "$copy"
+	mv "$copy.new" "$copy"
+	echo "$copy"
+}
+
+# What is being checked: the commit, with a mark of what was changed since.
+tree_commit() {
+	local head changes
+	head=$(git -c safe.directory='*' -C "$BATON_TOP" rev-parse --short=12 HEAD 2>/dev/null) || head=none
+	changes=$(git -c safe.directory='*' -C "$BATON_TOP" status --porcelain 2>/dev/null)
+	if [ -n "$changes" ]; then
+		head=$head-$( (cd "$BATON_TOP" && git -c safe.directory='*' diff HEAD && echo "$changes") 2>/dev/null |
+			sha256sum | cut -c1-8)
+	fi
+	echo "$head"
+}
+
+# Called by root: starts the command of the source tree ($1, relative to it) anew as an ordinary user, with the rest of
+# the arguments, and never returns.
+ordinary_exec() {
+	local ids uid gid groups copy folder command=$1
+	shift
+	ids=$(ordinary_ids)
+	read -r uid gid <<<"$ids"
+	groups=$(device_groups)
+	copy=$(tree_copy) || die "cannot copy the source tree to $BATON_CACHE/src"
+	for folder in build home results guests lab src; do
+		mkdir -p "$BATON_CACHE/$folder"
+		chown -R -h "$uid:$gid" "$BATON_CACHE/$folder"
+	done
+	chown "$uid:$gid" "$BATON_CACHE"
+	say "going on as user $uid with a copy of the source tree in $copy"
+	cd "$copy" || exit 1
+	export BATON_ORIGIN=${BATON_ORIGIN:-$BATON_TOP} BATON_COMMIT
+	BATON_COMMIT=$(tree_commit)
+	unset XDG_RUNTIME_DIR XDG_CACHE_HOME XDG_CONFIG_HOME DBUS_SESSION_BUS_ADDRESS
+	export HOME=$BATON_CACHE/home USER=baton LOGNAME=baton
+	if [ -n "$groups" ]; then
+		exec setpriv --reuid "$uid" --regid "$gid" --groups "$groups" -- "$copy/$command" "$@"
+	fi
+	exec setpriv --reuid "$uid" --regid "$gid" --clear-groups -- "$copy/$command" "$@"
+}
+
+# --- Surroundings ----------------------------------------------------------------------------------------------------
+
+# The system's own programs only: what a person has installed besides (other Pythons) is not what was tested.
+path_clean() {
+	export PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
+	export LC_ALL=C.UTF-8
+}
+
+# A private runtime folder in BATON_RUNTIME, removed when the shell ends. Its path is short: sockets live in it.
+runtime_make() {
+	BATON_RUNTIME=$(mktemp -d /tmp/baton.XXXXXX) || exit 1
+	trap 'rm -rf "$BATON_RUNTIME"' EXIT
+	export BATON_RUNTIME
+	if [ -z "${XDG_RUNTIME_DIR:-}" ] || [ ! -w "$XDG_RUNTIME_DIR" ]; then
+		export XDG_RUNTIME_DIR=$BATON_RUNTIME
+	fi
+}
+
+# Says how guests will run. $1: the build folder.
+kvm_report() {
+	local why
+	if why=$("$1/tools/kvm-probe" 2>&1); then
+		say "guests run under KVM"
+	else
+		say "guests run in software (TCG), slowly: $why"
+	fi
+}
+
+# --- Building --------------------------------------------------------------------------------------------------------
+
+# Prints the build folder of variant $1 (debug, sanitize).
+build_folder() {
+	echo "$BATON_CACHE/build/$(tree_key)-$1"
+}
+
+# Configures (once) and builds variant $1; the rest are meson's options. Everything it says goes to standard error.
+build() {
+	local variant=$1 folder
+	shift
+	folder=$(build_folder "$variant")
+	mkdir -p "$BATON_CACHE/build"
+	if [ "$(cat "$folder/baton-options" 2>/dev/null)" != "$BATON_TOP $*" ]; then
+		rm -rf "$folder"
+		meson setup "$@" "$folder" "$BATON_TOP" >&2 || return 1
+		echo "$BATON_TOP $*" >"$folder/baton-options"
+	fi
+	ninja -C "$folder" >&2
+}
+
+build_debug() {
+	build debug -Dwerror=true
+}
+
+build_sanitize() {
+	build sanitize -Dwerror=true -Db_sanitize=address,undefined -Db_lundef=false
 }
