@@ -305,6 +305,7 @@ runtime_make() {
 # Says how guests will run. $1: the build folder.
 kvm_report() {
 	local why
+	[ -x "$1/tools/kvm-probe" ] || return 0
 	if why=$("$1/tools/kvm-probe" 2>&1); then
 		say "guests run under KVM"
 	else
