@@ -97,12 +97,12 @@ static void check_argument(const struct check *check, const char *arg)
 
 	for (size_t i = 0; name && i < sizeof(refused_options) / sizeof(refused_options[0]); i++) {
 		if (strcmp(name, refused_options[i].name) == 0) {
-			mistake(check, "args", 0, "%s %s; remove it", arg,
+			mistake(check, "qemu-args", 0, "%s %s; remove it", arg,
 				refusals[refused_options[i].why]);
 		}
 	}
 	if (!name && is_our_socket(check->config, arg)) {
-		mistake(check, "args", 0,
+		mistake(check, "qemu-args", 0,
 			"%s takes the connection that Baton controls the guest by; use %s in the "
 			"guest's runtime folder, which is free",
 			arg, RUN_FILE_QMP_USER);

@@ -153,7 +153,7 @@ static const struct ini_key keys[] = {
 	KEY("initrd", initrd, ini_parse_string),
 	KEY("append", append, ini_parse_string),
 	KEY("net", net, parse_net),
-	KEY("args", qemu_args, ini_parse_words),
+	KEY("qemu-args", qemu_args, ini_parse_words),
 	KEY("attach", attach, ini_parse_string),
 	KEY("autostart", autostart, ini_parse_bool),
 	{ 0 },
