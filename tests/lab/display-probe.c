@@ -6,7 +6,8 @@
  * Commands, one a line on standard input; answers and events, one a line on standard output:
  *   listen N             listener on console N       -> listening N | error N TEXT
  *   unlisten N                                       -> unlistened N
- *   ui N WIDTH HEIGHT    size of the monitor, 0 0 unplugs it    -> ui N | error N TEXT
+ *   ui N WIDTH HEIGHT MM size of the monitor in pixels and its width in mm, 0 0 unplugs it
+ *                                                    -> ui N | error N TEXT
  *   cursor N PATH        writes the last cursor image as PAM    -> cursor N WIDTH HEIGHT | error N TEXT
  *   updates N            updates since the last question        -> updates N COUNT
  * Events: scanout N WIDTH HEIGHT map|bytes|dmabuf, disable N,
@@ -337,13 +338,14 @@ static int console_listen(struct probe *probe, struct console *console)
 }
 
 static int console_ui(struct probe *probe, struct console *console, unsigned int width,
-		      unsigned int height)
+		      unsigned int height, unsigned int mm)
 {
 	char path[64];
 
 	snprintf(path, sizeof(path), "/org/qemu/Display1/Console_%u", console->number);
 	return sd_bus_call_method_async(probe->bus, NULL, NULL, path, CONSOLE_NAME, "SetUIInfo",
-					on_ui_set, console, "qqiiuu", 0, 0, 0, 0, width, height);
+					on_ui_set, console, "qqiiuu", mm, mm * 5 / 8, 0, 0, width,
+					height);
 }
 
 /* PAM, since it has an alpha channel and needs no library. */
@@ -378,7 +380,7 @@ static int cursor_write(const struct console *console, const char *path)
 static void command_run(struct probe *probe, const char *line)
 {
 	struct console *console;
-	unsigned int number, width, height;
+	unsigned int number, width, height, mm;
 	char verb[16], path[256];
 	int r = -EINVAL;
 
@@ -394,8 +396,8 @@ static void command_run(struct probe *probe, const char *line)
 		say("unlistened %u", number);
 		r = 0;
 	} else if (strcmp(verb, "ui") == 0 &&
-		   sscanf(line, "%*s %*u %u %u", &width, &height) == 2) {
-		r = console_ui(probe, console, width, height);
+		   sscanf(line, "%*s %*u %u %u %u", &width, &height, &mm) == 3) {
+		r = console_ui(probe, console, width, height, mm);
 	} else if (strcmp(verb, "cursor") == 0 && sscanf(line, "%*s %*u %255s", path) == 1) {
 		r = cursor_write(console, path);
 	} else if (strcmp(verb, "updates") == 0) {

@@ -28,6 +28,12 @@ BROKEN = re.compile(r"Kernel panic|corrupted stack end|BUG: unable|Oops: |genera
 # The host's graphics card; the second one has no cursor plane.
 CARDS = {"virtio": "virtio-vga,id=hostgpu,edid=on", "bochs": "bochs-display,id=hostgpu"}
 CARD = "hostgpu"
+# Width of the monitor in mm, as told to the kernel.
+KNOWN_MM = 333
+# What has to be there before the PC counts as started.
+DEVICES = ["/dev/dri/card0", "/dev/kvm"] + [
+    "/dev/input/by-id/usb-QEMU_QEMU_USB_%s_lab-event-%s" % pair
+    for pair in (("Keyboard", "kbd"), ("Mouse", "mouse"), ("Tablet", "mouse"))]
 
 
 def cache_folder():
@@ -103,8 +109,9 @@ class Pc:
             "-device", "virtserialport,chardev=lab,name=org.baton.lab",
             "-device", "pcie-root-port,id=rp1,chassis=1",
             "-device", "pcie-root-port,id=rp2,chassis=2",
-            "-device", "qemu-xhci,id=usb", "-device", "usb-kbd,id=keyboard",
-            "-device", "usb-mouse,id=mouse", "-device", "usb-tablet,id=tablet,display=" + CARD,
+            "-device", "qemu-xhci,id=usb", "-device", "usb-kbd,id=keyboard,serial=lab",
+            "-device", "usb-mouse,id=mouse,serial=lab",
+            "-device", "usb-tablet,id=tablet,serial=lab,display=" + CARD,
             "-qmp", "unix:%s/qmp,server=on,wait=off" % self.sockets,
             "-chardev", "file,id=serial,path=%s" % self.serial, "-serial", "chardev:serial",
         ]
@@ -133,6 +140,7 @@ class Pc:
                 self.qmp.command("cont")
             else:
                 self.loop.wait(lambda: self.channel.hello, 300, "start of the virtual PC")
+                self.run("udevadm wait --timeout=120 " + " ".join(DEVICES), 130)
             self.channel.call({"do": "ping"}, seconds=120)
         except (DeadlineMissed, OSError) as error:
             raise LabFailure("start: %s" % error) from error
@@ -240,6 +248,13 @@ class Pc:
     def spawn(self, argv, **options):
         return self.channel.spawn(argv, **options)
 
+    def spawn_script(self, name, *words):
+        """Starts a script of tests/lab/inside/ in the virtual PC."""
+        path = "/opt/lab/" + name
+        with open(os.path.join(HERE, "inside", name), "rb") as file:
+            self.channel.put(path, file.read())
+        return self.spawn(["python3", path] + list(words))
+
     def put_file(self, local, path, **options):
         """Copies a file of this machine into the virtual PC."""
         with open(local, "rb") as file:
@@ -292,6 +307,8 @@ class Monitor:
         pc.monitors.append(self)
         pc.loop.add(self.process.stdout, self.read)
         self.command("listen 0", "listening 0")
+        if pc.card == "virtio":
+            self.make_known()
 
     def read(self):
         data = os.read(self.process.stdout.fileno(), 1 << 16)
@@ -319,11 +336,29 @@ class Monitor:
             raise AssertionError(line)
         return line
 
+    def make_known(self):
+        """Tells QEMU the size that the monitor has, and waits until the kernel has read it.
+
+        QEMU takes a size for news only when it differs from the one before, at first 0x0, and the
+        kernel may lose the first of two changes; so unplug() would do nothing. The kernel has read it
+        when the EDID has the width in mm.
+        """
+        screen = self.pc.screen()
+        self.command("ui 0 %d %d %d" % (screen.width, screen.height, KNOWN_MM), "ui 0")
+        folder = "/sys/class/drm/card0-Virtual-1"
+
+        def read():
+            self.pc.run("echo detect > %s/status" % folder)
+            edid = self.pc.channel.get(folder + "/edid")
+            return len(edid) > 68 and edid[66] + ((edid[68] >> 4) << 8) == KNOWN_MM
+        self.pc.loop.wait(read, 30, "the monitor's size in the kernel")
+
     def resize(self, width, height):
-        self.command("ui 0 %d %d" % (width, height), "ui 0")
+        """Another size; also plugs it in again."""
+        self.command("ui 0 %d %d %d" % (width, height, KNOWN_MM), "ui 0")
 
     def unplug(self):
-        self.resize(0, 0)
+        self.command("ui 0 0 0 0", "ui 0")
 
     def cursor_visible(self):
         return self.cursor_on and self.cursor_opaque > 0

@@ -1,0 +1,31 @@
+"""How a test says what it needs: @test(kernel=..., card=..., long=..., random=...)."""
+import os
+
+TESTS = []
+
+
+class Skip(Exception):
+    """The test cannot run here; only names listed in docs/testing.md may raise it."""
+
+
+class Test:
+    def __init__(self, function, kernel, card, long, random):
+        module = os.path.basename(function.__code__.co_filename)[len("test_"):-3]
+        self.function = function
+        self.name = "%s.%s" % (module, function.__name__[len("test_"):])
+        self.kernel = kernel
+        self.card = card
+        self.long = long
+        self.random = random
+
+
+def test(kernel="stable", card="virtio", long=False, random=False):
+    """Registers a test. It gets the virtual PC; pc.random is seeded, pc.long says whether to do all.
+
+    kernel: "stable" (6.12) or "new" (7.3, with real vertical blanks). card: "virtio" or "bochs", which
+    has no cursor plane. long: only with --long. random: the seed is printed.
+    """
+    def register(function):
+        TESTS.append(Test(function, kernel, card, long, random))
+        return function
+    return register
