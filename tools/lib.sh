@@ -40,12 +40,9 @@ debian_codename() {
 
 # --- Debian's archive ------------------------------------------------------------------------------------------------
 
-# Prints "URI CODENAME KEYRING" of the machine's own Debian archive, from deb822 or one-line sources; KEYRING may be "-".
-debian_archive() {
-	local codename
-	codename=$(debian_codename)
-	[ -n "$codename" ] || die "this machine's /etc/os-release names no Debian release"
-	cat /etc/apt/sources.list.d/*.sources 2>/dev/null | awk -v codename="$codename" '
+# Finds the archive of release $1 in deb822 files on standard input.
+archive_of_stanzas() {
+	awk -v codename="$1" '
 		function flush() {
 			if (types ~ /(^| )deb( |$)/ && (" " suites " ") ~ (" " codename " ") && uri != "" && !done) {
 				print uri, codename, (key == "" ? "-" : key)
@@ -54,14 +51,18 @@ debian_archive() {
 			types = uri = suites = key = ""
 		}
 		/^[ \t]*$/ { flush(); next }
-		/^Enabled:[ \t]*no/ { types = "" ; next }
 		/^Types:/ { sub(/^[^:]*:[ \t]*/, ""); types = $0 }
 		/^URIs:/ { uri = $2 }
 		/^Suites:/ { sub(/^[^:]*:[ \t]*/, ""); suites = $0 }
 		/^Signed-By:[ \t]*\// { key = $2 }
-		END { flush() }' | grep . && return 0
-	cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | awk -v codename="$codename" '
-		$1 == "deb" {
+		/^Enabled:[ \t]*no/ { uri = "" }
+		END { flush() }'
+}
+
+# The same in one-line format.
+archive_of_lines() {
+	awk -v codename="$1" '
+		$1 == "deb" && !done {
 			key = "-"
 			if (match($0, /signed-by=[^] ]+/)) {
 				key = substr($0, RSTART + 10, RLENGTH - 10)
@@ -69,10 +70,24 @@ debian_archive() {
 			sub(/\[[^]]*\]/, "")
 			if ($3 == codename) {
 				print $2, $3, key
-				exit
+				done = 1
 			}
-		}' | grep . && return 0
-	die "no Debian archive for '$codename' in /etc/apt/sources.list or /etc/apt/sources.list.d"
+		}'
+}
+
+# Prints "URI CODENAME KEYRING" of the machine's own Debian archive; KEYRING is "-" where none is named.
+debian_archive() {
+	local codename found file
+	codename=$(debian_codename)
+	[ -n "$codename" ] || die "this machine's /etc/os-release names no Debian release"
+	found=$(for file in /etc/apt/sources.list.d/*.sources; do
+		[ ! -r "$file" ] || { cat "$file" && echo; }
+	done | archive_of_stanzas "$codename")
+	[ -n "$found" ] || found=$(for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
+		[ ! -r "$file" ] || cat "$file"
+	done | archive_of_lines "$codename")
+	[ -n "$found" ] || die "apt's sources on this machine name no Debian archive for '$codename'"
+	echo "$found"
 }
 
 # Sets APT (an array: apt-get with a state of its own in the folder $1) that knows the release and its backports, and
@@ -142,23 +157,16 @@ packages_missing() {
 	done
 }
 
-# Reads packages_missing's lines and prints what to give to apt-get install: the release's own package, or the one of its
-# backports where that is too old. Needs read package lists.
+# Reads packages_missing's lines and prints the names to install, the first of each that the archive has.
 packages_resolve() {
-	local names version name candidate found codename
-	codename=$(debian_codename)
-	while read -r names version; do
+	local names name found
+	while read -r names _; do
 		found=
 		for name in ${names//|/ }; do
-			candidate=$(package_candidate "$name")
-			if [ -z "$candidate" ]; then
-				continue
-			elif [ -z "$version" ] || dpkg --compare-versions "$candidate" ge "$version"; then
+			if [ -n "$(package_candidate "$name")" ]; then
 				found=$name
-			else
-				found=$name/$codename-backports
+				break
 			fi
-			break
 		done
 		[ -n "$found" ] || die "Debian's archive has no package '$names'"
 		echo "$found"
@@ -178,30 +186,34 @@ backports_source() {
 	[ "$key" = - ] || printf 'Signed-By: %s\n' "$key"
 }
 
-# Installs what the lists (build, run, lab, bench) name and this machine lacks. Says first what it will do; asks when
-# standard input is a terminal.
+# Debian 12's QEMU is too old. Its backports come as a whole: half of them beside libraries of the release itself
+# cannot be installed together.
+backports_add() {
+	local source
+	say "Debian 12's QEMU is too old: the suite bookworm-backports of this machine's own mirror will be added as"
+	say "$BACKPORTS_FILE, and what is missing, with what it depends on, comes from there"
+	confirm "Go on?" || die "nothing was installed"
+	source=$(backports_source) || exit 1
+	echo "$source" | as_root tee "$BACKPORTS_FILE" >/dev/null
+}
+
+# Installs what the lists (build, run, lab, bench) name and this machine lacks. Says first what that is; at a terminal
+# apt-get asks before it changes anything.
 packages_install() {
-	local missing install backports=no source
+	local missing names options=(-q --no-install-recommends)
 	missing=$(packages_missing "$@")
 	[ -n "$missing" ] || return 0
-	if [ "$(debian_codename)" = bookworm ] && ! backports_known; then
-		backports=yes
-	fi
 	say "this machine lacks these packages: $(echo "$missing" | awk '{ printf "%s ", $1 }')"
-	if [ $backports = yes ]; then
-		say "Debian 12's own are too old for some: the suite bookworm-backports of this machine's mirror will be added"
-		say "as $BACKPORTS_FILE"
-	fi
-	confirm "Install them now?" || die "nothing was installed"
-	if [ $backports = yes ]; then
-		source=$(backports_source) || exit 1
-		echo "$source" | as_root tee "$BACKPORTS_FILE" >/dev/null
+	[ -t 0 ] || options+=(-y)
+	if [ "$(debian_codename)" = bookworm ]; then
+		backports_known || backports_add
+		options+=(-t bookworm-backports)
 	fi
 	as_root apt-get -q update >&2 || say "apt-get update reported errors; trying with the package lists that there are"
-	install=$(packages_resolve <<<"$missing") || exit 1
+	names=$(packages_resolve <<<"$missing") || exit 1
 	# shellcheck disable=SC2086
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install $install >&2 ||
-		die "apt-get could not install: $install"
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get "${options[@]}" install $names >&2 ||
+		die "apt-get could not install:" $names
 }
 
 # --- An ordinary user ------------------------------------------------------------------------------------------------
