@@ -103,7 +103,7 @@ static void reads_a_whole_guest(void **state)
 	assert_int_equal(load(f, "[vm]\nname = Work-1\nslot = 3\nmemory = 4G\ncpus = 8\n"
 				 "os = windows\nfirmware = bios\ndisk = a.img\ndisk = b.qcow2\n"
 				 "cdrom = c.iso\nkernel = k\ninitrd = i\nappend = quiet a=b\n"
-				 "net = tap:tap0\nargs = -device 'virtio-serial-pci'\nargs = -snapshot\n"
+				 "net = tap:tap0\nqemu-args = -device 'virtio-serial-pci'\nqemu-args = -snapshot\n"
 				 "autostart = no\n"),
 			 0);
 	assert_string_equal(f->config->name, "Work-1");
@@ -211,10 +211,10 @@ static void refused(struct fixture *f, const char *args, const char *why)
 
 	ini_report_destroy(f->report);
 	f->report = ini_report_create();
-	snprintf(text, sizeof(text), "[vm]\nname = g\nargs = %s\n", args);
+	snprintf(text, sizeof(text), "[vm]\nname = g\nqemu-args = %s\n", args);
 	assert_int_equal(load(f, text), -EINVAL);
 	assert_mistake(f, why);
-	assert_mistake(f, "guest.ini:3: args: ");
+	assert_mistake(f, "guest.ini:3: qemu-args: ");
 }
 
 static void arguments_that_weaken_are_refused_by_name(void **state)
@@ -246,7 +246,7 @@ static void arguments_that_are_of_use_pass(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(load(f, "[vm]\nname = g\nargs = -device virtio-serial-pci -chardev "
+	assert_int_equal(load(f, "[vm]\nname = g\nqemu-args = -device virtio-serial-pci -chardev "
 				 "socket,id=tc,path=/x/tc.sock,server=on,wait=off,logfile=/x/log "
 				 "-device virtconsole,chardev=tc -serial file:/x/serial -cpu EPYC "
 				 "-qmp unix:/x/mine.sock,server=on,wait=off -add-fd fd=30,set=1\n"),
