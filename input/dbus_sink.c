@@ -50,6 +50,7 @@ struct dbus_sink {
 	struct sink_call calls[SINK_FLOW_WINDOW];
 	sd_bus_slot *mouse_get, *keyboard_get, *signal;
 	bool absolute;
+	bool warned; /* of properties that make no sense, once per connection */
 };
 
 static struct dbus_sink *to_dbus_sink(struct input_sink *base)
@@ -140,7 +141,8 @@ static int handle_properties(sd_bus_message *reply, void *data, sd_bus_error *er
 	if (sd_bus_message_is_method_error(reply, NULL)) {
 		return 0;
 	}
-	if (read_properties(sink, reply) < 0) {
+	if (read_properties(sink, reply) < 0 && !sink->warned) {
+		sink->warned = true;
 		log_warning("%s: QEMU sent input properties that make no sense", vm_name(sink->vm));
 	}
 	return 0;
@@ -471,7 +473,7 @@ static void handle_peer_down(struct vm *vm, void *data)
 
 	drop_slots(sink);
 	sink_flow_down(&sink->flow);
-	sink->absolute = false;
+	sink->absolute = sink->warned = false;
 	set_modifiers(sink, 0);
 	sink_pump(sink);
 }

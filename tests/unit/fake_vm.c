@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "common/bus_pump.h"
+#include "tests/unit/fake_vm.h"
+
+struct vm {
+	sd_event *event;
+	const char *name;
+	struct list observers;
+	sd_bus *bus, *server;
+	struct bus_pump *pump, *server_pump;
+	enum vm_state state;
+	bool hung;
+	int call_error;
+	unsigned int notes;
+};
+
+struct vm *fake_vm_create(sd_event *event, const char *name)
+{
+	struct vm *vm = calloc(1, sizeof(*vm));
+
+	assert_non_null(vm);
+	vm->event = sd_event_ref(event);
+	vm->name = name;
+	vm->state = VM_STATE_STARTING;
+	list_init(&vm->observers);
+	return vm;
+}
+
+void fake_vm_destroy(struct vm *vm)
+{
+	fake_vm_disconnect(vm);
+	assert_true(list_empty(&vm->observers));
+	sd_event_unref(vm->event);
+	free(vm);
+}
+
+static sd_bus *start_bus(int fd, bool server)
+{
+	sd_id128_t id;
+	sd_bus *bus;
+
+	assert_int_equal(sd_bus_new(&bus), 0);
+	assert_true(sd_bus_set_fd(bus, fd, fd) >= 0);
+	assert_true(sd_bus_negotiate_fds(bus, 1) >= 0);
+	if (server) {
+		assert_true(sd_id128_randomize(&id) >= 0);
+		assert_true(sd_bus_set_server(bus, 1, id) >= 0);
+	}
+	assert_true(sd_bus_start(bus) >= 0);
+	return bus;
+}
+
+sd_bus *fake_vm_connect(struct vm *vm)
+{
+	struct vm_observer *observer, *next;
+	int pair[2];
+
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	vm->bus = start_bus(pair[0], false);
+	vm->server = start_bus(pair[1], true);
+	assert_int_equal(bus_pump_create(vm->bus, vm->event, 0, NULL, NULL, &vm->pump), 0);
+	assert_int_equal(bus_pump_create(vm->server, vm->event, 0, NULL, NULL, &vm->server_pump),
+			 0);
+	vm->state = VM_STATE_RUNNING;
+	list_for_each_safe(observer, next, &vm->observers, link) {
+		if (observer->ops->peer_up) {
+			observer->ops->peer_up(vm, observer->data);
+		}
+	}
+	return vm->server;
+}
+
+void fake_vm_disconnect(struct vm *vm)
+{
+	struct vm_observer *observer, *next;
+	bool connected = vm->bus != NULL;
+
+	bus_pump_destroy(vm->pump);
+	bus_pump_destroy(vm->server_pump);
+	vm->pump = vm->server_pump = NULL;
+	vm->bus = sd_bus_close_unref(vm->bus);
+	vm->server = sd_bus_close_unref(vm->server);
+	vm->state = VM_STATE_STOPPED;
+	if (connected) {
+		list_for_each_safe(observer, next, &vm->observers, link) {
+			if (observer->ops->peer_down) {
+				observer->ops->peer_down(vm, observer->data);
+			}
+		}
+	}
+}
+
+static void notify_changed(struct vm *vm)
+{
+	struct vm_observer *observer, *next;
+
+	list_for_each_safe(observer, next, &vm->observers, link) {
+		if (observer->ops->changed) {
+			observer->ops->changed(vm, observer->data);
+		}
+	}
+}
+
+void fake_vm_set_hung(struct vm *vm, bool hung)
+{
+	vm->hung = hung;
+	notify_changed(vm);
+}
+
+void fake_vm_set_state(struct vm *vm, enum vm_state state)
+{
+	vm->state = state;
+	notify_changed(vm);
+}
+
+void fake_vm_fail_calls(struct vm *vm, int error)
+{
+	vm->call_error = error;
+}
+
+unsigned int fake_vm_notes(const struct vm *vm)
+{
+	return vm->notes;
+}
+
+/* ---- vm/vm.h ---- */
+
+void vm_add_observer(struct vm *vm, struct vm_observer *observer)
+{
+	list_append(&vm->observers, &observer->link);
+}
+
+void vm_remove_observer(struct vm_observer *observer)
+{
+	list_remove(&observer->link);
+}
+
+const char *vm_name(const struct vm *vm)
+{
+	return vm->name;
+}
+
+enum vm_state vm_get_state(const struct vm *vm)
+{
+	return vm->state;
+}
+
+const char *vm_state_name(enum vm_state state)
+{
+	return state == VM_STATE_RUNNING ? "running" : "not running";
+}
+
+sd_bus *vm_peer(const struct vm *vm)
+{
+	return vm->bus;
+}
+
+bool vm_is_hung(const struct vm *vm)
+{
+	return vm->hung;
+}
+
+void vm_note_alive(struct vm *vm)
+{
+	vm->notes++;
+}
+
+static int check_call(const struct vm *vm)
+{
+	if (!vm->bus) {
+		return -ENOTCONN;
+	}
+	return vm->call_error;
+}
+
+int vm_peer_call(struct vm *vm, sd_bus_message *call, sd_bus_message_handler_t callback,
+		 void *data, sd_bus_slot **slot)
+{
+	int r = check_call(vm);
+
+	return r < 0 ? r : sd_bus_call_async(vm->bus, slot, call, callback, data, UINT64_MAX);
+}
+
+int vm_peer_send(struct vm *vm, sd_bus_message *call)
+{
+	int r = check_call(vm);
+
+	if (r >= 0) {
+		r = sd_bus_message_set_expect_reply(call, 0);
+	}
+	return r < 0 ? r : sd_bus_send(vm->bus, call, NULL);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest without QEMU: the functions of vm/vm.h that capture, input and audio use, over a socket
+ * pair whose other end belongs to the test. Link fake_vm.c instead of vm_dep.
+ */
+#ifndef TESTS_UNIT_FAKE_VM_H
+#define TESTS_UNIT_FAKE_VM_H
+
+#include "vm/vm.h"
+
+/* Fails the test without memory. */
+struct vm *fake_vm_create(sd_event *event, const char *name);
+void fake_vm_destroy(struct vm *vm);
+
+/*
+ * Brings the peer connection up and tells the observers. Returns the other end as a running
+ * server's bus, on which the test can register objects or send signals: it belongs to the vm and
+ * runs in the same event loop. Objects may still be added before the loop runs.
+ */
+sd_bus *fake_vm_connect(struct vm *vm);
+
+/* Takes it down, as a QEMU that ends. */
+void fake_vm_disconnect(struct vm *vm);
+
+/* Sets vm_is_hung() and tells the observers. */
+void fake_vm_set_hung(struct vm *vm, bool hung);
+
+/* What vm_peer_call() and vm_peer_send() return from now on; 0: they work. */
+void fake_vm_fail_calls(struct vm *vm, int error);
+
+void fake_vm_set_state(struct vm *vm, enum vm_state state);
+
+/* How often vm_note_alive() was called. */
+unsigned int fake_vm_notes(const struct vm *vm);
+
+#endif
