@@ -10,7 +10,7 @@
 #define CARD_PADDING_COMPACT 5
 #define CARD_TEXT 52         /* height of two lines below the picture, with their margins */
 #define CARD_TEXT_COMPACT 24 /* of one line */
-#define CARD_WIDTH_MIN 120.0
+#define CARD_WIDTH_MIN 96.0
 #define CARD_WIDTH_COMFORTABLE 190.0
 #define CARD_WIDTH_MAX 470.0
 

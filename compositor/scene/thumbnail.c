@@ -162,11 +162,15 @@ static void touched_range(int32_t from_start, int32_t from_end, uint32_t from_le
 pixman_box32_t thumbnail_update(struct frame *frame, struct frame *from, const pixman_box32_t *box)
 {
 	struct thumbnail *thumbnail = container_of(frame, struct thumbnail, frame);
+	bool averaged = from->width >= 2 * frame->width && from->height >= 2 * frame->height;
+	int32_t reach = averaged ? 0 : 1; /* interpolation reads the neighbours */
 	pixman_box32_t drawn;
 
-	touched_range(box->x1, box->x2, from->width, frame->width, &drawn.x1, &drawn.x2);
-	touched_range(box->y1, box->y2, from->height, frame->height, &drawn.y1, &drawn.y2);
-	if (from->width >= 2 * frame->width && from->height >= 2 * frame->height) {
+	touched_range(box->x1 - reach, box->x2 + reach, from->width, frame->width, &drawn.x1,
+		      &drawn.x2);
+	touched_range(box->y1 - reach, box->y2 + reach, from->height, frame->height, &drawn.y1,
+		      &drawn.y2);
+	if (averaged) {
 		draw_averaged(thumbnail, from, &drawn);
 	} else {
 		draw_interpolated(thumbnail, from, &drawn);
