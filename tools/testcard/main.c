@@ -13,7 +13,8 @@
  * Host to guest: see commands.c.
  *
  * Kernel command line: testcard.name=NAME, testcard.fps=N (30; 0: draws nothing by itself), testcard.flip=0|1,
- * testcard.cursor=0|1 (hardware cursor, 0).
+ * testcard.cursor=0|1 (hardware cursor, 0), testcard.first=N (the frame counter begins there, so that a frame tells
+ * which guest drew it; 0).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -59,6 +60,7 @@ static void parameter_read(const char *cmdline, const char *key, char *value, si
 static void parameters_read(struct testcard *tc, bool *flip, bool *cursor)
 {
 	char cmdline[2048] = "", fps[12] = "30", flips[4] = "0", cursors[4] = "0";
+	char first[12] = "0";
 	FILE *file = fopen("/proc/cmdline", "re");
 
 	if (file) {
@@ -72,7 +74,9 @@ static void parameters_read(struct testcard *tc, bool *flip, bool *cursor)
 	parameter_read(cmdline, "fps", fps, sizeof(fps));
 	parameter_read(cmdline, "flip", flips, sizeof(flips));
 	parameter_read(cmdline, "cursor", cursors, sizeof(cursors));
+	parameter_read(cmdline, "first", first, sizeof(first));
 	tc->fps = atoi(fps);
+	tc->card.counter = (uint32_t)strtoul(first, NULL, 10);
 	*flip = atoi(flips) == 1;
 	*cursor = atoi(cursors) == 1;
 }
