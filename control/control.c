@@ -27,7 +27,7 @@ void control_destroy(struct control *control)
 		return;
 	}
 	list_for_each_safe(peer, next, &control->peers, link) {
-		peer_destroy(peer);
+		client_destroy(peer);
 	}
 	if (control->listener) {
 		unlink(control->socket_path);
@@ -96,9 +96,9 @@ static int handle_connection(sd_event_source *source, int listener, uint32_t rev
 	if (!fd_is_own_user(fd) || !has_room(control)) {
 		return 0;
 	}
-	r = peer_accept(control, take_fd(fd));
+	r = client_accept(control, take_fd(fd));
 	if (r < 0) {
-		log_warning("control: a client was refused: %s", strerror(-r));
+		log_debug("control: a client was refused: %s", strerror(-r));
 	}
 	return 0;
 }
@@ -176,7 +176,7 @@ int control_create(sd_event *event, const char *socket_path, const struct contro
 		log_error("control: cannot listen on %s: %s", socket_path, listen_remedy(r));
 		return r;
 	}
-	peer_join_bus(control);
+	client_join_bus(control);
 	*out = take_ptr(control);
 	return 0;
 }
@@ -191,7 +191,7 @@ void control_focus_changed(struct control *control, const char *guest)
 		return;
 	}
 	list_for_each_safe(peer, next, &control->peers, link) {
-		if (peer_wants_signal(peer)) {
+		if (client_wants_signal(peer)) {
 			sd_bus_emit_signal(peer->bus, CONTROL_OBJECT, CONTROL_INTERFACE,
 					   "FocusChanged", "s", guest ? guest : "");
 			sd_bus_emit_properties_changed(peer->bus, CONTROL_OBJECT, CONTROL_INTERFACE,
@@ -208,7 +208,7 @@ void control_guest_changed(struct control *control, const char *guest, const cha
 		return;
 	}
 	list_for_each_safe(peer, next, &control->peers, link) {
-		if (peer_wants_signal(peer)) {
+		if (client_wants_signal(peer)) {
 			sd_bus_emit_signal(peer->bus, CONTROL_OBJECT, CONTROL_INTERFACE,
 					   "GuestChanged", "ss", guest, state);
 		}

@@ -24,9 +24,9 @@
 #define PEER_WINDOW_NS (10 * NSEC_PER_SEC)
 #define PEER_GREETING_USEC (5 * 1000 * 1000)
 
-DEFINE_CLEANUP(struct peer *, peer_destroy)
+DEFINE_CLEANUP(struct peer *, client_destroy)
 
-void peer_destroy(struct peer *peer)
+void client_destroy(struct peer *peer)
 {
 	if (!peer) {
 		return;
@@ -49,7 +49,7 @@ static void peer_cut_off(struct peer *peer, const char *reason)
 {
 	log_warning("control: a %s was cut off: %s", peer->bus_kind ? peer->bus_kind : "client",
 		    reason);
-	peer_destroy(peer);
+	client_destroy(peer);
 }
 
 static bool peer_queue_is_full(struct peer *peer)
@@ -86,7 +86,7 @@ static int filter_message(sd_bus_message *m, void *data, sd_bus_error *error)
 	return 0;
 }
 
-bool peer_wants_signal(struct peer *peer)
+bool client_wants_signal(struct peer *peer)
 {
 	if (sd_bus_is_ready(peer->bus) <= 0) {
 		return false;
@@ -106,7 +106,7 @@ static void handle_closed(void *data, int error)
 		log_info("control: the %s is gone (%s); the socket goes on", peer->bus_kind,
 			 strerror(-error));
 	}
-	peer_destroy(peer);
+	client_destroy(peer);
 }
 
 static int handle_deadline(sd_event_source *source, uint64_t usec, void *data)
@@ -123,7 +123,7 @@ static int handle_deadline(sd_event_source *source, uint64_t usec, void *data)
 static int peer_create(struct control *control, sd_bus *bus, const char *bus_kind,
 		       struct peer **out)
 {
-	_cleanup_(peer_destroy_ptr) struct peer *peer = calloc(1, sizeof(*peer));
+	_cleanup_(client_destroy_ptr) struct peer *peer = calloc(1, sizeof(*peer));
 	int r;
 
 	if (!peer) {
@@ -180,9 +180,9 @@ static int client_start(struct peer *peer, int fd)
 	return r < 0 ? r : peer_run(peer);
 }
 
-int peer_accept(struct control *control, int fd)
+int client_accept(struct control *control, int fd)
 {
-	_cleanup_(peer_destroy_ptr) struct peer *peer = NULL;
+	_cleanup_(client_destroy_ptr) struct peer *peer = NULL;
 	sd_bus *bus;
 	int r;
 
@@ -248,7 +248,7 @@ static int handle_name(sd_bus_message *answer, void *data, sd_bus_error *error)
 
 static int bus_peer_start(struct control *control, sd_bus *bus, const char *kind)
 {
-	_cleanup_(peer_destroy_ptr) struct peer *peer = NULL;
+	_cleanup_(client_destroy_ptr) struct peer *peer = NULL;
 	int r;
 
 	r = peer_create(control, bus, kind, &peer);
@@ -267,7 +267,7 @@ static int bus_peer_start(struct control *control, sd_bus *bus, const char *kind
 	return 0;
 }
 
-void peer_join_bus(struct control *control)
+void client_join_bus(struct control *control)
 {
 	const char *kind;
 	sd_bus *bus;

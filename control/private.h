@@ -42,12 +42,12 @@ struct peer {
 int bus_api_add(sd_bus *bus, struct control *control);
 
 /* Adds a connection to a message bus, if there is one that answers without waiting. */
-void peer_join_bus(struct control *control);
+void client_join_bus(struct control *control);
 /* Adds a client of the private socket. Takes ownership of fd, also on failure. 0 or -errno. */
-int peer_accept(struct control *control, int fd);
+int client_accept(struct control *control, int fd);
 /* Ends the connection; NULL is legal. Legal while one of its messages is being handled. */
-void peer_destroy(struct peer *peer);
+void client_destroy(struct peer *peer);
 /* True when a signal may be sent to it; a peer that has too much waiting is destroyed instead. */
-bool peer_wants_signal(struct peer *peer);
+bool client_wants_signal(struct peer *peer);
 
 #endif
