@@ -17,7 +17,7 @@ static int unix_address(const char *path, struct sockaddr_un *address)
 		return -ENAMETOOLONG;
 	}
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
-	strcpy(address->sun_path, path);
+	memcpy(address->sun_path, path, strlen(path) + 1);
 	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 

@@ -108,7 +108,7 @@ static void filter_append(struct seat *seat, uint32_t code)
 	    strlen(switcher->filter) + (size_t)n >= FILTER_MAX) {
 		return;
 	}
-	strcat(switcher->filter, text);
+	memcpy(switcher->filter + strlen(switcher->filter), text, (size_t)n + 1);
 	set_filter(seat);
 }
 
