@@ -54,8 +54,7 @@ static void cursor_want(struct cursor *cursor, struct cursor_image *image)
 
 int cursor_set(struct cursor *cursor, struct cursor_image *image, int32_t x, int32_t y)
 {
-	cursor->refused = !cursor->plane;
-	if (cursor->refused) {
+	if (!cursor->plane) {
 		return -ENOTSUP;
 	}
 	if (image && (image->width > cursor->buffers[0]->width ||
@@ -63,6 +62,9 @@ int cursor_set(struct cursor *cursor, struct cursor_image *image, int32_t x, int
 		cursor_want(cursor, NULL);
 		cursor->refused = cursor->in_picture = true;
 		return -ENOTSUP;
+	}
+	if (image) {
+		cursor->refused = false; /* a hidden one may still be in the picture */
 	}
 	cursor_want(cursor, image);
 	if (image && (cursor->x != x || cursor->y != y)) {

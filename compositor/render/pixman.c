@@ -11,6 +11,7 @@
 
 #include "common/cleanup.h"
 #include "compositor/render/renderer.h"
+#include "compositor/render/visible.h"
 
 /* One renderer_ops.draw(). */
 struct drawing {
@@ -18,25 +19,6 @@ struct drawing {
 	const struct render_target *target;
 	pixman_image_t *image; /* of the target */
 };
-
-static bool layer_is_opaque(const struct layer *layer)
-{
-	return layer->kind == LAYER_FRAME ||
-	       (layer->kind == LAYER_FILL && layer->color >> 24 == 0xff);
-}
-
-static uint64_t region_bytes(pixman_region32_t *region)
-{
-	int count;
-	const pixman_box32_t *boxes = pixman_region32_rectangles(region, &count);
-	uint64_t pixels = 0;
-
-	for (int i = 0; i < count; i++) {
-		pixels += (uint64_t)(boxes[i].x2 - boxes[i].x1) *
-			  (uint64_t)(boxes[i].y2 - boxes[i].y1);
-	}
-	return pixels * sizeof(uint32_t);
-}
 
 /* A 16 bit channel of pixman from 8 bits of a premultiplied colour. */
 static uint16_t color_channel(uint32_t color, unsigned int shift)
@@ -99,18 +81,6 @@ static pixman_format_code_t frame_pixman_format(uint32_t fourcc)
 	}
 }
 
-static bool frame_is_scaled(const struct layer *layer)
-{
-	return layer->dst.x2 - layer->dst.x1 != (int32_t)layer->frame->width ||
-	       layer->dst.y2 - layer->dst.y1 != (int32_t)layer->frame->height;
-}
-
-static bool frame_is_integer_multiple(const struct layer *layer)
-{
-	return (layer->dst.x2 - layer->dst.x1) % (int32_t)layer->frame->width == 0 &&
-	       (layer->dst.y2 - layer->dst.y1) % (int32_t)layer->frame->height == 0;
-}
-
 /* pixman wants rows that start on 32 bits; any other frame is copied first. NULL: no memory. */
 static uint8_t *copy_to_aligned_rows(const struct frame *frame, uint32_t stride)
 {
@@ -135,7 +105,7 @@ static void set_scale(pixman_image_t *image, const struct layer *layer)
 	pixman_image_set_transform(image, &transform);
 	pixman_image_set_repeat(image, PIXMAN_REPEAT_PAD);
 	pixman_image_set_filter(image,
-				frame_is_integer_multiple(layer) ? PIXMAN_FILTER_NEAREST
+				layer_is_integer_multiple(layer) ? PIXMAN_FILTER_NEAREST
 								 : PIXMAN_FILTER_BILINEAR,
 				NULL, 0);
 }
@@ -162,7 +132,7 @@ static int draw_frame_composite(struct drawing *d, const struct layer *layer,
 	if (!image) {
 		return -ENOMEM;
 	}
-	if (frame_is_scaled(layer)) {
+	if (layer_is_scaled(layer)) {
 		set_scale(image, layer);
 	}
 	pixman_image_set_clip_region32(d->image, visible);
@@ -236,7 +206,7 @@ static int draw_frame(struct drawing *d, const struct layer *layer, pixman_regio
 		draw_fill(d, &black, visible);
 		return 0;
 	}
-	if (!frame_is_scaled(layer) && frame_pixman_format(frame->fourcc) == PIXMAN_x8r8g8b8) {
+	if (!layer_is_scaled(layer) && frame_pixman_format(frame->fourcc) == PIXMAN_x8r8g8b8) {
 		draw_frame_copy(d, layer, visible);
 	} else {
 		r = draw_frame_composite(d, layer, visible);
@@ -266,32 +236,12 @@ static int draw_layer(struct drawing *d, const struct layer *layer, pixman_regio
 	return -EINVAL;
 }
 
-/* For each layer the part of damage that no opaque layer above it covers. */
-static void find_visible(const struct layer *layers, unsigned int count,
-			 pixman_region32_t *damage, pixman_region32_t *visible)
-{
-	for (unsigned int i = count; i-- > 0;) {
-		const pixman_box32_t *dst = &layers[i].dst;
-		pixman_region32_t box;
-
-		pixman_region32_init_rect(&box, dst->x1, dst->y1, (unsigned int)(dst->x2 - dst->x1),
-					  (unsigned int)(dst->y2 - dst->y1));
-		pixman_region32_init(&visible[i]);
-		pixman_region32_intersect(&visible[i], damage, &box);
-		if (layer_is_opaque(&layers[i])) {
-			pixman_region32_subtract(damage, damage, &box);
-		}
-		pixman_region32_fini(&box);
-	}
-}
-
 static int pixman_renderer_draw(struct renderer *renderer, const struct render_target *target,
 				const struct layer *layers, unsigned int count,
 				const pixman_region32_t *damage)
 {
 	_cleanup_free_ pixman_region32_t *visible = calloc(count + 1, sizeof(*visible));
 	struct drawing drawing = { .renderer = renderer, .target = target };
-	pixman_region32_t left;
 	int r = 0;
 
 	if (!visible) {
@@ -303,16 +253,13 @@ static int pixman_renderer_draw(struct renderer *renderer, const struct render_t
 	if (!drawing.image) {
 		return -ENOMEM;
 	}
-	pixman_region32_init(&left);
-	pixman_region32_intersect_rect(&left, damage, 0, 0, target->width, target->height);
-	find_visible(layers, count, &left, visible);
+	layers_find_visible(layers, count, target->width, target->height, damage, visible);
 	for (unsigned int i = 0; i < count; i++) {
 		int failed = draw_layer(&drawing, &layers[i], &visible[i]);
 
 		r = r < 0 ? r : failed;
 		pixman_region32_fini(&visible[i]);
 	}
-	pixman_region32_fini(&left);
 	pixman_image_unref(drawing.image);
 	return r;
 }
