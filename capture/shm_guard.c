@@ -48,19 +48,12 @@ static void handle_sigbus(int signal, siginfo_t *info, void *context)
 	errno = saved;
 }
 
+/* With each mapping anew: a library may have put its own handler there since the last one. */
 static int install_handler(void)
 {
-	static bool installed;
 	struct sigaction action = { .sa_sigaction = handle_sigbus, .sa_flags = SA_SIGINFO };
 
-	if (installed) {
-		return 0;
-	}
-	if (sigaction(SIGBUS, &action, NULL) < 0) {
-		return -errno;
-	}
-	installed = true;
-	return 0;
+	return sigaction(SIGBUS, &action, NULL) < 0 ? -errno : 0;
 }
 
 /* The file's size when it can be a picture's memory, or -errno. */
