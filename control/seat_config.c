@@ -110,13 +110,13 @@ static const struct ini_key keys[] = {
 	{ "seat", "card", FIELD(card), parse_card },
 	{ "seat", "guests", FIELD(guests), ini_parse_string },
 	{ "seat", "toasts", FIELD(toasts), ini_parse_bool },
-	{ "seat", "software_cursor", FIELD(software_cursor), ini_parse_bool },
-	{ "chords", "host_key", FIELD(host_key), parse_key },
+	{ "seat", "software-cursor", FIELD(software_cursor), ini_parse_bool },
+	{ "chords", "host-key", FIELD(host_key), parse_key },
 	{ "chords", "recent", FIELD(recent), parse_key },
 	{ "chords", "back", FIELD(back), parse_key },
 	{ "chords", "switcher", FIELD(switcher), parse_key },
 	{ "chords", "rescue", FIELD(rescue), parse_key },
-	{ "chords", "send_host_key", FIELD(send_host_key), parse_key },
+	{ "chords", "send-host-key", FIELD(send_host_key), parse_key },
 	{ NULL, NULL, 0, NULL },
 };
 
@@ -164,12 +164,12 @@ static void check_chords(const struct seat_config *config, const char *folder,
 	const struct {
 		const char *chord, *key;
 	} chords[] = {
-		{ "host_key", config->host_key ? config->host_key : "RIGHTCTRL" },
+		{ "host-key", config->host_key ? config->host_key : "RIGHTCTRL" },
 		{ "recent", config->recent ? config->recent : "TAB" },
 		{ "back", config->back ? config->back : "GRAVE" },
 		{ "switcher", config->switcher ? config->switcher : "O" },
 		{ "rescue", config->rescue ? config->rescue : "ESC" },
-		{ "send_host_key", config->send_host_key ? config->send_host_key : "BACKSPACE" },
+		{ "send-host-key", config->send_host_key ? config->send_host_key : "BACKSPACE" },
 	};
 
 	for (size_t i = 0; i < sizeof(chords) / sizeof(chords[0]); i++) {

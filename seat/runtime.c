@@ -14,6 +14,7 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "control/control.h"
+#include "control/paths.h"
 
 /* dir/name, allocated; dir NULL gives NULL. */
 static char *join(const char *dir, const char *name)
@@ -31,20 +32,6 @@ static const char *home(void)
 	const char *dir = getenv("HOME");
 
 	return dir && *dir ? dir : "/";
-}
-
-static char *default_dir(void)
-{
-	const char *own = getenv("BATON_RUNTIME_DIR"), *xdg = getenv("XDG_RUNTIME_DIR");
-	char *path;
-
-	if (own && *own) {
-		return strdup(own);
-	}
-	if (xdg && *xdg) {
-		return join(xdg, "baton");
-	}
-	return asprintf(&path, "/tmp/baton-%u", getuid()) < 0 ? NULL : path;
 }
 
 static char *xdg_dir(const char *variable, const char *fallback)
@@ -148,7 +135,7 @@ static int open_dir(struct runtime *runtime)
 int runtime_open(struct runtime *runtime, const char *dir, const char *config_dir)
 {
 	*runtime = (struct runtime){ .lock = -1 };
-	runtime->dir = dir ? realpath(dir, NULL) : default_dir();
+	runtime->dir = dir ? realpath(dir, NULL) : runtime_dir();
 	if (dir && !runtime->dir) {
 		runtime->dir = strdup(dir);
 	}

@@ -106,9 +106,9 @@ static void test_every_key(void **state)
 
 	put(f, "baton.conf",
 	    "[seat]\nbackend = headless\nsize = 1920x1080\nrefresh = 75\nrenderer = pixman\n"
-	    "card = /dev/dri/card1\nguests = /srv/guests\ntoasts = no\nsoftware_cursor = yes\n"
-	    "[chords]\nhost_key = RIGHTALT\nrecent = N\nback = b\nswitcher = KEY_S\nrescue = END\n"
-	    "send_host_key = H\n");
+	    "card = /dev/dri/card1\nguests = /srv/guests\ntoasts = no\nsoftware-cursor = yes\n"
+	    "[chords]\nhost-key = RIGHTALT\nrecent = N\nback = b\nswitcher = KEY_S\nrescue = END\n"
+	    "send-host-key = H\n");
 	assert_int_equal(load(f), 0);
 	assert_string_equal(f->config.backend, "headless");
 	assert_string_equal(f->config.size, "1920x1080");
@@ -157,7 +157,7 @@ static void test_all_mistakes_at_once(void **state)
 
 	put(f, "baton.conf",
 	    "[seat]\nbackend = vnc\nsize = 1280\nrefresh = 0\nrenderer = vulkan\ncard = card0\n"
-	    "toasts = maybe\nsoftware_curser = no\n[chords]\nhost_key = RIGHTCONTROL\n");
+	    "toasts = maybe\nsoftware-curser = no\n[chords]\nhost-key = RIGHTCONTROL\n");
 	put(f, "baton.conf.d/a.conf", "[seat]\nsize = 10x10\n");
 	put(f, "baton.conf.d/b.conf", "[seats]\nsize = 640x480\n");
 	assert_int_equal(load(f), -EINVAL);
@@ -167,8 +167,8 @@ static void test_all_mistakes_at_once(void **state)
 	expect_mistake(f, "baton.conf:5: renderer", "auto, pixman or gl");
 	expect_mistake(f, "baton.conf:6: card", "/dev/dri/card0");
 	expect_mistake(f, "baton.conf:7: toasts", "yes");
-	expect_mistake(f, "baton.conf:8: software_curser", "software_cursor");
-	expect_mistake(f, "baton.conf:10: host_key", "RIGHTCTRL");
+	expect_mistake(f, "baton.conf:8: software-curser", "software-cursor");
+	expect_mistake(f, "baton.conf:10: host-key", "RIGHTCTRL");
 	expect_mistake(f, "a.conf:2: size", "WIDTHxHEIGHT");
 	expect_mistake(f, "b.conf:1", "seats");
 	assert_int_equal(ini_report_count(f->report), 10);
