@@ -14,14 +14,14 @@ static const struct {
 	size_t offset;
 	const char *meaning;
 } entries[] = {
-	{ "host_key", offsetof(struct chord_config, host_key), NULL },
+	{ "host-key", offsetof(struct chord_config, host_key), NULL },
 	{ "recent", offsetof(struct chord_config, recent),
 	  "The guest before this one; again, while the host key is held: further back" },
 	{ "back", offsetof(struct chord_config, back), "Back to the last guest" },
 	{ "switcher", offsetof(struct chord_config, switcher), "All guests" },
 	{ "rescue", offsetof(struct chord_config, rescue),
 	  "Release every key and show all guests" },
-	{ "send_host_key", offsetof(struct chord_config, send_host_key),
+	{ "send-host-key", offsetof(struct chord_config, send_host_key),
 	  "Send the host key itself to the guest" },
 };
 
