@@ -1,0 +1,738 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The compositor on outputs and sources of the test's own, with the real repaint clock: what a
+ * switch shows and when, who is watched, what is drawn, and that an idle compositor does nothing.
+ */
+#include "tests/unit/test.h"
+
+#include <cairo.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "compositor/backend.h"
+#include "compositor/compositor.h"
+#include "compositor/render/renderer.h"
+#include "tests/unit/test_frames.h"
+
+#define WIDTH 640
+#define HEIGHT 480
+
+/* ---- an output in memory ---- */
+
+struct screen {
+	struct output output;
+	uint32_t *pixels;
+	int commits;
+	pixman_region32_t drawn; /* by the last commit */
+	bool has_plane;
+	struct cursor_image *plane; /* what is on it; not locked */
+	int32_t plane_x, plane_y;
+};
+
+static struct screen *screen_of(struct output *output)
+{
+	return container_of(output, struct screen, output);
+}
+
+static int screen_begin(struct output *output, struct render_target *target,
+			pixman_region32_t *damage)
+{
+	struct screen *screen = screen_of(output);
+
+	*target = (struct render_target){ screen->pixels, output->width, output->height,
+					  output->width * 4 };
+	return 0;
+}
+
+static int screen_commit(struct output *output, const pixman_region32_t *damage)
+{
+	struct screen *screen = screen_of(output);
+
+	screen->commits++;
+	pixman_region32_copy(&screen->drawn, (pixman_region32_t *)damage);
+	output_presented(output, clock_now_ns());
+	return 0;
+}
+
+static int screen_set_cursor(struct output *output, struct cursor_image *image, int32_t x,
+			     int32_t y)
+{
+	struct screen *screen = screen_of(output);
+
+	if (!screen->has_plane) {
+		return -ENOTSUP;
+	}
+	screen->plane = image;
+	screen->plane_x = x;
+	screen->plane_y = y;
+	return 0;
+}
+
+static const struct output_ops screen_ops = {
+	.begin = screen_begin,
+	.commit = screen_commit,
+	.set_cursor = screen_set_cursor,
+};
+
+/* ---- the back end: it has the screens that the test gives it ---- */
+
+static struct {
+	struct backend base;
+	sd_event *event;
+	const struct backend_events *events;
+} fake;
+
+static void fake_destroy(struct backend *backend)
+{
+}
+
+static const struct backend_ops fake_ops = { .destroy = fake_destroy };
+
+static int fake_create(sd_event *event, const struct compositor_options *options,
+		       const struct backend_events *events, struct backend **out)
+{
+	fake.base.ops = &fake_ops;
+	fake.event = event;
+	fake.events = events;
+	*out = &fake.base;
+	return 0;
+}
+
+static void screen_add(struct screen *screen, uint32_t width, uint32_t height)
+{
+	memset(screen, 0, sizeof(*screen));
+	pixman_region32_init(&screen->drawn);
+	assert_int_equal(output_init(&screen->output, fake.event, &screen_ops,
+				     fake.events->painter), 0);
+	screen->output.width = width;
+	screen->output.height = height;
+	screen->output.refresh_mhz = 1000000; /* 1 ms: tests need not wait for it */
+	screen->pixels = calloc((size_t)width * height, 4);
+	assert_non_null(screen->pixels);
+	fake.events->output_added(&screen->output, fake.events->data);
+	output_enable(&screen->output);
+}
+
+static void screen_remove(struct screen *screen)
+{
+	fake.events->output_removed(&screen->output, fake.events->data);
+	output_finish(&screen->output);
+	pixman_region32_fini(&screen->drawn);
+	free(screen->pixels);
+}
+
+/* ---- sources ---- */
+
+struct source {
+	struct frame_source base;
+	int watches, unwatches;
+	uint32_t asked_width, asked_height;
+	int asked;
+};
+
+static void source_set_watched(struct frame_source *base, bool watched)
+{
+	struct source *source = container_of(base, struct source, base);
+
+	source->watches += watched;
+	source->unwatches += !watched;
+}
+
+static void source_request_size(struct frame_source *base, uint32_t width, uint32_t height)
+{
+	struct source *source = container_of(base, struct source, base);
+
+	source->asked++;
+	source->asked_width = width;
+	source->asked_height = height;
+}
+
+static const struct frame_source_ops source_ops = {
+	.set_watched = source_set_watched,
+	.request_size = source_request_size,
+};
+
+/* ---- the stage ---- */
+
+#define GUESTS 3
+
+static struct stage {
+	sd_event *event;
+	struct compositor *compositor;
+	struct screen screen;
+	struct source sources[GUESTS];
+	uint32_t random;
+	int outputs_changed, actives;
+} stage;
+
+static void handle_outputs_changed(void *data)
+{
+	stage.outputs_changed++;
+}
+
+static void handle_active(void *data, bool active)
+{
+	stage.actives += active ? 1 : -1;
+}
+
+static const struct compositor_handlers handlers = {
+	.outputs_changed = handle_outputs_changed,
+	.active = handle_active,
+};
+
+static struct frame *new_frame(uint32_t width, uint32_t height)
+{
+	return test_frame_plain(width, height, &stage.random);
+}
+
+static void set_guest(uint32_t id, const char *reason)
+{
+	static const char *const names[] = { "one", "two", "three" };
+
+	compositor_set_guest(stage.compositor, id,
+			     &(struct scene_guest){ .name = names[id - 1],
+						    .slot = id,
+						    .source = &stage.sources[id - 1].base,
+						    .state = reason ? "hung" : "running",
+						    .reason = reason });
+}
+
+/* Runs everything that is due or comes within 30 ms: with a screen of 1000 Hz, all drawing. */
+static void settle(void)
+{
+	uint64_t deadline = clock_now_ns() + 10 * NSEC_PER_SEC;
+
+	while (sd_event_run(stage.event, 30000) > 0) {
+		assert_true(clock_now_ns() < deadline);
+	}
+}
+
+static int set_up(void **state)
+{
+	const struct compositor_options options = { .backend = COMPOSITOR_BACKEND_HEADLESS };
+
+	memset(&stage, 0, sizeof(stage));
+	stage.random = 4711;
+	sd_event_new(&stage.event);
+	assert_int_equal(compositor_create_on(stage.event, fake_create, &options, &handlers, NULL,
+					      &stage.compositor), 0);
+	screen_add(&stage.screen, WIDTH, HEIGHT);
+	for (uint32_t i = 0; i < GUESTS; i++) {
+		frame_source_init(&stage.sources[i].base, &source_ops);
+		stage.sources[i].base.live = true;
+		frame_source_set_frame(&stage.sources[i].base, new_frame(WIDTH, HEIGHT));
+		set_guest(i + 1, NULL);
+	}
+	compositor_show_guest(stage.compositor, 1);
+	settle();
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	for (uint32_t i = 0; i < GUESTS; i++) {
+		compositor_remove_guest(stage.compositor, i + 1);
+		frame_source_finish(&stage.sources[i].base);
+	}
+	screen_remove(&stage.screen);
+	compositor_destroy(stage.compositor);
+	sd_event_unref(stage.event);
+	return 0;
+}
+
+static struct frame_source *source(uint32_t id)
+{
+	return &stage.sources[id - 1].base;
+}
+
+static bool screen_shows(const struct frame *frame)
+{
+	for (uint32_t i = 0; i < WIDTH * HEIGHT; i++) {
+		uint32_t rgb = test_frame_rgb(frame, (int32_t)(i % WIDTH), (int32_t)(i / WIDTH));
+
+		if ((stage.screen.pixels[i] & 0xffffff) != rgb) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void assert_drawn(int32_t x1, int32_t y1, int32_t x2, int32_t y2)
+{
+	const pixman_box32_t *box = pixman_region32_extents(&stage.screen.drawn);
+
+	assert_int_equal(box->x1, x1);
+	assert_int_equal(box->y1, y1);
+	assert_int_equal(box->x2, x2);
+	assert_int_equal(box->y2, y2);
+}
+
+static void assert_idle(void)
+{
+	int commits = stage.screen.commits;
+
+	assert_int_equal(stage.screen.output.state, OUTPUT_IDLE);
+	assert_int_equal(sd_event_run(stage.event, 200000), 0);
+	assert_int_equal(stage.screen.commits, commits);
+}
+
+/* ---- tests ---- */
+
+static void switching_shows_the_last_frame(void **state)
+{
+	int commits = stage.screen.commits;
+
+	assert_true(screen_shows(source(1)->frame));
+	compositor_show_guest(stage.compositor, 2);
+	settle();
+	assert_int_equal(stage.screen.commits, commits + 1);
+	assert_true(screen_shows(source(2)->frame));
+	compositor_show_guest(stage.compositor, 2);
+	settle();
+	assert_int_equal(stage.screen.commits, commits + 1);
+	compositor_show_guest(stage.compositor, 0);
+	settle();
+	assert_false(screen_shows(source(2)->frame));
+}
+
+static void only_who_is_seen_is_watched(void **state)
+{
+	assert_true(source(1)->watched && !source(2)->watched && !source(3)->watched);
+	compositor_show_guest(stage.compositor, 2);
+	assert_true(!source(1)->watched && source(2)->watched && !source(3)->watched);
+	compositor_show_switcher(stage.compositor, true);
+	assert_true(source(1)->watched && source(2)->watched && source(3)->watched);
+	compositor_show_switcher(stage.compositor, false);
+	assert_true(!source(1)->watched && source(2)->watched && !source(3)->watched);
+	/* Nobody sees anything on another virtual terminal. */
+	fake.events->active(false, fake.events->data);
+	assert_false(source(2)->watched);
+	fake.events->active(true, fake.events->data);
+	assert_true(source(2)->watched);
+	assert_int_equal(stage.actives, 0);
+	compositor_remove_guest(stage.compositor, 2);
+	assert_false(source(2)->watched);
+	/* Never more often than needed: a listener costs a round trip. */
+	assert_int_equal(stage.sources[2].watches, 1);
+	assert_int_equal(stage.sources[2].unwatches, 1);
+}
+
+static void guest_in_front_is_asked_for_the_size(void **state)
+{
+	int asked = stage.sources[1].asked;
+
+	assert_int_equal(stage.sources[0].asked_width, WIDTH);
+	assert_int_equal(stage.sources[0].asked_height, HEIGHT);
+	compositor_show_guest(stage.compositor, 2);
+	assert_int_equal(stage.sources[1].asked, asked + 1);
+	assert_int_equal(stage.sources[1].asked_width, WIDTH);
+}
+
+static void damage_of_the_guest_in_front_is_drawn(void **state)
+{
+	uint64_t bytes = compositor_bytes_written(stage.compositor);
+	pixman_box32_t box = { 10, 20, 74, 84 };
+	int commits = stage.screen.commits;
+
+	test_frame_set(source(1)->frame, 30, 40, 0x123456);
+	frame_source_damage(source(1), &box);
+	settle();
+	assert_int_equal(stage.screen.commits, commits + 1);
+	assert_drawn(10, 20, 74, 84);
+	assert_int_equal(compositor_bytes_written(stage.compositor) - bytes, 64 * 64 * 4);
+	assert_true(screen_shows(source(1)->frame));
+	/* Somebody behind it changes nothing. */
+	frame_source_damage(source(2), &box);
+	assert_idle();
+}
+
+static void new_frames_replace_old_ones(void **state)
+{
+	struct frame *old = frame_lock(source(1)->frame);
+	struct compositor_placement at;
+
+	frame_source_set_frame(source(1), new_frame(WIDTH, HEIGHT));
+	settle();
+	assert_true(screen_shows(source(1)->frame));
+	/* Nobody but the test still holds the old one. */
+	assert_int_equal(old->locks, 1);
+	frame_unlock(old);
+	frame_source_set_frame(source(1), new_frame(320, 200));
+	assert_true(compositor_placement(stage.compositor, &at));
+	assert_int_equal(at.x, 0);
+	assert_int_equal(at.y, 40);
+	assert_int_equal(at.width, 640);
+	assert_int_equal(at.height, 400);
+	assert_int_equal(at.frame_width, 320);
+	frame_source_set_frame(source(1), NULL);
+	assert_false(compositor_placement(stage.compositor, &at));
+	settle();
+}
+
+static void last_picture_stays_without_a_source(void **state)
+{
+	struct frame *last = frame_lock(source(1)->frame);
+
+	compositor_set_guest(stage.compositor, 1,
+			     &(struct scene_guest){ .name = "one", .slot = 1,
+						    .state = "running" });
+	settle();
+	assert_true(screen_shows(last));
+	assert_false(source(1)->watched);
+	frame_unlock(last);
+	set_guest(1, NULL);
+	assert_true(source(1)->watched);
+}
+
+static void toast_goes_by_itself(void **state)
+{
+	uint64_t start = clock_now_ns();
+	int commits;
+
+	compositor_toast(stage.compositor, "one");
+	settle();
+	assert_false(screen_shows(source(1)->frame));
+	commits = stage.screen.commits;
+	while (stage.screen.commits == commits && clock_now_ns() - start < 5 * NSEC_PER_SEC) {
+		sd_event_run(stage.event, 1000000);
+	}
+	assert_true(clock_now_ns() - start > NSEC_PER_SEC);
+	assert_true(screen_shows(source(1)->frame));
+	/* Only its rectangle was drawn. */
+	assert_true(pixman_region32_extents(&stage.screen.drawn)->x2 -
+			    pixman_region32_extents(&stage.screen.drawn)->x1 < WIDTH / 2);
+	assert_idle();
+}
+
+static void lines_come_and_go(void **state)
+{
+	compositor_notice(stage.compositor, "does not answer");
+	settle();
+	assert_false(screen_shows(source(1)->frame));
+	assert_idle();
+	compositor_notice(stage.compositor, NULL);
+	compositor_help(stage.compositor, "A\tone\n");
+	settle();
+	assert_false(screen_shows(source(1)->frame));
+	compositor_help(stage.compositor, NULL);
+	settle();
+	assert_true(screen_shows(source(1)->frame));
+}
+
+static void nothing_happens_when_idle(void **state)
+{
+	assert_idle();
+	compositor_show_switcher(stage.compositor, true);
+	settle();
+	assert_idle();
+	set_guest(2, NULL);
+	compositor_toast(stage.compositor, NULL);
+	assert_idle();
+}
+
+/* Waits until that many pictures more were shown, at most five seconds. */
+static void wait_for_commits(int more)
+{
+	uint64_t deadline = clock_now_ns() + 5 * NSEC_PER_SEC;
+	int wanted = stage.screen.commits + more;
+
+	while (stage.screen.commits < wanted) {
+		assert_true(clock_now_ns() < deadline);
+		sd_event_run(stage.event, 100000);
+	}
+}
+
+static void previews_are_live_at_a_bounded_rate(void **state)
+{
+	pixman_box32_t box = { 0, 0, WIDTH, HEIGHT };
+	uint64_t start;
+	int commits, floods = 0;
+
+	compositor_show_switcher(stage.compositor, true);
+	settle();
+	/* One change is shown once. */
+	frame_source_damage(source(2), &box);
+	wait_for_commits(1);
+	assert_idle();
+	/* A guest that floods updates gets no more than its ten a second. */
+	commits = stage.screen.commits;
+	start = clock_now_ns();
+	while (clock_now_ns() - start < 500 * NSEC_PER_MSEC) {
+		frame_source_damage(source(2), &box);
+		floods++;
+		sd_event_run(stage.event, 1000);
+	}
+	assert_true(floods > 50);
+	assert_in_range(stage.screen.commits - commits, 1, 7);
+	wait_for_commits(1);
+	assert_idle();
+}
+
+static void switcher_selects_and_filters(void **state)
+{
+	struct compositor *c = stage.compositor;
+
+	compositor_show_guest(c, 2);
+	compositor_show_switcher(c, true);
+	assert_true(compositor_switcher_open(c));
+	assert_int_equal(compositor_switcher_selected(c), 2);
+	compositor_switcher_move(c, 1, 0);
+	assert_int_equal(compositor_switcher_selected(c), 3);
+	compositor_switcher_move(c, 1, 0);
+	assert_int_equal(compositor_switcher_selected(c), 3);
+	compositor_switcher_move(c, -5, 0);
+	assert_int_equal(compositor_switcher_selected(c), 1);
+	compositor_switcher_filter(c, "T");
+	assert_int_equal(compositor_switcher_selected(c), 2);
+	compositor_switcher_select(c, 1);
+	assert_int_equal(compositor_switcher_selected(c), 2);
+	compositor_switcher_filter(c, "nobody");
+	assert_int_equal(compositor_switcher_selected(c), 0);
+	compositor_switcher_filter(c, NULL);
+	assert_int_equal(compositor_switcher_selected(c), 1);
+	compositor_remove_guest(c, 1);
+	assert_int_equal(compositor_switcher_selected(c), 2);
+	set_guest(1, NULL);
+}
+
+static void pointer_finds_every_card(void **state)
+{
+	bool found[GUESTS + 1] = { false };
+
+	assert_int_equal(compositor_switcher_pointer(stage.compositor, 1, 1), 0);
+	compositor_show_switcher(stage.compositor, true);
+	for (int y = 0; y < HEIGHT; y += 20) {
+		for (int x = 0; x < WIDTH; x += 20) {
+			found[compositor_switcher_pointer(stage.compositor, x, y)] = true;
+		}
+	}
+	assert_true(found[0] && found[1] && found[2] && found[3]);
+	settle();
+}
+
+static void set_guest_cursor(void)
+{
+	struct cursor_image *image = cursor_image_create(16, 16);
+
+	assert_non_null(image);
+	for (int i = 0; i < 256; i++) {
+		image->pixels[i] = 0xff00ff00;
+	}
+	frame_source_set_cursor(source(1), image);
+	frame_source_move_cursor(source(1), 100, 100, true);
+}
+
+static uint32_t screen_pixel(int32_t x, int32_t y)
+{
+	return stage.screen.pixels[y * WIDTH + x] & 0xffffff;
+}
+
+static void cursor_without_a_plane_is_drawn(void **state)
+{
+	set_guest_cursor();
+	settle();
+	assert_int_equal(screen_pixel(100, 100), 0x00ff00);
+	assert_int_equal(screen_pixel(115, 115), 0x00ff00);
+	assert_int_not_equal(screen_pixel(116, 116), 0x00ff00);
+	frame_source_move_cursor(source(1), 200, 100, true);
+	settle();
+	assert_int_equal(screen_pixel(100, 100), test_frame_rgb(source(1)->frame, 100, 100));
+	assert_int_equal(screen_pixel(200, 100), 0x00ff00);
+	frame_source_move_cursor(source(1), 200, 100, false);
+	settle();
+	assert_true(screen_shows(source(1)->frame));
+}
+
+static void cursor_on_a_plane_is_not_drawn(void **state)
+{
+	int commits;
+
+	stage.screen.has_plane = true;
+	set_guest_cursor();
+	settle();
+	assert_true(screen_shows(source(1)->frame));
+	assert_ptr_equal(stage.screen.plane, source(1)->cursor.image);
+	commits = stage.screen.commits;
+	frame_source_move_cursor(source(1), 50, 60, true);
+	settle();
+	/* It moved without a picture being drawn. */
+	assert_int_equal(stage.screen.commits, commits);
+	assert_int_equal(stage.screen.plane_x, 50);
+	assert_int_equal(stage.screen.plane_y, 60);
+	/* Over the switcher it is gone, then ours is there. */
+	compositor_show_switcher(stage.compositor, true);
+	assert_null(stage.screen.plane);
+	compositor_switcher_pointer(stage.compositor, 300, 200);
+	assert_non_null(stage.screen.plane);
+	assert_ptr_not_equal(stage.screen.plane, source(1)->cursor.image);
+	compositor_show_switcher(stage.compositor, false);
+	assert_ptr_equal(stage.screen.plane, source(1)->cursor.image);
+	/* A plane that refuses from now on: drawn, and nothing left on the plane. */
+	compositor_show_guest(stage.compositor, 2);
+	assert_null(stage.screen.plane);
+	stage.screen.has_plane = false;
+	compositor_show_guest(stage.compositor, 1);
+	settle();
+	assert_int_equal(screen_pixel(50, 60), 0x00ff00);
+}
+
+static void dead_guests_are_grey(void **state)
+{
+	set_guest(1, "does not answer");
+	settle();
+	for (int32_t x = 0; x < WIDTH; x += 16) {
+		uint32_t rgb = screen_pixel(x, 3);
+
+		assert_int_equal(rgb, (rgb & 0xff) * 0x010101u);
+	}
+	set_guest(1, NULL);
+	settle();
+	assert_true(screen_shows(source(1)->frame));
+	frame_source_set_live(source(1), false, "broke the protocol");
+	settle();
+	assert_false(screen_shows(source(1)->frame));
+	frame_source_set_live(source(1), true, NULL);
+	settle();
+	assert_true(screen_shows(source(1)->frame));
+}
+
+static void outputs_mirror_and_change(void **state)
+{
+	struct screen second;
+	uint32_t width, height;
+	int changed = stage.outputs_changed;
+
+	screen_add(&second, 320, 240);
+	settle();
+	assert_int_equal(stage.outputs_changed, changed + 1);
+	compositor_output_size(stage.compositor, &width, &height);
+	assert_int_equal(width, WIDTH);
+	/* The guest's picture at half the size, without bars. */
+	assert_int_not_equal(second.pixels[0], 0);
+	assert_true(second.commits > 0);
+	screen_remove(&second);
+	/* Another mode: set, then enabled. */
+	free(stage.screen.pixels);
+	stage.screen.pixels = calloc(800 * 600, 4);
+	stage.screen.output.width = 800;
+	stage.screen.output.height = 600;
+	output_enable(&stage.screen.output);
+	settle();
+	compositor_output_size(stage.compositor, &width, &height);
+	assert_int_equal(width, 800);
+	assert_int_equal(height, 600);
+	assert_int_equal(stage.sources[0].asked_width, 800);
+	assert_drawn(0, 0, 800, 600);
+}
+
+static void without_outputs_nobody_is_watched(void **state)
+{
+	uint32_t width, height;
+
+	screen_remove(&stage.screen);
+	assert_false(source(1)->watched);
+	compositor_output_size(stage.compositor, &width, &height);
+	assert_int_equal(width, WIDTH);
+	assert_int_equal(compositor_screenshot(stage.compositor, 0, -1), -ENODEV);
+	screen_add(&stage.screen, WIDTH, HEIGHT);
+	assert_true(source(1)->watched);
+	settle();
+	assert_true(screen_shows(source(1)->frame));
+}
+
+static cairo_status_t read_fd(void *closure, unsigned char *data, unsigned int length)
+{
+	return read(*(int *)closure, data, length) == (ssize_t)length ? CAIRO_STATUS_SUCCESS
+								      : CAIRO_STATUS_READ_ERROR;
+}
+
+/* The PNG in fd has the pixels of the frame. */
+static void assert_png(int fd, const struct frame *frame)
+{
+	cairo_surface_t *png;
+	const uint8_t *row;
+
+	assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+	png = cairo_image_surface_create_from_png_stream(read_fd, &fd);
+	assert_int_equal(cairo_surface_status(png), CAIRO_STATUS_SUCCESS);
+	assert_int_equal(cairo_image_surface_get_width(png), frame->width);
+	assert_int_equal(cairo_image_surface_get_height(png), frame->height);
+	for (uint32_t y = 0; y < frame->height; y++) {
+		row = cairo_image_surface_get_data(png) +
+		      (size_t)y * (size_t)cairo_image_surface_get_stride(png);
+		for (uint32_t x = 0; x < frame->width; x++) {
+			uint32_t rgb = ((const uint32_t *)(const void *)row)[x] & 0xffffff;
+
+			assert_int_equal(rgb, test_frame_rgb(frame, (int32_t)x, (int32_t)y));
+		}
+	}
+	cairo_surface_destroy(png);
+}
+
+static int memory_file(void)
+{
+	int fd = memfd_create("screenshot", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void screenshots_have_the_pixels(void **state)
+{
+	int screen = memory_file(), guest = memory_file();
+
+	assert_int_equal(compositor_screenshot(stage.compositor, 0, screen), 0);
+	assert_png(screen, source(1)->frame);
+	assert_int_equal(compositor_screenshot(stage.compositor, 3, guest), 0);
+	assert_png(guest, source(3)->frame);
+	assert_int_equal(compositor_screenshot(stage.compositor, 77, guest), -ENODATA);
+	close(guest);
+	/* A descriptor that takes nothing. */
+	assert_int_equal(compositor_screenshot(stage.compositor, 3, guest), -EIO);
+	close(screen);
+}
+
+static void back_end_without_a_session_says_so(void **state)
+{
+	assert_int_equal(compositor_switch_vt(stage.compositor, 2), -ENOTSUP);
+	assert_int_equal(compositor_open_device(stage.compositor, "/dev/null"), -ENOTSUP);
+	assert_int_equal(compositor_export_fd(stage.compositor), -ENOTSUP);
+	assert_string_equal(compositor_seat_name(stage.compositor), "seat0");
+	assert_string_equal(compositor_renderer_name(stage.compositor), "pixman");
+	assert_string_equal(compositor_backend_name(stage.compositor), "headless");
+	assert_int_equal(compositor_refresh_mhz(stage.compositor), 1000000);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(switching_shows_the_last_frame),
+		TEST(only_who_is_seen_is_watched),
+		TEST(guest_in_front_is_asked_for_the_size),
+		TEST(damage_of_the_guest_in_front_is_drawn),
+		TEST(new_frames_replace_old_ones),
+		TEST(last_picture_stays_without_a_source),
+		TEST(toast_goes_by_itself),
+		TEST(lines_come_and_go),
+		TEST(nothing_happens_when_idle),
+		TEST(previews_are_live_at_a_bounded_rate),
+		TEST(switcher_selects_and_filters),
+		TEST(pointer_finds_every_card),
+		TEST(cursor_without_a_plane_is_drawn),
+		TEST(cursor_on_a_plane_is_not_drawn),
+		TEST(dead_guests_are_grey),
+		TEST(outputs_mirror_and_change),
+		TEST(without_outputs_nobody_is_watched),
+		TEST(screenshots_have_the_pixels),
+		TEST(back_end_without_a_session_says_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
