@@ -7,8 +7,7 @@
 
 #include <linux/input-event-codes.h>
 
-static void result_add(struct chord_result *result, enum chord_action action,
-		       unsigned int argument)
+static void result_add(struct chord_result *result, enum chord_action action, unsigned int argument)
 {
 	result->actions[result->n].action = action;
 	result->actions[result->n].argument = argument;
@@ -67,7 +66,6 @@ static void settle(struct chords *chords, struct chord_result *result)
 	} else if (chords->state == CHORDS_WALKING) {
 		result_add(result, CHORD_RECENT_END, 0);
 	}
-	chords->walked = 0;
 }
 
 static void press_host(struct chords *chords, uint64_t time_ns)

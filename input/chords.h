@@ -15,12 +15,12 @@
 
 enum chord_action {
 	CHORD_NONE,
-	CHORD_SLOT,          /* argument: 1..9 */
-	CHORD_RECENT,        /* argument: how far back to walk, +1 per further Tab while held */
-	CHORD_RECENT_END,    /* the host key was let go after CHORD_RECENT: settle there */
+	CHORD_SLOT,       /* argument: 1..9 */
+	CHORD_RECENT,     /* argument: how far back to walk, +1 per further Tab while held */
+	CHORD_RECENT_END, /* the host key was let go after CHORD_RECENT: settle there */
 	CHORD_BACK,
 	CHORD_SWITCHER,
-	CHORD_VT,            /* argument: 1..12 */
+	CHORD_VT, /* argument: 1..12 */
 	CHORD_RESCUE,
 	CHORD_SEND_HOST_KEY, /* the guest in front got a press and a release of the host key */
 	CHORD_HELP_SHOW,     /* the host key has been held for CHORD_HELP_HOLD_NS */

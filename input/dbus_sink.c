@@ -202,9 +202,8 @@ static int make_call(struct dbus_sink *sink, const struct guest_call *call, sd_b
 		return r;
 	}
 	if (number) {
-		return sd_bus_message_append(*out, "u",
-					     button ? call->number - GUEST_BUTTON(0)
-						    : call->number);
+		return sd_bus_message_append(
+			*out, "u", button ? call->number - GUEST_BUTTON(0) : call->number);
 	}
 	return sd_bus_message_append(*out, call->type == GUEST_CALL_MOTION ? "ii" : "uu", call->x,
 				     call->y);
@@ -355,8 +354,7 @@ static int find_button(uint32_t code)
 	}
 }
 
-static void dbus_sink_button(struct input_sink *base, uint32_t code, bool pressed,
-			     uint64_t time_ns)
+static void dbus_sink_button(struct input_sink *base, uint32_t code, bool pressed, uint64_t time_ns)
 {
 	int button = find_button(code);
 
@@ -481,8 +479,11 @@ static void handle_peer_down(struct vm *vm, void *data)
 /* The guest may have shown life elsewhere, while nobody presses a key that would ask it. */
 static void handle_vm_changed(struct vm *vm, void *data)
 {
+	struct dbus_sink *sink = data;
+
 	if (!vm_is_hung(vm)) {
-		sink_probe(data);
+		sink_flow_hint(&sink->flow);
+		sink_probe(sink);
 	}
 }
 

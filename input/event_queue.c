@@ -31,7 +31,8 @@ static unsigned int set_any(const struct number_set *set)
 {
 	for (size_t i = sizeof(set->bits) / sizeof(set->bits[0]); i-- > 0;) {
 		if (set->bits[i]) {
-			return (unsigned int)(64 * i) + 63 - (unsigned int)__builtin_clzll(set->bits[i]);
+			return (unsigned int)(64 * i) + 63 -
+			       (unsigned int)__builtin_clzll(set->bits[i]);
 		}
 	}
 	return 0;
@@ -318,8 +319,8 @@ static void take_click(struct event_queue *queue, struct queued *entry, uint64_t
 {
 	int32_t *clicks = entry->clicks_v != 0 ? &entry->clicks_v : &entry->clicks_h;
 	bool vertical = clicks == &entry->clicks_v, back = *clicks < 0;
-	unsigned int button = vertical ? (back ? WHEEL_UP : WHEEL_DOWN)
-				       : (back ? WHEEL_LEFT : WHEEL_RIGHT);
+	unsigned int button =
+		vertical ? (back ? WHEEL_UP : WHEEL_DOWN) : (back ? WHEEL_LEFT : WHEEL_RIGHT);
 
 	*clicks += back ? 1 : -1;
 	queue->wheel_down = GUEST_BUTTON(button);
@@ -369,10 +370,10 @@ static bool pointer_is_void(struct event_queue *queue, struct queued *entry)
 
 static void count_dropped(struct event_queue *queue, const struct queued *entry)
 {
-	queue->stats->dropped += entry->type != QUEUED_POINTER
-					 ? 1u
-					 : (unsigned int)entry->position + entry->motion +
-						   entry->wheel;
+	queue->stats->dropped +=
+		entry->type != QUEUED_POINTER
+			? 1u
+			: (unsigned int)entry->position + entry->motion + entry->wheel;
 }
 
 /* Removes what must not or need not go from the head. Not before the last lift is out: what the

@@ -81,8 +81,8 @@ struct event_queue {
 
 	struct number_set accepted; /* pressed, as far as the queue's end is concerned */
 	size_t n_accepted;
-	struct number_set seen; /* pressed, as far as the guest is concerned */
-	struct number_set lift; /* to be released before anything else */
+	struct number_set seen;  /* pressed, as far as the guest is concerned */
+	struct number_set lift;  /* to be released before anything else */
 	unsigned int wheel_down; /* number of the wheel button whose release comes next, or 0 */
 
 	uint64_t keys_paid_ns, buttons_paid_ns; /* up to when the accounts are spent */

@@ -131,8 +131,7 @@ void input_set_sink(struct input *input, struct input_sink *sink)
 	tell_dropping(input);
 }
 
-void input_set_led_handler(struct input *input, void (*leds)(void *data, uint32_t mask),
-			   void *data)
+void input_set_led_handler(struct input *input, void (*leds)(void *data, uint32_t mask), void *data)
 {
 	input->leds = leds;
 	input->leds_data = data;

@@ -18,11 +18,11 @@
  * from BTN_MISC on is a button). Exactly the fields of its type are set.
  */
 enum input_event_type {
-	INPUT_EVENT_KEY,    /* code, pressed */
-	INPUT_EVENT_BUTTON, /* code, pressed */
-	INPUT_EVENT_MOTION, /* dx, dy in unaccelerated device units */
+	INPUT_EVENT_KEY,      /* code, pressed */
+	INPUT_EVENT_BUTTON,   /* code, pressed */
+	INPUT_EVENT_MOTION,   /* dx, dy in unaccelerated device units */
 	INPUT_EVENT_ABSOLUTE, /* x, y in 0..1 of the first output */
-	INPUT_EVENT_WHEEL,  /* dx (right), dy (down) in 120ths of a click */
+	INPUT_EVENT_WHEEL,    /* dx (right), dy (down) in 120ths of a click */
 };
 
 struct input_event {

@@ -153,8 +153,8 @@ static void translate_button(struct libinput_event_pointer *pointer, struct inpu
 {
 	out->type = INPUT_EVENT_BUTTON;
 	out->code = libinput_event_pointer_get_button(pointer);
-	out->pressed = libinput_event_pointer_get_button_state(pointer) ==
-		       LIBINPUT_BUTTON_STATE_PRESSED;
+	out->pressed =
+		libinput_event_pointer_get_button_state(pointer) == LIBINPUT_BUTTON_STATE_PRESSED;
 }
 
 static void translate_motion(struct libinput_event_pointer *pointer, bool touchpad,
@@ -189,8 +189,8 @@ static double scroll_120ths(struct libinput_event_pointer *pointer, enum libinpu
 	return libinput_event_pointer_get_scroll_value(pointer, axis) * 120 / SCROLL_PER_CLICK;
 }
 
-static void translate_scroll(struct libinput_event_pointer *pointer,
-			     enum libinput_event_type type, struct input_event *out)
+static void translate_scroll(struct libinput_event_pointer *pointer, enum libinput_event_type type,
+			     struct input_event *out)
 {
 	out->type = INPUT_EVENT_WHEEL;
 	out->dx = scroll_120ths(pointer, type, LIBINPUT_POINTER_AXIS_SCROLL_HORIZONTAL);
@@ -329,8 +329,7 @@ static int open_seat(struct libinput_devices *devices, const char *seat)
 	if (!devices->udev) {
 		return -ENOMEM;
 	}
-	devices->libinput =
-		libinput_udev_create_context(&node_interface, devices, devices->udev);
+	devices->libinput = libinput_udev_create_context(&node_interface, devices, devices->udev);
 	if (!devices->libinput) {
 		return -ENOMEM;
 	}

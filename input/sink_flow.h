@@ -58,6 +58,9 @@ int sink_flow_take(struct sink_flow *flow, uint64_t now_ns, struct guest_call *o
 /* In DROPPING without an open call: the number of a question to be asked, else -EAGAIN. */
 int sink_flow_probe(struct sink_flow *flow, uint64_t now_ns);
 
+/* It showed life elsewhere: the next question need not wait. */
+void sink_flow_hint(struct sink_flow *flow);
+
 /* The guest answered, be it with an error. */
 void sink_flow_answered(struct sink_flow *flow, int number, uint64_t now_ns);
 /* There will be no answer: the call timed out, or it could not be sent. */

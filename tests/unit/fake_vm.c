@@ -61,8 +61,8 @@ sd_bus *fake_vm_connect(struct vm *vm)
 	struct vm_observer *observer, *next;
 	int pair[2];
 
-	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair),
+			 0);
 	vm->bus = start_bus(pair[0], false);
 	vm->server = start_bus(pair[1], true);
 	assert_int_equal(bus_pump_create(vm->bus, vm->event, 0, NULL, NULL, &vm->pump), 0);
@@ -190,8 +190,8 @@ static int check_call(const struct vm *vm)
 	return vm->call_error;
 }
 
-int vm_peer_call(struct vm *vm, sd_bus_message *call, sd_bus_message_handler_t callback,
-		 void *data, sd_bus_slot **slot)
+int vm_peer_call(struct vm *vm, sd_bus_message *call, sd_bus_message_handler_t callback, void *data,
+		 sd_bus_slot **slot)
 {
 	int r = check_call(vm);
 

@@ -119,8 +119,8 @@ static void check_press(struct world *w, const struct step *step)
 	bool *held = &m->held[step->keyboard][step->key];
 	bool *passed = &m->passed[step->keyboard][step->key];
 	bool with_host = host_is_down(m);
-	struct chord_result result = chords_key(&w->chords, step->keyboard, codes[step->key], true,
-						w->now_ns);
+	struct chord_result result =
+		chords_key(&w->chords, step->keyboard, codes[step->key], true, w->now_ns);
 
 	if (*held) {
 		CHECK(result.pass == *passed && result.n == 0);
@@ -139,8 +139,8 @@ static void check_release(struct world *w, const struct step *step)
 	struct model *m = &w->model;
 	bool *held = &m->held[step->keyboard][step->key];
 	bool *passed = &m->passed[step->keyboard][step->key];
-	struct chord_result result = chords_key(&w->chords, step->keyboard, codes[step->key],
-						false, w->now_ns);
+	struct chord_result result =
+		chords_key(&w->chords, step->keyboard, codes[step->key], false, w->now_ns);
 
 	/* Each press that the guest saw gets exactly one release, and nothing else does. */
 	CHECK(result.pass == (*held && *passed));
@@ -243,7 +243,7 @@ static void test_random_walk(void **state)
 	world_init(&w);
 	while (trail_length < WALK - 20) {
 		struct step step = { (unsigned long)random() % 20 == 0 ? ELAPSE
-				     : random() % 2		       ? DOWN
+				     : random() % 2                    ? DOWN
 								       : UP,
 				     (unsigned int)random() % KEYBOARDS,
 				     (unsigned int)random() % KEYS };
@@ -326,6 +326,9 @@ static void test_walk(void **state)
 	assert_action(tap(&c, KEY_TAB), CHORD_RECENT, 1);
 	assert_action(chords_reset(&c), CHORD_RECENT_END, 0);
 	assert_true(press(&c, KEY_A).pass);
+	/* All keys are forgotten, the host key too: it may be pressed without a release. */
+	press(&c, KEY_RIGHTCTRL);
+	assert_int_equal(c.state, CHORDS_ARMED);
 }
 
 static void test_help(void **state)
@@ -399,12 +402,9 @@ static void test_full(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_actions),
-		cmocka_unit_test(test_walk),
-		cmocka_unit_test(test_help),
-		cmocka_unit_test(test_config),
-		cmocka_unit_test(test_full),
-		cmocka_unit_test(test_every_sequence),
+		cmocka_unit_test(test_actions),     cmocka_unit_test(test_walk),
+		cmocka_unit_test(test_help),        cmocka_unit_test(test_config),
+		cmocka_unit_test(test_full),        cmocka_unit_test(test_every_sequence),
 		cmocka_unit_test(test_random_walk),
 	};
 

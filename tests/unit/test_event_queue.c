@@ -215,7 +215,8 @@ static void test_full_queue_keeps_releases(void **state)
 	assert_int_equal(w.queue.backlog_ns, 0);
 }
 
-/* A guest that answers, but a call in 1.5 s: nothing older than 2 s reaches it, and no key sticks. */
+/* A guest that answers, but a call in 1.5 s: nothing older than 2 s reaches it, and no key sticks.
+ */
 static void test_old_presses_are_dropped(void **state)
 {
 	struct world w;
@@ -357,8 +358,8 @@ static void machine_run(struct machine *m, uint64_t now_ns)
 
 static void flood(struct world *w, size_t n_keys)
 {
-	static const unsigned int keys[] = { KEY, KEY + 1, KEY + 2, KEY + 3,
-					      KEY, EXTENDED, 0x54,    0xc6 };
+	static const unsigned int keys[] = { KEY, KEY + 1,  KEY + 2, KEY + 3,
+					     KEY, EXTENDED, 0x54,    0xc6 };
 
 	event_queue_motion(&w->queue, 1, 1, w->now_ns);
 	if (random() % 4 == 0) {
@@ -379,8 +380,7 @@ static void test_devices_do_not_overflow(void **state)
 		.usb_keyboard = { "usb-kbd", 16, .drain_ns = 10 * NSEC_PER_MSEC },
 		.ps2_keyboard = { "the PS/2 keyboard", 16, .drain_ns = 5 * NSEC_PER_MSEC },
 		.usb_mouse = { "usb-mouse", 15, .drain_ns = 10 * NSEC_PER_MSEC },
-		.virtio_mouse = { "virtio-mouse", 64, .drain_ns = 25 * NSEC_PER_MSEC,
-				  .batch = 64 },
+		.virtio_mouse = { "virtio-mouse", 64, .drain_ns = 25 * NSEC_PER_MSEC, .batch = 64 },
 	};
 	struct guest_call call;
 	struct world w;

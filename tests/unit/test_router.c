@@ -337,8 +337,7 @@ static void test_motion_to_absolute(void **state)
 static void test_every_pixel_of_a_large_guest(void **state)
 {
 	/* A 4K guest on a full HD output: the last column can be reached. */
-	static const struct pointer_transform half = { 0,    0,	   1920, 1080,
-						       3840, 2160, 1920, 1080 };
+	static const struct pointer_transform half = { 0, 0, 1920, 1080, 3840, 2160, 1920, 1080 };
 	struct world w;
 
 	world_init(&w);

@@ -22,7 +22,8 @@ struct world {
 	struct input_sink_stats stats;
 	uint64_t now_ns, fed;
 
-	/* Calls in the order in which they were sent; the guest reads and answers from the front. */
+	/* Calls in the order in which they were sent; the guest reads and answers from the front.
+	 */
 	struct {
 		int number;
 		bool probe;
@@ -165,6 +166,7 @@ static void test_dropping_and_back(void **state)
 		key(&w, KEY + 3, i % 2 == 0);
 	}
 	assert_int_equal(w.flow.queue.n, 20);
+	assert_true(SINK_FLOW_HUNG_NS == 2 * NSEC_PER_SEC);
 	advance(&w, SINK_FLOW_HUNG_NS - 1);
 	assert_int_equal(w.flow.state, SINK_FLOW_FLOWING);
 	advance(&w, 1);
@@ -252,6 +254,11 @@ static void test_probe_rate(void **state)
 		w.now_ns += NSEC_PER_SEC / 8000;
 	}
 	assert_in_range(probes, 2, 3);
+	w.now_ns += SINK_FLOW_PROBE_NS;
+	sink_flow_lost(&w.flow, sink_flow_probe(&w.flow, w.now_ns));
+	assert_true(sink_flow_probe(&w.flow, w.now_ns) < 0);
+	sink_flow_hint(&w.flow);
+	assert_true(sink_flow_probe(&w.flow, w.now_ns) >= 0);
 }
 
 static void test_connection(void **state)
@@ -339,7 +346,7 @@ static void test_random_walk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_window),	   cmocka_unit_test(test_dropping_and_back),
+		cmocka_unit_test(test_window),        cmocka_unit_test(test_dropping_and_back),
 		cmocka_unit_test(test_back_for_good), cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_probe_rate),    cmocka_unit_test(test_connection),
 		cmocka_unit_test(test_random_walk),
