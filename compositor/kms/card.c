@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <virtgpu_drm.h>
 #include <xf86drm.h>
 
 #include "common/cleanup.h"
@@ -327,6 +328,31 @@ int card_open(struct session *session, const char *path, struct card **out)
 		log_error("%s has no output to show pictures on; choose another card", path);
 	}
 	return r;
+}
+
+/* A virtual card has a render node also when its host lends it no GPU. */
+static bool virtio_has_gpu(const struct card *card)
+{
+	int value = 0;
+	struct drm_virtgpu_getparam get = {
+		.param = VIRTGPU_PARAM_3D_FEATURES,
+		.value = (uintptr_t)&value,
+	};
+
+	return drmIoctl(card->fd, DRM_IOCTL_VIRTGPU_GETPARAM, &get) == 0 && value;
+}
+
+bool card_has_gpu(const struct card *card)
+{
+	drmDevice *device;
+	bool renders;
+
+	if (drmGetDevice2(card->fd, 0, &device) < 0) {
+		return false;
+	}
+	renders = device->available_nodes & (1 << DRM_NODE_RENDER);
+	drmFreeDevice(&device);
+	return renders && (strcmp(card->driver, "virtio_gpu") != 0 || virtio_has_gpu(card));
 }
 
 /* Events come whole; their size is in their header. */

@@ -58,6 +58,13 @@ int card_dispatch(struct card *card,
 		  void (*flipped)(void *data, uint32_t crtc, uint32_t serial, uint64_t vblank_ns),
 		  void *data);
 
+/*
+ * Whether the card may be able to draw by itself: it has a render node with something behind it.
+ * Asked before a GL library is loaded, which costs seconds and a hundred megabytes when it finds
+ * only the processor in the end.
+ */
+bool card_has_gpu(const struct card *card);
+
 /* A free plane of the type (DRM_PLANE_TYPE_*) for this CRTC, or NULL. Not marked as taken. */
 struct kms_plane *card_find_plane(struct card *card, const struct kms_crtc *crtc, uint64_t type);
 

@@ -20,6 +20,7 @@
 #include "compositor/backend.h"
 #include "compositor/kms/card.h"
 #include "compositor/kms/connector.h"
+#include "compositor/kms/gpu.h"
 #include "compositor/kms/hotplug.h"
 #include "compositor/kms/screen.h"
 #include "compositor/kms/session.h"
@@ -38,7 +39,8 @@ struct kms {
 	struct hotplug *hotplug;
 	sd_event_source *flips;
 	struct list screens; /* screen::link */
-	struct renderer *renderer;
+	struct renderer *renderer; /* the processor's */
+	struct gpu *gpu;           /* may be NULL */
 	bool software_cursor;
 };
 
@@ -90,18 +92,36 @@ static int create_dumb_buffer(void *data, const struct card *card, const struct 
 	return dumb_buffer_create(card->fd, DRM_FORMAT_XRGB8888, width, height, out);
 }
 
+static int create_gpu_buffer(void *data, const struct card *card, const struct kms_plane *plane,
+			     uint32_t width, uint32_t height, struct kms_buffer **out)
+{
+	return gpu_buffer_create(data, plane, width, height, out);
+}
+
+/* With the GPU if there is one and it can make buffers that the monitor shows, else without. */
 static int kms_create_screen(struct kms *kms, const struct monitor *monitor,
 			     const drmModeConnector *info, struct screen **out)
 {
 	struct screen_options options = {
 		.event = kms->event,
 		.painter = kms->events->painter,
-		.renderer = kms->renderer,
-		.buffer_create = create_dumb_buffer,
-		.buffer_data = kms,
 		.software_cursor = kms->software_cursor,
 	};
+	int r;
 
+	if (kms->gpu) {
+		options.renderer = gpu_renderer(kms->gpu);
+		options.buffer_create = create_gpu_buffer;
+		options.buffer_data = kms->gpu;
+		r = screen_create(kms->card, monitor, info, &options, out);
+		if (r == 0) {
+			return 0;
+		}
+		log_warning("%s: cannot show what the GPU draws (%s): drawn by the processor",
+			    monitor->name, strerror(-r));
+	}
+	options.renderer = kms->renderer;
+	options.buffer_create = create_dumb_buffer;
 	return screen_create(kms->card, monitor, info, &options, out);
 }
 
@@ -260,6 +280,7 @@ static void kms_destroy(struct backend *backend)
 	hotplug_destroy(kms->hotplug);
 	sd_event_source_disable_unref(kms->flips);
 	renderer_destroy(kms->renderer);
+	gpu_destroy(kms->gpu);
 	card_close(kms->card);
 	session_destroy(kms->session);
 	free(kms);
@@ -289,6 +310,29 @@ static int kms_attach(struct kms *kms)
 	return hotplug_create(kms->event, kms->card->devnum, handle_hotplug, kms, &kms->hotplug);
 }
 
+/* No GPU is no error, unless it was asked for by name. */
+static int kms_choose_renderer(struct kms *kms, const char *name)
+{
+	bool forced = name && strcmp(name, "gl") == 0;
+	int r = pixman_renderer_create(&kms->renderer);
+
+	if (r < 0) {
+		return r;
+	}
+	if (forced || (!(name && strcmp(name, "pixman") == 0) && card_has_gpu(kms->card))) {
+		r = gpu_create(kms->card, forced, &kms->gpu);
+	}
+	if (r < 0 && forced) {
+		log_error("%s: no GL to draw with (%s); install Mesa's driver for it (%s) or leave "
+			  "the choice of the renderer to us",
+			  kms->card->path, strerror(-r), kms->card->driver);
+		return r;
+	}
+	log_info("%s: driver %s, drawn by %s", kms->card->path, kms->card->driver,
+		 kms->gpu ? gpu_name(kms->gpu) : "the processor");
+	return 0;
+}
+
 static int kms_start(struct kms *kms, const struct compositor_options *options)
 {
 	int r = session_create(kms->event, &kms->session_events, &kms->session);
@@ -300,7 +344,7 @@ static int kms_start(struct kms *kms, const struct compositor_options *options)
 	if (r < 0) {
 		return r;
 	}
-	r = pixman_renderer_create(&kms->renderer);
+	r = kms_choose_renderer(kms, options->renderer);
 	if (r < 0) {
 		return r;
 	}
@@ -309,7 +353,6 @@ static int kms_start(struct kms *kms, const struct compositor_options *options)
 		log_error("%s: cannot be watched: %s", kms->card->path, strerror(-r));
 		return r;
 	}
-	log_info("%s: driver %s, drawn by the processor", kms->card->path, kms->card->driver);
 	kms_scan(kms);
 	return 0;
 }
