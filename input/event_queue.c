@@ -341,7 +341,13 @@ static void take_pointer(struct event_queue *queue, uint64_t now_ns, struct gues
 			.x = position ? (int32_t)head->x : head->dx,
 			.y = position ? (int32_t)head->y : head->dy,
 		};
-		*(position ? &head->position : &head->motion) = false;
+		if (position) {
+			head->position = false;
+		} else {
+			/* The entry may stay for its wheel, and more motion may come to it. */
+			head->motion = false;
+			head->dx = head->dy = 0;
+		}
 		queue->motion_ns = now_ns + EVENT_QUEUE_MOTION_NS;
 		queue->stats->sent++;
 	} else {
