@@ -4,7 +4,8 @@
  * and the guest can answer, and keeps the last frame when not.
  *
  * Shared memory outlives the listener: an unwatched source still holds the mapping that the guest
- * draws into, so a switch to it shows a picture of now before the new listener says anything.
+ * draws into, so a switch to it shows a picture of now before the new listener says anything. For
+ * that, a guest that nobody has watched yet is listened to until its first picture.
  */
 #include "capture/dbus_source.h"
 
@@ -28,6 +29,8 @@ struct dbus_source {
 	struct dbus_listener *listener;
 	/* Broken protocol: this QEMU gets no second chance, the next one does. */
 	const char *outlawed;
+	bool pictured;            /* this QEMU has sent a picture */
+	sd_event_source *settled; /* closes the listener of an unwatched guest after that */
 	uint32_t wanted_width, wanted_height; /* 0: nobody asked */
 	int32_t cursor_hot_x, cursor_hot_y;
 };
@@ -93,10 +96,20 @@ static bool same_picture(const struct frame *a, const struct frame *b)
 
 static const pixman_box32_t everything = { 0, 0, FRAME_SIDE_MAX, FRAME_SIDE_MAX };
 
+/* The listener that brought the picture is in use by the caller: it goes a little later. */
+static void note_picture(struct dbus_source *source)
+{
+	if (!source->pictured) {
+		source->pictured = true;
+		sd_event_source_set_enabled(source->settled, SD_EVENT_ONESHOT);
+	}
+}
+
 static void handle_frame(struct frame *frame, void *data)
 {
 	struct dbus_source *source = data;
 
+	note_picture(source);
 	/* A new listener on an old picture: what is on screen may be behind, but it is the same. */
 	if (same_picture(source->base.frame, frame)) {
 		frame_unlock(frame);
@@ -116,6 +129,9 @@ static void handle_pixels(bool whole, const pixman_box32_t *box, pixman_image_t 
 	bool fresh = whole && !(is_copy_frame(frame) && frame->width == width &&
 				frame->height == height);
 
+	if (whole) {
+		note_picture(source);
+	}
 	if (fresh) {
 		frame = copy_frame_create(width, height);
 		if (!frame) {
@@ -224,11 +240,12 @@ static const char *source_obstacle(const struct dbus_source *source)
 /* The one place that opens and closes listeners. */
 static void source_update_listener(struct dbus_source *source)
 {
+	bool wanted = source->base.watched || !source->pictured;
 	const char *obstacle = source_obstacle(source);
 	int r;
 
 	/* A hung guest keeps the listener that it has: it may send again before it answers. */
-	if (!source->base.watched || source->outlawed || !vm_peer(source->vm)) {
+	if (!wanted || source->outlawed || !vm_peer(source->vm)) {
 		dbus_listener_destroy(source->listener);
 		source->listener = NULL;
 	} else if (!source->listener && !obstacle) {
@@ -267,6 +284,13 @@ static void source_send_size(struct dbus_source *source)
 	}
 }
 
+static int handle_settled(sd_event_source *event_source, void *data)
+{
+	(void)event_source;
+	source_update_listener(data);
+	return 0;
+}
+
 static void handle_vm_changed(struct vm *vm, void *data)
 {
 	(void)vm;
@@ -279,6 +303,7 @@ static void handle_peer_up(struct vm *vm, void *data)
 
 	(void)vm;
 	source->outlawed = NULL;
+	source->pictured = false;
 	source_send_size(source);
 	source_update_listener(source);
 }
@@ -323,6 +348,7 @@ static void dbus_source_destroy(struct frame_source *base)
 
 	vm_remove_observer(&source->observer);
 	dbus_listener_destroy(source->listener);
+	sd_event_source_disable_unref(source->settled);
 	frame_source_finish(base);
 	sd_event_unref(source->event);
 	free(source);
@@ -337,10 +363,17 @@ static const struct frame_source_ops dbus_source_ops = {
 int dbus_source_create(sd_event *event, struct vm *vm, struct frame_source **out)
 {
 	struct dbus_source *source = calloc(1, sizeof(*source));
+	int r;
 
 	if (!source) {
 		return -ENOMEM;
 	}
+	r = sd_event_add_defer(event, &source->settled, handle_settled, source);
+	if (r < 0) {
+		free(source);
+		return r;
+	}
+	sd_event_source_set_enabled(source->settled, SD_EVENT_OFF);
 	frame_source_init(&source->base, &dbus_source_ops);
 	source->event = sd_event_ref(event);
 	source->vm = vm;

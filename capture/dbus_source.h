@@ -10,7 +10,8 @@
 
 /*
  * A source for console 0 of the guest. It follows the guest's peer connection through all its
- * restarts; while watched and connected it keeps one listener registered. Returns 0 or -errno.
+ * restarts; while watched and connected it keeps one listener registered, and until the
+ * guest's first picture also unwatched. Returns 0 or -errno.
  */
 int dbus_source_create(sd_event *event, struct vm *vm, struct frame_source **out);
 

@@ -541,6 +541,21 @@ static void test_unwatched_keeps_the_frame_and_costs_nothing(void **fixture)
 	close(fd);
 }
 
+static void test_an_unwatched_guest_has_its_first_picture(void **fixture)
+{
+	struct qemu *qemu = *fixture;
+	int fd = memory(8192);
+
+	frame_source_set_watched(qemu->source, false);
+	settle(qemu); /* it is still listened to */
+	send_map(qemu, fd, 0, 64, 32, 256, PIXMAN_x8r8g8b8);
+	wait_for(qemu, is_closed);
+	assert_int_equal(qemu->source->frame->width, 64);
+	assert_true(qemu->source->live);
+	assert_int_equal(qemu->registrations, 1);
+	close(fd);
+}
+
 static bool is_registered_twice(void *data)
 {
 	return ((struct qemu *)data)->registrations == 2;
@@ -757,6 +772,7 @@ int main(void)
 		TEST(test_cursor),
 		TEST(test_short_cursor_cuts_off),
 		TEST(test_unwatched_keeps_the_frame_and_costs_nothing),
+		TEST(test_an_unwatched_guest_has_its_first_picture),
 		TEST(test_a_lost_registration_is_repeated),
 		TEST(test_death_and_return),
 		TEST(test_hung_is_old_and_keeps_its_listener),
