@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+enum { INPUT_PENDING = 1024 };
+
 static bool bit_is_set(const unsigned char *bits, int bit)
 {
 	return bits[bit / 8] & (1 << bit % 8);
@@ -234,18 +236,56 @@ static void handle_event(struct input *input, struct input_device *device,
 	}
 }
 
-void input_read(struct input *input, struct input_device *device, report_handler handle, void *data)
-{
-	struct input_event events[64];
-	ssize_t size;
+/* An event with whose it is; number keeps the order of events of the same microsecond. */
+struct pending {
+	struct input_event event;
+	struct input_device *device;
+	int number;
+};
 
-	while ((size = read(device->fd, events, sizeof(events))) > 0) {
-		for (size_t i = 0; i < (size_t)size / sizeof(*events); i++) {
-			handle_event(input, device, &events[i], handle, data);
-		}
+static struct pending pending[INPUT_PENDING];
+
+static int pending_compare(const void *left, const void *right)
+{
+	const struct pending *a = left, *b = right;
+
+	if (a->event.input_event_sec != b->event.input_event_sec) {
+		return a->event.input_event_sec < b->event.input_event_sec ? -1 : 1;
 	}
-	if (size == 0 || errno != EAGAIN) {
+	if (a->event.input_event_usec != b->event.input_event_usec) {
+		return a->event.input_event_usec < b->event.input_event_usec ? -1 : 1;
+	}
+	return a->number - b->number;
+}
+
+/* Adds the device's events to the pending ones, as far as there is room; the rest waits in the kernel. */
+static int device_collect(struct input_device *device, int count)
+{
+	struct input_event event;
+	ssize_t size = 0;
+
+	while (count < INPUT_PENDING && (size = read(device->fd, &event, sizeof(event))) > 0) {
+		pending[count] = (struct pending){ event, device, count };
+		count++;
+	}
+	if (count < INPUT_PENDING && (size == 0 || errno != EAGAIN)) {
 		close(device->fd);
 		device->fd = -1;
+	}
+	return count;
+}
+
+void input_read(struct input *input, report_handler handle, void *data)
+{
+	int count = 0;
+
+	for (int i = 0; i < INPUT_DEVICES; i++) {
+		if (input->devices[i].fd >= 0) {
+			count = device_collect(&input->devices[i], count);
+		}
+	}
+	qsort(pending, (size_t)count, sizeof(*pending), pending_compare);
+	for (int i = 0; i < count; i++) {
+		handle_event(input, pending[i].device, &pending[i].event, handle, data);
 	}
 }

@@ -48,8 +48,11 @@ int input_scan(struct input *input);
 /* True when there is a keyboard and a pointer. */
 bool input_complete(const struct input *input);
 
-/* Reads what one device has; closes it when it is gone. */
-void input_read(struct input *input, struct input_device *device, report_handler handle, void *data);
+/*
+ * Reads what all devices have and reports it in the order in which the kernel received it, which a look at one device
+ * after the other would not keep. Closes devices that are gone.
+ */
+void input_read(struct input *input, report_handler handle, void *data);
 
 /* A word or two for a key or button. */
 const char *key_name(int code);

@@ -231,11 +231,13 @@ static void poll_fill(struct testcard *tc, struct pollfd *fds)
 static void poll_handle(struct testcard *tc, const struct pollfd *fds)
 {
 	uint64_t ticks;
+	bool input = false;
 
 	for (int i = 0; i < INPUT_DEVICES; i++) {
-		if (fds[POLL_INPUT + i].revents) {
-			input_read(&tc->input, &tc->input.devices[i], report_handle, tc);
-		}
+		input |= fds[POLL_INPUT + i].revents != 0;
+	}
+	if (input) {
+		input_read(&tc->input, report_handle, tc);
 	}
 	if (fds[POLL_SCREEN].revents) {
 		screen_finish_flip(&tc->screen, 0);

@@ -6,8 +6,9 @@ import time
 
 HEADER = struct.Struct("<6I3Q")
 MAGIC = 0x4E544142
-SAMPLES = 24       # each way
-CHANGED_SHARE = 4  # a quarter of the samples: another guest, not a cursor or a clock
+SAMPLES = 24           # each way
+ANOTHER_GUEST = 0.25   # of the samples changed: more than a cursor, a clock or a menu
+A_MENU = 0.05
 POLL_SECONDS = 0.0003
 
 
@@ -43,8 +44,18 @@ class Screen:
         at = self.offset + y * self.stride + 4 * x
         return self.memory[at:at + 3]
 
-    def wait_for_change(self, old, seconds):
-        """When the picture differed widely from the samples old: CLOCK_MONOTONIC in ns, or None."""
+    def column(self, share):
+        """One upright line of pixels at this share of the width, as (red, green, blue)."""
+        x = int(self.width * share)
+        start = self.offset + 4 * x
+        line = []
+        for y in range(self.height):
+            blue, green, red = self.memory[start + y * self.stride:start + y * self.stride + 3]
+            line.append((red, green, blue))
+        return line
+
+    def wait_for_change(self, old, seconds, share=ANOTHER_GUEST):
+        """When more than share of the samples differed from old: CLOCK_MONOTONIC in ns, or None."""
         deadline = time.monotonic() + seconds
         sequence = -1
         while time.monotonic() < deadline:
@@ -54,10 +65,13 @@ class Screen:
                 continue
             sequence = now
             pixels, written = self.samples()
-            if differs(old, pixels):
+            if sum(a != b for a, b in zip(old, pixels)) > share * len(old):
                 return written
         return None
 
-
-def differs(old, new):
-    return sum(a != b for a, b in zip(old, new)) * CHANGED_SHARE > len(old)
+    def wait_for_writes(self, count, seconds):
+        """Returns when the picture was written so many times more, or the time is over."""
+        wanted = self.state()[0] + 2 * count
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and self.state()[0] < wanted:
+            time.sleep(POLL_SECONDS)
