@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
@@ -21,6 +22,17 @@
 #include "control/control.h"
 
 #define DEADLINE_MS 20000
+
+/*
+ * In the place of libc's: with it, a seat sees clients of another user without a second user being
+ * there. Files are made before it is switched on.
+ */
+static bool believes_to_be_another;
+
+uid_t geteuid(void)
+{
+	return (uid_t)syscall(SYS_geteuid) + believes_to_be_another;
+}
 
 struct fake_seat {
 	struct control *control;
@@ -232,7 +244,7 @@ static const struct control_actions fake_actions = {
 };
 
 /* Runs until Quit. A byte in ready says that the socket is there. */
-static int seat_main(const char *socket_path, int ready)
+static int seat_main(const char *socket_path, bool foreign, int ready)
 {
 	struct fake_seat seat = { .focused = "alpha" };
 	int r;
@@ -240,8 +252,11 @@ static int seat_main(const char *socket_path, int ready)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	seat.memory = memfd_create("output", MFD_CLOEXEC);
 	if (dprintf(seat.memory, "pixels") < 0 || sd_event_new(&seat.event) < 0 ||
-	    control_create(seat.event, socket_path, &fake_actions, &seat, &seat.control) < 0 ||
-	    write(ready, "!", 1) != 1) {
+	    control_create(seat.event, socket_path, &fake_actions, &seat, &seat.control) < 0) {
+		return 99;
+	}
+	believes_to_be_another = foreign;
+	if (write(ready, "!", 1) != 1) {
 		return 99;
 	}
 	r = sd_event_loop(seat.event);
@@ -269,7 +284,7 @@ void fake_seat_start(struct fake_seat_process *seat)
 	seat->pid = fork();
 	if (seat->pid == 0) {
 		close(ready[0]);
-		_exit(seat_main(seat->socket, ready[1]));
+		_exit(seat_main(seat->socket, seat->foreign, ready[1]));
 	}
 	assert_true(seat->pid > 0);
 	close(ready[1]);

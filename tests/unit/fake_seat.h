@@ -3,6 +3,7 @@
 #ifndef TESTS_UNIT_FAKE_SEAT_H
 #define TESTS_UNIT_FAKE_SEAT_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define FAKE_SEAT_QUIT_GUESTS 7 /* exit status after Quit(true); 0 after Quit(false) */
@@ -12,6 +13,7 @@ struct fake_seat_process {
 	char folder[80];  /* made by the API: the runtime folder */
 	char socket[128]; /* in it */
 	pid_t pid;
+	bool foreign; /* set before the start: it believes its clients to be of another user */
 };
 
 /*

@@ -490,7 +490,20 @@ static void test_files_are_private(void **state)
 	assert_int_equal(st.st_mode & 07777, 0600);
 }
 
-/* The modes are opened for this test, so that it is the check of the peer which refuses. */
+static void test_a_client_of_another_user_is_refused(void **state)
+{
+	struct fake_seat_process foreign = { .foreign = true };
+	int fd;
+
+	fake_seat_start(&foreign);
+	fd = socket_open(foreign.socket);
+	expect_hangup(fd);
+	close(fd);
+	fake_seat_stop(&foreign);
+}
+
+/* The same with a real other user, which takes root. The modes are opened, so that it is the check
+ * of the peer which refuses. */
 static void test_another_user_is_refused(void **state)
 {
 	struct fake_seat_process *seat = *state;
@@ -762,6 +775,7 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_twenty_clients_at_once),
 		SEAT_TEST(test_number_of_clients_is_bounded),
 		SEAT_TEST(test_files_are_private),
+		cmocka_unit_test(test_a_client_of_another_user_is_refused),
 		SEAT_TEST(test_another_user_is_refused),
 		SEAT_TEST(test_garbage_instead_of_a_greeting),
 		SEAT_TEST(test_garbage_after_the_greeting),
