@@ -446,6 +446,95 @@ static void test_sustained_rate(void **state)
 	assert_true(w.now_ns - start == 92 * EVENT_QUEUE_SLOT_NS);
 }
 
+/* ---- order, at random ---- */
+
+#define HISTORY 100000
+
+/* A key or button as it was fed, with the sums of all movement before it. */
+struct fed {
+	unsigned int number;
+	bool press;
+	int64_t motion, clicks;
+};
+
+struct history {
+	struct world w;
+	struct fed fed[HISTORY];
+	size_t n_fed, n_seen;
+	bool held[GUEST_NUMBERS];
+	int64_t motion, clicks;
+};
+
+static void history_feed(struct history *h)
+{
+	unsigned int number = random() % 2 ? 1 + (unsigned int)random() % 200
+					   : GUEST_BUTTON((unsigned int)random() % 3);
+	long choice = random() % 4;
+
+	if (choice == 0) {
+		h->held[number] = !h->held[number];
+		key(&h->w, number, h->held[number]);
+		h->fed[h->n_fed++] = (struct fed){ number, h->held[number], h->motion, h->clicks };
+	} else if (choice == 1 && random() % 4 == 0) {
+		int clicks = (int)(random() % 5) - 2;
+
+		h->clicks += clicks;
+		event_queue_wheel(&h->w.queue, clicks * 120, 0, h->w.now_ns);
+	} else {
+		int dx = (int)(random() % 50) - 25;
+
+		h->motion += dx;
+		event_queue_motion(&h->w.queue, dx, 1, h->w.now_ns);
+	}
+}
+
+static void history_take(struct history *h)
+{
+	struct guest_call call;
+
+	if (!event_queue_take(&h->w.queue, h->w.now_ns, &call)) {
+		return;
+	}
+	tell(&h->w, &call);
+	if (call.type <= GUEST_CALL_RELEASE && call.number < GUEST_BUTTON(3)) {
+		const struct fed *fed = &h->fed[h->n_seen++];
+
+		assert_int_equal(call.number, fed->number);
+		assert_int_equal(call.type == GUEST_CALL_PRESS, fed->press);
+		assert_true(h->w.motion_x == fed->motion);
+		assert_true(h->w.wheel_v == fed->clicks);
+	}
+}
+
+/* No movement ever passes a key or a button, in neither direction. */
+static void test_order_at_random(void **state)
+{
+	const char *given = getenv("SEED");
+	unsigned int seed = given ? (unsigned int)atoi(given) : (unsigned int)time(NULL);
+	struct history *h = calloc(1, sizeof(*h));
+
+	print_message("SEED=%u\n", seed);
+	srandom(seed);
+	assert_non_null(h);
+	world_init(&h->w);
+	for (int i = 0; i < HISTORY; i++) {
+		/* Bursts and pauses, within what the queue can hold. */
+		if (h->w.queue.n + h->w.queue.n_accepted < 200 && i / 100 % 2) {
+			history_feed(h);
+		}
+		h->w.now_ns += (uint64_t)random() % (4 * NSEC_PER_MSEC);
+		history_take(h);
+	}
+	while (event_queue_due(&h->w.queue) != UINT64_MAX) {
+		h->w.now_ns += NSEC_PER_MSEC;
+		history_take(h);
+	}
+	assert_int_equal(h->w.stats.dropped, 0);
+	assert_int_equal(h->n_seen, h->n_fed);
+	assert_true(h->w.motion_x == h->motion && h->w.wheel_v == h->clicks);
+	free(h);
+}
+
 /* ---- anything ---- */
 
 static void random_event(struct world *w)
@@ -522,6 +611,7 @@ int main(void)
 		cmocka_unit_test(test_lift),
 		cmocka_unit_test(test_devices_do_not_overflow),
 		cmocka_unit_test(test_sustained_rate),
+		cmocka_unit_test(test_order_at_random),
 		cmocka_unit_test(test_random_walk),
 	};
 
