@@ -130,15 +130,6 @@ int launch_qemu(char *const argv[], int qmp_fd, const char *log_file, pid_t *pid
 	return r < 0 ? r : spawn(argv, environment, log_fd, high_qmp_fd, pid);
 }
 
-static void mask_control(char *s)
-{
-	for (; *s; s++) {
-		if ((unsigned char)*s < 0x20 || *s == 0x7f) {
-			*s = '?';
-		}
-	}
-}
-
 void launch_last_words(const char *log_file, char *words, size_t size)
 {
 	static const char prefix[] = QEMU_BINARY ": ";
@@ -157,5 +148,4 @@ void launch_last_words(const char *log_file, char *words, size_t size)
 			snprintf(words, size, "%s", line + skip);
 		}
 	}
-	mask_control(words);
 }

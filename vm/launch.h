@@ -18,7 +18,7 @@ int launch_qemu(char *const argv[], int qmp_fd, const char *log_file, pid_t *pid
 
 /*
  * QEMU's own words about its end: the last line of its output that speaks, without the program's
- * name and with nothing that steers a terminal. Empty when there is none.
+ * name. Any bytes: QEMU is not trusted. Empty when there is none.
  */
 void launch_last_words(const char *log_file, char *words, size_t size);
 

@@ -6,12 +6,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/cleanup.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "vm/command_line.h"
 #include "vm/vm_private.h"
+
+#define REASON_MAX 600 /* bytes */
 
 static const char *const state_names[VM_STATE_COUNT] = {
 	[VM_STATE_STOPPED] = "stopped",	  [VM_STATE_STARTING] = "starting",
@@ -42,6 +45,23 @@ static void notify_changed(struct vm *vm)
 	}
 }
 
+/* A reason may quote QEMU, which is not trusted: short, valid UTF-8, nothing that steers. */
+static void reason_clean(char *reason)
+{
+	json_t *valid;
+
+	if (strlen(reason) > REASON_MAX) {
+		reason[REASON_MAX] = '\0';
+	}
+	valid = json_string(reason);
+	for (char *c = reason; *c; c++) {
+		if ((*c & 0x80) ? !valid : (*c < 0x20 || *c == 0x7f)) {
+			*c = '?';
+		}
+	}
+	json_decref(valid);
+}
+
 static bool is_same(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
@@ -59,6 +79,9 @@ void vm_set_state(struct vm *vm, enum vm_state state, const char *format, ...)
 		r = vasprintf(&reason, format, args);
 		va_end(args);
 		reason = r < 0 ? NULL : reason;
+		if (reason) {
+			reason_clean(reason);
+		}
 	}
 	if (state == vm->state && is_same(reason, vm->reason)) {
 		free(reason);
@@ -155,23 +178,21 @@ static void handle_late(void *data, bool late)
 	notify_changed(vm);
 }
 
-/* The first of the given folders may be missing too: a run_dir is made by whoever starts first. */
+/* The common folders may be missing too, and may belong to somebody else; the guest's may not. */
 static int make_folders(struct vm *vm, const char *run_dir, const char *state_dir)
 {
 	const char *const parents[] = { run_dir, state_dir };
 	char **folders[] = { &vm->run_dir, &vm->state_dir };
 
 	for (size_t i = 0; i < 2; i++) {
-		int r = mkdir_private(parents[i]);
+		int r;
 
 		*folders[i] = vm_path(parents[i], vm->config->name);
 		if (!*folders[i]) {
 			return -ENOMEM;
 		}
-		/* A parent may well belong to somebody else; the guest's own folder may not. */
-		if (r >= 0 || r == -EPERM) {
-			r = mkdir_private(*folders[i]);
-		}
+		r = mkdir(parents[i], 0700) < 0 && errno != EEXIST ? -errno
+								    : mkdir_private(*folders[i]);
 		if (r < 0) {
 			log_error("%s: the folder %s cannot be used: %s", vm->config->name,
 				  *folders[i], strerror(-r));

@@ -18,7 +18,8 @@ struct vm;
 
 /*
  * STOPPED   no QEMU. The only state in which vm_start() works.
- * STARTING  QEMU was executed or found, QMP or the peer connection is not up yet.
+ * STARTING  QEMU is being executed or was found; QMP or the peer connection is not up yet, or was
+ *           lost and is being made anew (reason tells).
  * RUNNING   vCPUs run; the peer connection is up.
  * PAUSED    vCPUs are stopped, by us or by QEMU itself (reason tells); the connection is up.
  * STOPPING  an ACPI shutdown was asked for; after the deadline QEMU is told to quit, then killed.
@@ -76,13 +77,18 @@ const struct vm_config *vm_get_config(const struct vm *vm);
 pid_t vm_pid(const struct vm *vm);
 
 /* Takes over a QEMU that still runs from an earlier seat, if there is one. Returns 1 when found,
- * 0 when not, or -errno. Connecting goes on in the loop. */
+ * 0 when not, or -errno; -EALREADY when it is ours already. Connecting goes on in the loop. */
 int vm_adopt(struct vm *vm);
 
-int vm_start(struct vm *vm);    /* -EALREADY when it runs */
-int vm_shutdown(struct vm *vm); /* ACPI, then force after VM_SHUTDOWN_DEADLINE_SEC */
+/*
+ * Each returns 0 when it is under way (the state follows in the loop) or -errno; vm_start()
+ * -EALREADY when the guest runs; the others -ESRCH when there is no QEMU, the last three -ENOTCONN
+ * while QEMU cannot be told. A QEMU that was left running is taken over instead of started.
+ */
+int vm_start(struct vm *vm);
+int vm_shutdown(struct vm *vm); /* ACPI, then by force after VM_SHUTDOWN_DEADLINE_SEC */
 int vm_kill(struct vm *vm);     /* QMP quit, SIGKILL when it does not answer */
-int vm_reset(struct vm *vm);
+int vm_reset(struct vm *vm);    /* a paused guest runs again afterwards */
 int vm_pause(struct vm *vm);
 int vm_resume(struct vm *vm);
 
@@ -95,9 +101,9 @@ sd_bus *vm_peer(const struct vm *vm);
 /*
  * Sends a method call on the peer connection and watches the answer: with none after
  * VM_HUNG_AFTER_USEC the guest counts as hung until it answers something again (there is no
- * periodic ping). The callback, which may be NULL, gets the reply or an error, or nothing at all
- * after peer_down. slot, which may be NULL, is as in sd_bus_call_async(). Returns 0 or -errno;
- * -ENOBUFS when the connection's write queue is full, -ENOTCONN while it is down.
+ * periodic ping). The callback, which may be NULL, gets the reply or an error however late, or
+ * nothing at all after peer_down. slot, which may be NULL, is as in sd_bus_call_async(). Returns 0 or -errno;
+ * -ENOBUFS when too much waits to be written or answered, -ENOTCONN while it is down.
  */
 int vm_peer_call(struct vm *vm, sd_bus_message *call, sd_bus_message_handler_t callback,
 		 void *data, sd_bus_slot **slot);

@@ -4,6 +4,7 @@
  * that a guest that does not answer cannot stay for ever.
  */
 #include <errno.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "vm/vm_private.h"
@@ -50,7 +51,12 @@ static void press_button(struct vm *vm)
 static void kill_process(struct vm *vm)
 {
 	if (vm->process) {
-		process_kill(vm->process);
+		int r = process_kill(vm->process);
+
+		if (r < 0) {
+			log_error("%s: process %d cannot be killed: %s", vm->config->name,
+				  (int)process_pid(vm->process), strerror(-r));
+		}
 	} else {
 		/* A foreign QEMU that we cannot reach by signal: nothing is left to try. */
 		vm_ended(vm, NULL);

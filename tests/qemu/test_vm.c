@@ -283,6 +283,44 @@ static void hangs_and_comes_back(void **state)
 	assert_string_equal(f->name, "test");
 }
 
+static int count_answer(sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+	((struct fixture *)data)->error++;
+	return 0;
+}
+
+static bool has_answers(struct fixture *f, int n)
+{
+	return f->error >= n;
+}
+
+/* What waits for a stopped guest is bounded, and answered in full when it runs again. */
+static void calls_to_a_stopped_guest_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	int sent = 0, r;
+
+	start(f, NULL);
+	kill(vm_pid(f->vm), SIGSTOP);
+	do {
+		sd_bus_message *call = NULL;
+
+		assert_true(sd_bus_message_new_method_call(
+				    vm_peer(f->vm), &call, NULL, "/org/qemu/Display1/VM",
+				    "org.freedesktop.DBus.Properties", "GetAll") >= 0);
+		assert_true(sd_bus_message_append(call, "s", "org.qemu.Display1.VM") >= 0);
+		r = vm_peer_call(f->vm, call, count_answer, f, NULL);
+		sd_bus_message_unref(call);
+		sent += r == 0;
+		assert_true(sent < 1000);
+	} while (r == 0);
+	assert_int_equal(r, -ENOBUFS);
+	assert_true(sent > 100);
+	kill(vm_pid(f->vm), SIGCONT);
+	wait_until(f, has_answers, sent);
+	assert_answers(f);
+}
+
 static void hung_guest_is_adopted_and_killed(void **state)
 {
 	struct fixture *f = *state;
@@ -477,6 +515,7 @@ int main(void)
 		TEST(adopts_nothing_where_nothing_runs),
 		TEST(pauses_resumes_and_resets),
 		TEST(hangs_and_comes_back),
+		TEST(calls_to_a_stopped_guest_are_bounded),
 		TEST(hung_guest_is_adopted_and_killed),
 		TEST(killed_qemu_is_a_failure),
 		TEST(bad_arguments_show_qemus_words),
