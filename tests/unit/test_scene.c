@@ -443,6 +443,28 @@ static void scene_changes_damage_what_changes(void **state)
 	stage_destroy(stage);
 }
 
+static void guest_that_dies_turns_grey_everywhere(void **state)
+{
+	struct stage *stage = stage_create(320, 200);
+	struct scene_entry *guest = add_guest(stage, "one", 1);
+	uint32_t *shown;
+
+	set_frame(stage, guest, 320, 200);
+	stage->scene.front = 1;
+	update(stage);
+	shown = draw_all(stage);
+	for (int i = 0; i < 4; i++) {
+		pixman_region32_clear(&stage->damage);
+		scene_entry_describe(&stage->scene, guest, "one", 1, "running",
+				     i % 2 == 0 ? "does not answer" : NULL);
+		update(stage);
+		assert_int_equal(damage_area(stage), 320 * 200);
+		shown = check_damage(stage, shown);
+	}
+	free(shown);
+	stage_destroy(stage);
+}
+
 static void toast_damages_only_itself(void **state)
 {
 	struct stage *stage = stage_create(1280, 800);
@@ -591,6 +613,7 @@ int main(void)
 		cmocka_unit_test(frame_damage_covers_what_changes),
 		cmocka_unit_test(unscaled_damage_is_exact),
 		cmocka_unit_test(scene_changes_damage_what_changes),
+		cmocka_unit_test(guest_that_dies_turns_grey_everywhere),
 		cmocka_unit_test(toast_damages_only_itself),
 		cmocka_unit_test(thumbnails_average),
 		cmocka_unit_test(thumbnails_follow_damage),
