@@ -19,21 +19,16 @@
 
 DEFINE_CLEANUP(struct card *, card_close)
 
+/* The seat manager's own reason does not always come through, but its log has it. */
 static void log_open_error(const char *path, int error)
 {
-	switch (-error) {
-	case EACCES:
-	case EPERM:
-		log_error("%s: no permission; let the seat manager open it (is seatd or logind "
-			  "running, is this user in its group?)",
-			  path);
-		break;
-	case ENOENT:
+	if (access(path, F_OK) < 0) {
 		log_error("%s: there is no such graphics card; see /dev/dri for those that there are",
 			  path);
-		break;
-	default:
-		log_error("%s: the seat manager cannot open it: %s", path, strerror(-error));
+	} else {
+		log_error("%s: no permission, the seat manager does not open it (%s); choose a "
+			  "graphics card of this seat, and see the log of seatd or logind",
+			  path, strerror(-error));
 	}
 }
 

@@ -38,6 +38,7 @@ struct kms {
 	struct card *card;
 	struct hotplug *hotplug;
 	sd_event_source *flips;
+	sd_event_source *remake; /* deferred: all screens are made anew */
 	struct list screens; /* screen::link */
 	struct renderer *renderer; /* the processor's */
 	struct gpu *gpu;           /* may be NULL */
@@ -98,6 +99,14 @@ static int create_gpu_buffer(void *data, const struct card *card, const struct k
 	return gpu_buffer_create(data, plane, width, height, out);
 }
 
+static void handle_cursor_lost(void *data)
+{
+	struct kms *kms = data;
+
+	kms->software_cursor = true;
+	sd_event_source_set_enabled(kms->remake, SD_EVENT_ONESHOT);
+}
+
 /* With the GPU if there is one and it can make buffers that the monitor shows, else without. */
 static int kms_create_screen(struct kms *kms, const struct monitor *monitor,
 			     const drmModeConnector *info, struct screen **out)
@@ -106,6 +115,8 @@ static int kms_create_screen(struct kms *kms, const struct monitor *monitor,
 		.event = kms->event,
 		.painter = kms->events->painter,
 		.software_cursor = kms->software_cursor,
+		.cursor_lost = handle_cursor_lost,
+		.data = kms,
 	};
 	int r;
 
@@ -213,6 +224,20 @@ static void kms_scan(struct kms *kms)
 	}
 }
 
+static int handle_remake(sd_event_source *source, void *data)
+{
+	struct kms *kms = data;
+	struct screen *screen, *next;
+
+	list_for_each_safe(screen, next, &kms->screens, link) {
+		kms_remove_screen(kms, screen);
+	}
+	if (session_active(kms->session)) {
+		kms_scan(kms);
+	}
+	return 0;
+}
+
 static void handle_hotplug(void *data)
 {
 	struct kms *kms = data;
@@ -279,6 +304,7 @@ static void kms_destroy(struct backend *backend)
 	}
 	hotplug_destroy(kms->hotplug);
 	sd_event_source_disable_unref(kms->flips);
+	sd_event_source_disable_unref(kms->remake);
 	renderer_destroy(kms->renderer);
 	gpu_destroy(kms->gpu);
 	card_close(kms->card);
@@ -307,6 +333,11 @@ static int kms_attach(struct kms *kms)
 	if (r < 0) {
 		return r;
 	}
+	r = sd_event_add_defer(kms->event, &kms->remake, handle_remake, kms);
+	if (r < 0) {
+		return r;
+	}
+	sd_event_source_set_enabled(kms->remake, SD_EVENT_OFF);
 	return hotplug_create(kms->event, kms->card->devnum, handle_hotplug, kms, &kms->hotplug);
 }
 

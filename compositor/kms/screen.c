@@ -179,8 +179,8 @@ static int screen_refused(struct screen *screen, int error)
 
 /*
  * A pointer plane that the driver refuses in some place is given up for good: a pointer that is
- * sometimes there and sometimes drawn would be worse. The plane is off before the compositor is
- * asked to draw the pointer.
+ * sometimes there and sometimes drawn would be worse. The plane is off before the pointer is drawn
+ * into the picture.
  */
 static int screen_send_without_cursor(struct screen *screen, unsigned int parts)
 {
@@ -193,6 +193,7 @@ static int screen_send_without_cursor(struct screen *screen, unsigned int parts)
 		    "picture from now on",
 		    screen->output.name, screen->card->driver);
 	cursor_finish(&screen->cursor);
+	screen->cursor_lost(screen->data);
 	return 0;
 }
 
@@ -444,6 +445,8 @@ static int screen_setup(struct screen *screen, const drmModeConnector *info,
 	output->height = screen->monitor.mode.vdisplay;
 	output->refresh_mhz = screen->monitor.refresh_mhz;
 	output->renderer = options->renderer;
+	screen->cursor_lost = options->cursor_lost;
+	screen->data = options->data;
 	r = screen_add_timers(screen, options->event);
 	if (r < 0) {
 		return r;

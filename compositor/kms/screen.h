@@ -31,6 +31,10 @@ struct screen_options {
 	buffer_create_fn buffer_create;
 	void *buffer_data;
 	bool software_cursor;
+	/* The driver came to refuse the pointer's plane, which is off now. The screen must be made
+	 * anew with software_cursor, but not inside this call. */
+	void (*cursor_lost)(void *data);
+	void *data;
 };
 
 struct screen {
@@ -43,6 +47,8 @@ struct screen {
 	uint32_t mode_blob;
 	struct swapchain chain;
 	struct cursor cursor;
+	void (*cursor_lost)(void *data);
+	void *data;
 	enum flight flight;
 	uint32_t serial;           /* of the request in flight */
 	bool lit;                  /* the CRTC runs our mode */

@@ -94,32 +94,66 @@ static int handle_io(sd_event_source *source, int fd, uint32_t revents, void *da
 {
 	struct session *session = data;
 
-	if (libseat_dispatch(session->seat, 0) >= 0) {
+	if (libseat_dispatch(session->seat, 0) >= 0 && !(revents & (EPOLLHUP | EPOLLERR))) {
 		return 0;
 	}
-	log_error("The connection to the seat manager broke (%s): the screen stays dark until the "
-		  "program is started again",
-		  strerror(errno));
+	log_error("The connection to the seat manager broke: the picture stands still until "
+		  "this program is started again");
 	sd_event_source_set_enabled(session->io, SD_EVENT_OFF);
 	session->active = false;
 	session_tell(session, false);
 	return 0;
 }
 
+static struct libseat *seat_try(struct session *session, const char *manager, int *error)
+{
+	struct libseat *seat;
+
+	setenv("LIBSEAT_BACKEND", manager, 1);
+	seat = libseat_open_seat(&seat_listener, session);
+	if (!seat) {
+		*error = errno ? -errno : -ENODEV;
+	}
+	unsetenv("LIBSEAT_BACKEND");
+	return seat;
+}
+
+/*
+ * One seat manager after the other, unless the user named one. Left to itself, libseat would in the
+ * end start a manager of its own, which without root's rights opens nothing and says nothing.
+ */
+static int session_choose_manager(struct session *session)
+{
+	static const char *const managers[] = { "seatd", "logind", "builtin" };
+	const size_t count = geteuid() == 0 ? 3 : 2;
+	int first = 0, error = 0;
+
+	if (getenv("LIBSEAT_BACKEND")) {
+		session->seat = libseat_open_seat(&seat_listener, session);
+		return session->seat ? 0 : errno ? -errno : -ENODEV;
+	}
+	for (size_t i = 0; i < count && !session->seat; i++) {
+		session->seat = seat_try(session, managers[i], &error);
+		/* A manager that is there and refuses says more than one that is not there. */
+		first = first == 0 || first == -ENOENT ? error : first;
+	}
+	return session->seat ? 0 : first;
+}
+
 static int session_open(struct session *session)
 {
+	int r;
+
 	libseat_set_log_handler(handle_libseat_log);
 	libseat_set_log_level(LIBSEAT_LOG_LEVEL_INFO);
-	session->seat = libseat_open_seat(&seat_listener, session);
-	if (!session->seat) {
-		int r = errno ? -errno : -ENODEV;
-
-		log_error("No seat: neither seatd nor logind lets this user have one (%s); start "
-			  "seatd and join the group of its socket, or log in on a text console",
+	r = session_choose_manager(session);
+	if (r < 0) {
+		log_error("No seat: neither seatd nor logind lets this program have the screen "
+			  "(%s); start seatd and join the group of its socket, or log in on a text "
+			  "console, and end any other program that has the screen",
 			  strerror(-r));
-		return r;
 	}
-	return 0;
+	return r;
 }
 
 static int session_await(struct session *session)
