@@ -157,12 +157,22 @@ static int fake_pause(void *data, const char *guest, bool paused, const char **w
 	return 0;
 }
 
+#define QUIT_USEC (200 * 1000)
+
+static int handle_quit_time(sd_event_source *source, uint64_t usec, void *data)
+{
+	return sd_event_exit(sd_event_source_get_event(source), (int)(intptr_t)data);
+}
+
+/* The end comes a while after the answer, as at a real seat with guests to shut down. */
 static int fake_quit(void *data, bool guests, const char **why)
 {
 	struct fake_seat *seat = data;
+	intptr_t status = guests ? FAKE_SEAT_QUIT_GUESTS : 0;
 
 	told(seat, "quit", guests ? "guests" : "");
-	return sd_event_exit(seat->event, guests ? 7 : 0);
+	return sd_event_add_time_relative(seat->event, NULL, CLOCK_MONOTONIC, QUIT_USEC, 1000,
+					  handle_quit_time, (void *)status);
 }
 
 static int fake_reload(void *data, const char **why)

@@ -38,6 +38,28 @@ static int teardown(void **state)
 	return 0;
 }
 
+static void write_all(int fd, const void *bytes, size_t size)
+{
+	for (size_t done = 0; done < size;) {
+		ssize_t n = send(fd, (const char *)bytes + done, size - done, MSG_NOSIGNAL);
+
+		if (n < 0) {
+			return; /* cut off: what the caller waits for */
+		}
+		done += (size_t)n;
+	}
+}
+
+/* The seat hangs up without a word on a greeting that it answers to others. */
+static bool is_refused(int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	char byte;
+
+	write_all(fd, "\0AUTH EXTERNAL\r\n", 16);
+	return poll(&p, 1, DEADLINE_MS) == 1 && read(fd, &byte, 1) <= 0;
+}
+
 static void test_twenty_clients_at_once(void **state)
 {
 	sd_bus *clients[20];
@@ -65,7 +87,8 @@ static void test_number_of_clients_is_bounded(void **state)
 	for (size_t i = 0; i < 64; i++) {
 		fds[i] = socket_open(seat->socket);
 	}
-	expect_hangup(fds[63]);
+	assert_false(is_refused(fds[0]));
+	assert_true(is_refused(fds[63]));
 	for (size_t i = 0; i < 64; i++) {
 		close(fds[i]);
 	}
@@ -100,7 +123,7 @@ static void test_a_client_of_another_user_is_refused(void **state)
 
 	fake_seat_start(&foreign);
 	fd = socket_open(foreign.socket);
-	expect_hangup(fd);
+	assert_true(is_refused(fd));
 	close(fd);
 	fake_seat_stop(&foreign);
 }
@@ -121,35 +144,14 @@ static void test_another_user_is_refused(void **state)
 	assert_int_equal(chmod(seat->socket, 0666), 0);
 	pid = fork();
 	if (pid == 0) {
-		struct pollfd p = { .events = POLLIN };
-		char byte;
-
-		if (setresuid(65534, 65534, 65534) < 0) {
-			_exit(2);
-		}
-		p.fd = socket_open(seat->socket);
-		if (write(p.fd, "\0AUTH EXTERNAL 3635353334\r\n", 28) < 0 && errno != EPIPE) {
-			_exit(3);
-		}
-		/* Nothing but the end, or the reset that bytes nobody read bring about. */
-		_exit(poll(&p, 1, DEADLINE_MS) == 1 && read(p.fd, &byte, 1) <= 0 ? 0 : 1);
+		_exit(setresuid(65534, 65534, 65534) == 0 && is_refused(socket_open(seat->socket))
+			      ? 0
+			      : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	expect_alive(seat);
-}
-
-static void write_all(int fd, const void *bytes, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = send(fd, (const char *)bytes + done, size - done, MSG_NOSIGNAL);
-
-		if (n < 0) {
-			return; /* cut off: what the caller waits for */
-		}
-		done += (size_t)n;
-	}
 }
 
 static void test_garbage_instead_of_a_greeting(void **state)
