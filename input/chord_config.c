@@ -8,21 +8,17 @@
 #include "input/chords.h"
 #include "input/keymap.h"
 
-/* The chords with a key of their own, with the names of baton.conf. */
+/* The chords with a key of their own. */
 static const struct {
-	const char *name;
 	size_t offset;
 	const char *meaning;
 } entries[] = {
-	{ "host-key", offsetof(struct chord_config, host_key), NULL },
-	{ "recent", offsetof(struct chord_config, recent),
+	{ offsetof(struct chord_config, recent),
 	  "The guest before this one; again, while the host key is held: further back" },
-	{ "back", offsetof(struct chord_config, back), "Back to the last guest" },
-	{ "switcher", offsetof(struct chord_config, switcher), "All guests" },
-	{ "rescue", offsetof(struct chord_config, rescue),
-	  "Release every key and show all guests" },
-	{ "send-host-key", offsetof(struct chord_config, send_host_key),
-	  "Send the host key itself to the guest" },
+	{ offsetof(struct chord_config, back), "Back to the last guest" },
+	{ offsetof(struct chord_config, switcher), "All guests" },
+	{ offsetof(struct chord_config, rescue), "Release every key and show all guests" },
+	{ offsetof(struct chord_config, send_host_key), "Send the host key itself to the guest" },
 };
 
 #define ENTRIES (sizeof(entries) / sizeof(entries[0]))
@@ -56,46 +52,12 @@ int chord_parse_key(const char *value, void *field, char *expected, size_t size)
 	return 0;
 }
 
-/* The keys whose chords cannot be moved. */
-static const char *fixed_meaning(unsigned int code)
-{
-	if (code >= KEY_1 && code <= KEY_9) {
-		return "a guest's slot";
-	}
-	if ((code >= KEY_F1 && code <= KEY_F10) || code == KEY_F11 || code == KEY_F12) {
-		return "a virtual terminal";
-	}
-	return NULL;
-}
-
-int chord_config_check(const struct chord_config *config, char *why, size_t size)
-{
-	for (size_t i = 0; i < ENTRIES; i++) {
-		unsigned int code = entry_code(config, i);
-		const char *fixed = fixed_meaning(code);
-
-		if (fixed) {
-			snprintf(why, size, "%s: the key %s is taken by %s", entries[i].name,
-				 keymap_name(code), fixed);
-			return -EINVAL;
-		}
-		for (size_t j = 0; j < i; j++) {
-			if (entry_code(config, j) == code) {
-				snprintf(why, size, "%s: the key %s is taken by %s",
-					 entries[i].name, keymap_name(code), entries[j].name);
-				return -EINVAL;
-			}
-		}
-	}
-	return 0;
-}
-
 static void write_help(FILE *f, const struct chord_config *config)
 {
 	const char *host = keymap_label(config->host_key);
 
 	fprintf(f, "%s + 1 to 9\tThe guest in this slot\n", host);
-	for (size_t i = 1; i < ENTRIES; i++) {
+	for (size_t i = 0; i < ENTRIES; i++) {
 		fprintf(f, "%s + %s\t%s\n", host, keymap_label(entry_code(config, i)),
 			entries[i].meaning);
 	}

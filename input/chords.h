@@ -47,10 +47,6 @@ void chord_config_init(struct chord_config *config);
  * case ("RIGHTCTRL", "o", "F12"). */
 int chord_parse_key(const char *value, void *field, char *expected, size_t size);
 
-/* Finds two chords on one key (the numbers and F1 to F12 have theirs too). Returns 0, or -EINVAL
- * after writing one sentence to why. */
-int chord_config_check(const struct chord_config *config, char *why, size_t size);
-
 /* Lines "keys\tmeaning\n" for the help overlay; allocated, NULL without memory. */
 char *chord_help(const struct chord_config *config);
 

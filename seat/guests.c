@@ -97,7 +97,6 @@ static int apply_chords(struct seat *seat, struct ini_report *report)
 		{ "rescue", seat->config.rescue, &seat->chords.rescue },
 		{ "send-host-key", seat->config.send_host_key, &seat->chords.send_host_key },
 	};
-	char why[160];
 	int r = 0;
 
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
@@ -109,10 +108,6 @@ static int apply_chords(struct seat *seat, struct ini_report *report)
 				       "\"%s\" is no key; expected %s", keys[i].value, expected);
 			r = -EINVAL;
 		}
-	}
-	if (r == 0 && chord_config_check(&seat->chords, why, sizeof(why)) < 0) {
-		ini_report_add(report, "baton.conf", 0, "[chords]", "%s", why);
-		r = -EINVAL;
 	}
 	return r;
 }
