@@ -38,6 +38,19 @@ void compositor_update(struct compositor *c)
 	views_update(c);
 }
 
+/* Nobody told what an unwatched guest drew into its frame: no cached copy of it is to be trusted. */
+static void distrust_copies(struct guest *guest)
+{
+	struct frame *frame = guest->entry.frame;
+
+	if (frame) {
+		views_damage_frame(guest->compositor, frame,
+				   &(pixman_box32_t){ 0, 0, (int32_t)frame->width,
+						      (int32_t)frame->height });
+		preview_damage(guest, NULL);
+	}
+}
+
 void compositor_update_watched(struct compositor *c)
 {
 	bool seen = c->active && !list_empty(&c->views);
@@ -47,9 +60,13 @@ void compositor_update_watched(struct compositor *c)
 		struct frame_source *source = guest_of(entry)->source;
 
 		if (source) {
-			bool watched = c->scene.switcher || entry->id == c->scene.front;
+			bool watched = seen &&
+				       (c->scene.switcher || entry->id == c->scene.front);
 
-			frame_source_set_watched(source, seen && watched);
+			if (watched && !source->watched) {
+				distrust_copies(guest_of(entry));
+			}
+			frame_source_set_watched(source, watched);
 		}
 	}
 }
