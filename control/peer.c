@@ -234,15 +234,22 @@ static bool have_user_bus(void)
 	return runtime && asprintf(&path, "%s/bus", runtime) >= 0 && access(path, F_OK) == 0;
 }
 
+#define NAME_IS_OURS 1 /* DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER */
+
 static int handle_name(sd_bus_message *answer, void *data, sd_bus_error *error)
 {
+	const sd_bus_error *refusal = sd_bus_message_get_error(answer);
 	struct peer *peer = data;
+	uint32_t result = 0;
 
-	if (sd_bus_message_is_method_error(answer, NULL)) {
-		log_info("control: " CONTROL_BUS_NAME " was refused by the %s (%s); the socket "
-			 "works all the same",
-			 peer->bus_kind, sd_bus_message_get_error(answer)->message);
+	if (!refusal && sd_bus_message_read(answer, "u", &result) > 0 && result == NAME_IS_OURS) {
+		return 1;
 	}
+	log_info("control: " CONTROL_BUS_NAME
+		 " is not ours on the %s (%s); the socket works all the "
+		 "same",
+		 peer->bus_kind,
+		 refusal && refusal->message ? refusal->message : "another seat has it");
 	return 1;
 }
 

@@ -294,6 +294,9 @@ void fake_seat_start(struct fake_seat_process *seat)
 	seat->pid = fork();
 	if (seat->pid == 0) {
 		close(ready[0]);
+		if (seat->bus) {
+			setenv("DBUS_SESSION_BUS_ADDRESS", seat->bus, 1);
+		}
 		_exit(seat_main(seat->socket, seat->foreign, ready[1]));
 	}
 	assert_true(seat->pid > 0);

@@ -13,7 +13,8 @@ struct fake_seat_process {
 	char folder[80];  /* made by the API: the runtime folder */
 	char socket[128]; /* in it */
 	pid_t pid;
-	bool foreign; /* set before the start: it believes its clients to be of another user */
+	const char *bus; /* set before the start: address of its session bus; NULL is none */
+	bool foreign;    /* set before the start: it believes its clients to be of another user */
 };
 
 /*
