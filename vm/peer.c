@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
  * Makes the peer D-Bus connection; see peer.h. QEMU has only one such connection: a new one
- * replaces that of an earlier seat.
+ * replaces that of an earlier seat. Where the earlier seat died while its own was being made, QEMU
+ * may hear of that end late and then takes its objects off the new connection. So a connection
+ * counts only after an object has answered on it, and is made anew when none does any more.
  */
 #include "vm/peer.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -20,6 +23,8 @@ struct peer {
 	int fd; /* our end, until the bus has it */
 	sd_bus *bus;
 	struct bus_pump *pump;
+	sd_bus_slot *check; /* the question for an object, while it is open */
+	bool up;
 	const struct peer_ops *ops;
 	void *data;
 };
@@ -30,6 +35,7 @@ void peer_destroy(struct peer *peer)
 		return;
 	}
 	qmp_cancel(peer->qmp, peer);
+	sd_bus_slot_unref(peer->check);
 	bus_pump_destroy(peer->pump);
 	sd_bus_close_unref(peer->bus);
 	if (peer->fd >= 0) {
@@ -42,14 +48,57 @@ DEFINE_CLEANUP(struct peer *, peer_destroy)
 
 sd_bus *peer_bus(const struct peer *peer)
 {
-	return peer && peer->pump ? peer->bus : NULL;
+	return peer && peer->up ? peer->bus : NULL;
 }
 
 static void handle_closed(void *data, int error)
 {
 	struct peer *peer = data;
 
+	peer->up = false;
 	peer->ops->failed(peer->data, error, "QEMU closed the display connection");
+}
+
+static int handle_checked(sd_bus_message *reply, void *data, sd_bus_error *error)
+{
+	struct peer *peer = data;
+
+	peer->check = sd_bus_slot_unref(peer->check);
+	if (sd_bus_message_is_method_error(reply, NULL)) {
+		peer->up = false;
+		peer->ops->failed(peer->data, -EAGAIN,
+				  "QEMU's objects are not on the display connection");
+	} else if (!peer->up) {
+		peer->up = true;
+		peer->ops->up(peer->data);
+	}
+	return 0;
+}
+
+/* Without a time-out: a stopped QEMU answers when it runs again. */
+static int peer_send_check(struct peer *peer)
+{
+	sd_bus_message *call = NULL;
+	int r = sd_bus_message_new_method_call(peer->bus, &call, NULL, "/org/qemu/Display1/VM",
+					       "org.freedesktop.DBus.Properties", "Get");
+
+	if (r >= 0) {
+		r = sd_bus_message_append(call, "ss", "org.qemu.Display1.VM", "Name");
+	}
+	if (r >= 0) {
+		r = sd_bus_call_async(peer->bus, &peer->check, call, handle_checked, peer,
+				      UINT64_MAX);
+	}
+	sd_bus_message_unref(call);
+	return r;
+}
+
+void peer_check(struct peer *peer)
+{
+	/* A failure to send shows as the end of the connection. */
+	if (peer->up && !peer->check) {
+		peer_send_check(peer);
+	}
 }
 
 /* QEMU is the server in SASL's terms; there is no bus, so nobody says Hello. */
@@ -73,7 +122,7 @@ static int peer_start_bus(struct peer *peer)
 		r = bus_pump_create(peer->bus, peer->event, SD_EVENT_PRIORITY_NORMAL,
 				    handle_closed, peer, &peer->pump);
 	}
-	return r;
+	return r < 0 ? r : peer_send_check(peer);
 }
 
 static void handle_client_added(void *data, int error, const json_t *result, const char *text)
@@ -83,8 +132,6 @@ static void handle_client_added(void *data, int error, const json_t *result, con
 
 	if (r < 0) {
 		peer->ops->failed(peer->data, r, text ? text : strerror(-r));
-	} else {
-		peer->ops->up(peer->data);
 	}
 }
 

@@ -15,8 +15,10 @@ struct peer;
 
 /* Each is called at most once; each may destroy the peer. */
 struct peer_ops {
+	/* QEMU's objects answer. */
 	void (*up)(void *data);
-	/* It never came up, or it has ended. text is a sentence. */
+	/* It never came up, has ended or is of no use. -EREMOTEIO: QEMU refused. text is a
+	 * sentence. */
 	void (*failed)(void *data, int error, const char *text);
 };
 
@@ -29,5 +31,8 @@ void peer_destroy(struct peer *peer);
 
 /* NULL before up() and after failed(). */
 sd_bus *peer_bus(const struct peer *peer);
+
+/* Asks anew whether QEMU's objects are there, since a call did not find one; failed() when not. */
+void peer_check(struct peer *peer);
 
 #endif

@@ -42,6 +42,10 @@ static int handle_reply(sd_bus_message *reply, void *data, sd_bus_error *error)
 	}
 	call_detach(call);
 	answers_alive(&vm->answers);
+	if (sd_bus_message_is_method_error(reply, SD_BUS_ERROR_UNKNOWN_METHOD) ||
+	    sd_bus_message_is_method_error(reply, SD_BUS_ERROR_UNKNOWN_OBJECT)) {
+		peer_check(vm->link.peer);
+	}
 	return call->callback ? call->callback(reply, call->data, error) : 0;
 }
 

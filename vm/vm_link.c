@@ -3,7 +3,7 @@
  * A guest's two connections: QMP first, then the peer D-Bus connection that is asked for over it.
  *
  * Either may be lost while QEMU lives: another client took the display, or QEMU broke the protocol.
- * Then both are closed and made anew, ever more slowly, so that nobody can keep us busy. When QEMU ends, the sockets close before its process is seen to be gone: the first attempt
+ * It is made anew, ever more slowly, so that nobody can keep us busy. When QEMU ends, the sockets close before its process is seen to be gone: the first attempt
  * waits long enough that the state does not flicker.
  */
 #include <errno.h>
@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/fd.h"
 #include "common/log.h"
 #include "vm/command_line.h"
@@ -18,9 +19,12 @@
 
 #define RETRY_FIRST_USEC (100 * 1000)
 #define RETRY_DOUBLINGS 7 /* then every 12.8 s */
+#define FORGIVEN_AFTER_NS (60 * NSEC_PER_SEC)
 
 static const struct qmp_ops qmp_ops;
 static const struct peer_ops peer_ops;
+
+static void peer_begin(struct vm *vm);
 
 void vm_link_init(struct vm_link *link)
 {
@@ -49,25 +53,31 @@ static void close_listener(struct vm_link *link)
 	}
 }
 
-/* Closes the connections; a retry that is armed stays. */
-static void link_drop(struct vm *vm)
+static void peer_drop(struct vm *vm)
 {
 	struct vm_link *link = &vm->link;
 	bool was_up = link->peer_up;
-	struct ticket *tickets[] = { &link->greeting, &link->status, &link->client };
 
-	for (size_t i = 0; i < sizeof(tickets) / sizeof(tickets[0]); i++) {
-		answers_close(&vm->answers, tickets[i]);
-	}
 	link->peer_up = false;
-	link->qmp_ready = false;
-	link->probing = false;
+	answers_close(&vm->answers, &link->client);
 	vm_calls_drop(vm);
 	if (was_up) {
 		notify_peer(vm, false);
 	}
 	peer_destroy(link->peer);
 	link->peer = NULL;
+}
+
+/* Drops both connections; a retry that is armed stays. */
+static void link_drop(struct vm *vm)
+{
+	struct vm_link *link = &vm->link;
+
+	link->qmp_ready = false;
+	link->probing = false;
+	answers_close(&vm->answers, &link->greeting);
+	answers_close(&vm->answers, &link->status);
+	peer_drop(vm);
 	qmp_destroy(link->qmp);
 	link->qmp = NULL;
 	close_listener(link);
@@ -80,38 +90,52 @@ void vm_link_close(struct vm *vm)
 	vm->link.attempts = 0;
 }
 
-static int handle_retry(sd_event_source *source, uint64_t usec, void *data);
-
-/* Both connections are lost, whichever broke; text says which. */
-static void link_lost(struct vm *vm, const char *text)
+/* Where the connections are now, unless losing them again and again has become the news. */
+static void link_tell(struct vm *vm, const char *text)
 {
-	struct vm_link *link = &vm->link;
-	uint64_t delay = (uint64_t)RETRY_FIRST_USEC << link->attempts;
-
-	link_drop(vm);
-	if (link->attempts < RETRY_DOUBLINGS) {
-		link->attempts++;
+	if (vm->link.attempts < RETRY_DOUBLINGS) {
+		vm_update_state(vm);
 	} else {
 		vm_set_state(vm, vm->stop.step ? VM_STATE_STOPPING : VM_STATE_STARTING,
 			     "%s again and again; stop the guest by force", text);
-	}
-	log_debug("%s: %s, connecting anew", vm->config->name, text);
-	link->retry = sd_event_source_disable_unref(link->retry);
-	if (sd_event_add_time_relative(vm->event, &link->retry, CLOCK_MONOTONIC, delay, 1000,
-				       handle_retry, vm) < 0) {
-		log_error("%s: %s, and there is no memory to connect anew", vm->config->name, text);
 	}
 }
 
 static int handle_retry(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct vm *vm = data;
+	struct vm_link *link = &vm->link;
 
-	if (vm->link.attempts < RETRY_DOUBLINGS) {
-		vm_update_state(vm);
+	link_tell(vm, "QEMU closes its connections");
+	if (link->qmp_ready) {
+		peer_begin(vm);
+	} else if (!link->qmp) {
+		vm_link_open(vm, VM_HUNG_AFTER_USEC);
 	}
-	vm_link_open(vm, VM_HUNG_AFTER_USEC);
 	return 0;
+}
+
+/* Something was lost, text says what. It is made anew after a while; losses that are long apart
+ * are not held against anybody. */
+static void link_retry(struct vm *vm, const char *text)
+{
+	struct vm_link *link = &vm->link;
+	uint64_t now = clock_now_ns();
+
+	if (now - link->lost_ns > FORGIVEN_AFTER_NS) {
+		link->attempts = 0;
+	}
+	link->lost_ns = now;
+	log_debug("%s: %s, connecting anew", vm->config->name, text);
+	link->retry = sd_event_source_disable_unref(link->retry);
+	if (sd_event_add_time_relative(vm->event, &link->retry, CLOCK_MONOTONIC,
+				       (uint64_t)RETRY_FIRST_USEC << link->attempts, 1000,
+				       handle_retry, vm) < 0) {
+		log_error("%s: %s, and there is no memory to connect anew", vm->config->name, text);
+	}
+	if (link->attempts < RETRY_DOUBLINGS) {
+		link->attempts++;
+	}
 }
 
 /* The process behind a foreign QEMU's socket, where the kernel tells it. */
@@ -152,7 +176,7 @@ int vm_link_open(struct vm *vm, uint64_t greeting_usec)
 		return fd;
 	}
 	if (fd < 0) {
-		link_lost(vm, "QEMU's control socket cannot be reached");
+		link_retry(vm, "QEMU's control socket cannot be reached");
 		return 0;
 	}
 	watch_foreign(vm, fd);
@@ -162,6 +186,21 @@ int vm_link_open(struct vm *vm, uint64_t greeting_usec)
 	}
 	answers_open(&vm->answers, &link->greeting, greeting_usec);
 	return 0;
+}
+
+/* Asks for the peer connection over QMP. */
+static void peer_begin(struct vm *vm)
+{
+	struct vm_link *link = &vm->link;
+	int r;
+
+	peer_drop(vm);
+	r = peer_create(vm->event, link->qmp, &peer_ops, vm, &link->peer);
+	if (r < 0) {
+		link_retry(vm, strerror(-r));
+		return;
+	}
+	answers_open(&vm->answers, &link->client, VM_HUNG_AFTER_USEC);
 }
 
 static void log_failed_command(void *data, int error, const json_t *result, const char *text)
@@ -264,7 +303,6 @@ static void handle_qmp_ready(void *data)
 {
 	struct vm *vm = data;
 	struct vm_link *link = &vm->link;
-	int r;
 
 	answers_close(&vm->answers, &link->greeting);
 	answers_alive(&vm->answers);
@@ -276,12 +314,7 @@ static void handle_qmp_ready(void *data)
 	link->qmp_ready = true;
 	vm_link_ask_status(vm);
 	vm_stop_link_ready(vm);
-	r = peer_create(vm->event, link->qmp, &peer_ops, vm, &link->peer);
-	if (r < 0) {
-		link_lost(vm, strerror(-r));
-		return;
-	}
-	answers_open(&vm->answers, &link->client, VM_HUNG_AFTER_USEC);
+	peer_begin(vm);
 }
 
 static void handle_peer_up(void *data)
@@ -291,26 +324,25 @@ static void handle_peer_up(void *data)
 	answers_close(&vm->answers, &vm->link.client);
 	answers_alive(&vm->answers);
 	vm->link.peer_up = true;
-	vm->link.attempts = 0;
 	vm_update_state(vm);
 	notify_peer(vm, true);
 }
 
+/* QMP stays: what QEMU said there last, perhaps why it ends, is still to be read. */
 static void handle_peer_failed(void *data, int error, const char *text)
 {
 	struct vm *vm = data;
 
 	if (error == -EREMOTEIO) {
 		/* QEMU's answer will not change: it has no such display. */
-		_cleanup_free_ char *said = strdup(text);
-
-		link_drop(vm);
 		vm_set_state(vm, VM_STATE_STARTING,
 			     "QEMU has no D-Bus display (%s); start it with -display dbus,p2p=yes",
-			     said ? said : "");
+			     text);
+		peer_drop(vm);
 		return;
 	}
-	link_lost(vm, text);
+	link_retry(vm, text);
+	peer_drop(vm);
 }
 
 static void take_shutdown(struct vm *vm, const json_t *args)
@@ -342,8 +374,9 @@ static void handle_qmp_closed(void *data, int error)
 {
 	struct vm *vm = data;
 
-	link_lost(vm, error == -EPROTO ? "QEMU broke the protocol of its control connection"
-				       : "QEMU closed its control connection");
+	link_retry(vm, error == -EPROTO ? "QEMU broke the protocol of its control connection"
+					: "QEMU closed its control connection");
+	link_drop(vm);
 }
 
 static const struct qmp_ops qmp_ops = {

@@ -29,7 +29,8 @@ struct vm_link {
 	struct peer *peer;
 	bool peer_up;
 	sd_event_source *retry; /* enabled after a loss, until the next attempt */
-	unsigned int attempts;	/* since both were up */
+	unsigned int attempts;	/* of losses that are not yet forgiven */
+	uint64_t lost_ns;	/* when something was lost last */
 	struct ticket greeting, status, client;
 	bool probing; /* vm_link_probe() waits for its answer */
 	struct list calls; /* vm_peer_call: open calls on the peer connection */
