@@ -19,6 +19,8 @@ struct guest {
 	struct frame_source_observer observer;
 	char *reason;          /* the caller's; the source's comes behind it */
 	pixman_box32_t stale; /* part of the frame that the thumbnail lacks; x1 == x2: none */
+	uint32_t preview_width, preview_height; /* that the thumbnail has to have; 0: none */
+	uint64_t previewed_ns; /* when the thumbnail was last drawn */
 };
 
 /* One output with its view of the scene. */
@@ -43,7 +45,7 @@ struct compositor {
 	struct list views;
 	sd_event_source *toast_timer;
 	sd_event_source *preview_timer;
-	uint64_t previews_ns; /* when previews were last drawn */
+	uint64_t previews_rest_ns; /* no previews are drawn before */
 	bool active;          /* the session has its screen */
 	uint32_t width, height; /* of the first output, or of the last that there was */
 	bool closing;
@@ -76,12 +78,15 @@ void views_destroy_all(struct compositor *c);
 
 /* ---- previews.c ---- */
 
-#define PREVIEW_INTERVAL_NS (100ull * 1000 * 1000)
+#define PREVIEW_INTERVAL_NS (100ull * 1000 * 1000) /* between two pictures of one guest */
+#define PREVIEW_TURN_NS (4ull * 1000 * 1000)       /* spent in one turn of the loop */
 
 /* Part of a guest's picture has changed: its thumbnail is old there. NULL: all of it. */
 void preview_damage(struct guest *guest, const pixman_box32_t *box);
-/* Thumbnails that are missing or have the wrong size are made now, others by the timer. */
+/* The cards have moved or changed: makes the thumbnails that they need, now and by the timer. Until
+ * a guest has one its frame itself is drawn. */
 void previews_update(struct compositor *c);
+/* The picture is gone, and its thumbnail with it. */
 void preview_drop(struct guest *guest);
 int previews_handle_timer(sd_event_source *source, uint64_t usec, void *data);
 
