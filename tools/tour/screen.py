@@ -54,8 +54,11 @@ class Screen:
             line.append((red, green, blue))
         return line
 
-    def wait_for_change(self, old, seconds, share=ANOTHER_GUEST):
-        """When more than share of the samples differed from old: CLOCK_MONOTONIC in ns, or None."""
+    def wait_for_change(self, old, seconds, share=ANOTHER_GUEST, since=0):
+        """When, later than since, more than share of the samples differed from old.
+
+        CLOCK_MONOTONIC in nanoseconds, or None when it did not happen in time.
+        """
         deadline = time.monotonic() + seconds
         sequence = -1
         while time.monotonic() < deadline:
@@ -65,7 +68,7 @@ class Screen:
                 continue
             sequence = now
             pixels, written = self.samples()
-            if sum(a != b for a, b in zip(old, pixels)) > share * len(old):
+            if written >= since and sum(a != b for a, b in zip(old, pixels)) > share * len(old):
                 return written
         return None
 
