@@ -86,11 +86,11 @@ struct control;
 
 /*
  * Serves the API on socket_path and, when one can be reached without waiting, on the session bus
- * or the system bus; it works on the socket alone. The socket has mode 0600, peers of another uid
- * are refused. Its folder is made with mode 0700 when it is missing, and must be the caller's own
- * and closed to others when it is there. The caller holds the lock of the runtime folder: a socket
- * that a dead seat left is replaced. A client that floods, does not read its answers or does not
- * finish its greeting is cut off; no client can make the loop wait. Returns 0 or -errno, logged.
+ * or the system bus; it works on the socket alone. The socket has mode 0600, its folder is made
+ * with mode 0700 when it is missing and made private when it is there, and peers of another uid
+ * are refused. The caller holds the lock of the runtime folder: a socket that a dead seat left is
+ * replaced. A client that floods, does not read its answers or does not finish its greeting is cut
+ * off; no client can make the loop wait. Returns 0 or -errno, logged.
  */
 int control_create(sd_event *event, const char *socket_path, const struct control_actions *actions,
 		   void *data, struct control **out);

@@ -2,11 +2,9 @@
 /* batonctl's commands about the seat and its guests. */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
