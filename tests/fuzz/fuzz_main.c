@@ -51,7 +51,7 @@ static void insert(struct input *input, size_t at, const uint8_t *bytes, size_t 
 
 static void change(struct input *input)
 {
-	static const char special[] = "{}[]\":,\n\r\\=#; \t\0\xff" "09-";
+	static const char special[] = "{}[]\":,\n\r\\=#; \t\0\xff" "09-./";
 	const char *other = fuzz_seeds[random_below(count_seeds())];
 	size_t at = random_below(input->size), from = random_below(strlen(other));
 	uint8_t part[256];
