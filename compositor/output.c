@@ -128,7 +128,6 @@ int output_init(struct output *output, sd_event *event, const struct output_ops 
 	output->ops = ops;
 	output->painter = painter;
 	output->state = OUTPUT_OFF;
-	list_init(&output->link);
 	/* Accuracy 1 us: sd-event's default of 250 ms is meant for timers that may be late. */
 	r = sd_event_add_time(event, &output->timer, CLOCK_MONOTONIC, UINT64_MAX, 1, handle_timer,
 			      output);

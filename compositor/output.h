@@ -70,7 +70,6 @@ struct output_painter {
 };
 
 struct output {
-	struct list link; /* compositor::outputs */
 	const struct output_ops *ops;
 	const struct output_painter *painter;
 	struct renderer *renderer; /* draws for this output's buffers; not owned */

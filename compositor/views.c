@@ -172,10 +172,11 @@ static void handle_active(bool active, void *data)
 
 	c->active = active;
 	compositor_update_watched(c);
-	list_for_each(view, &c->views, link) {
-		if (active) {
+	if (active) {
+		list_for_each(view, &c->views, link) {
 			/* Others may have used the plane meanwhile. */
 			send_cursor(view);
+			view_update(c, view);
 		}
 	}
 	if (c->handlers->active) {
