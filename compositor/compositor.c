@@ -38,15 +38,16 @@ void compositor_update(struct compositor *c)
 	views_update(c);
 }
 
-/* Nobody told what an unwatched guest drew into its frame: no cached copy of it is to be trusted. */
+/* Nobody told what an unwatched guest drew into its frame: no cached copy of it is to be trusted.
+ */
 static void distrust_copies(struct guest *guest)
 {
 	struct frame *frame = guest->entry.frame;
 
 	if (frame) {
-		views_damage_frame(guest->compositor, frame,
-				   &(pixman_box32_t){ 0, 0, (int32_t)frame->width,
-						      (int32_t)frame->height });
+		views_damage_frame(
+			guest->compositor, frame,
+			&(pixman_box32_t){ 0, 0, (int32_t)frame->width, (int32_t)frame->height });
 		preview_damage(guest, NULL);
 	}
 }
@@ -60,8 +61,7 @@ void compositor_update_watched(struct compositor *c)
 		struct frame_source *source = guest_of(entry)->source;
 
 		if (source) {
-			bool watched = seen &&
-				       (c->scene.switcher || entry->id == c->scene.front);
+			bool watched = seen && (c->scene.switcher || entry->id == c->scene.front);
 
 			if (watched && !source->watched) {
 				distrust_copies(guest_of(entry));
@@ -241,7 +241,8 @@ int compositor_set_guest(struct compositor *c, uint32_t id, const struct scene_g
 	changed = guest->source != said->source || changed;
 	guest_set_source(guest, said->source);
 	changed = scene_entry_describe(&c->scene, &guest->entry, said->name, said->slot,
-				       said->state, guest_reason(guest)) || changed;
+				       said->state, guest_reason(guest)) ||
+		  changed;
 	if (changed) {
 		compositor_update(c);
 		compositor_update_watched(c);
@@ -298,10 +299,9 @@ void compositor_switcher_move(struct compositor *c, int dx, int dy)
 	if (!c->scene.switcher || !first) {
 		return;
 	}
-	to = scene_matching_at(&c->scene,
-			       grid_move(&first->scene.grid,
-					 scene_matching_index(&c->scene, c->scene.selected), dx,
-					 dy));
+	to = scene_matching_at(
+		&c->scene, grid_move(&first->scene.grid,
+				     scene_matching_index(&c->scene, c->scene.selected), dx, dy));
 	compositor_switcher_select(c, to ? to->id : 0);
 }
 

@@ -34,8 +34,9 @@ static int write_png(uint32_t *pixels, int width, int height, int stride, int fd
 	cairo_status_t status = cairo_surface_write_to_png_stream(surface, write_all, &fd);
 
 	cairo_surface_destroy(surface);
-	return status == CAIRO_STATUS_SUCCESS ? 0 : status == CAIRO_STATUS_NO_MEMORY ? -ENOMEM
-										      : -EIO;
+	return status == CAIRO_STATUS_SUCCESS     ? 0
+	       : status == CAIRO_STATUS_NO_MEMORY ? -ENOMEM
+						  : -EIO;
 }
 
 /* Draws layers into memory of our own and writes that. */
@@ -74,8 +75,8 @@ static int shoot_guest(struct compositor *c, uint32_t id, int fd)
 static int shoot_output(struct compositor *c, struct view *view, int fd)
 {
 	const struct backend_ops *ops = c->backend->ops;
-	pixman_image_t *image = ops->read_pixels ? ops->read_pixels(c->backend, view->output)
-						 : NULL;
+	pixman_image_t *image =
+		ops->read_pixels ? ops->read_pixels(c->backend, view->output) : NULL;
 	int r;
 
 	if (!image) {

@@ -30,9 +30,9 @@ static void draw_scaled(const struct cursor_image *from, struct cursor_image *to
 	pixman_image_t *source = pixman_image_create_bits_no_clear(
 		PIXMAN_a8r8g8b8, (int)from->width, (int)from->height,
 		(uint32_t *)(uintptr_t)from->pixels, (int)(from->width * sizeof(uint32_t)));
-	pixman_image_t *target = pixman_image_create_bits_no_clear(
-		PIXMAN_a8r8g8b8, (int)to->width, (int)to->height, to->pixels,
-		(int)(to->width * sizeof(uint32_t)));
+	pixman_image_t *target =
+		pixman_image_create_bits_no_clear(PIXMAN_a8r8g8b8, (int)to->width, (int)to->height,
+						  to->pixels, (int)(to->width * sizeof(uint32_t)));
 	pixman_transform_t transform;
 
 	if (source && target) {
@@ -94,8 +94,7 @@ static struct wanted guest_pointer(struct view_cursor *cursor, const struct scen
 	struct wanted wanted = { 0 };
 	double scale_x, scale_y;
 
-	if (!box || !front || !front->cursor || !front->cursor->visible ||
-	    !front->cursor->image) {
+	if (!box || !front || !front->cursor || !front->cursor->visible || !front->cursor->image) {
 		return wanted;
 	}
 	scale_x = (double)(box->x2 - box->x1) / front->frame->width;
@@ -129,9 +128,8 @@ bool view_cursor_update(struct view_cursor *cursor, const struct scene *scene,
 			const struct theme *theme, const pixman_box32_t *front_box, uint32_t width,
 			uint32_t height)
 {
-	struct wanted wanted = scene->switcher
-				       ? own_pointer(cursor, scene, theme, width, height)
-				       : guest_pointer(cursor, scene, front_box);
+	struct wanted wanted = scene->switcher ? own_pointer(cursor, scene, theme, width, height)
+					       : guest_pointer(cursor, scene, front_box);
 
 	if (wanted.image == cursor->image && wanted.x == cursor->x && wanted.y == cursor->y) {
 		return false;

@@ -31,8 +31,8 @@ static int32_t card_height_for(const struct grid *grid, const struct theme *them
 static int32_t card_width_for(const struct grid *grid, const struct theme *theme,
 			      const pixman_box32_t *area, unsigned int columns, unsigned int rows)
 {
-	int32_t width = (area->x2 - area->x1 - (int32_t)(columns - 1) * grid->gap) /
-			(int32_t)columns;
+	int32_t width =
+		(area->x2 - area->x1 - (int32_t)(columns - 1) * grid->gap) / (int32_t)columns;
 	int32_t height = (area->y2 - area->y1 - (int32_t)(rows - 1) * grid->gap) / (int32_t)rows;
 	int32_t spare = height - card_height_for(grid, theme, 0);
 	int32_t by_height = spare > 0 ? spare * 16 / 10 : 0;

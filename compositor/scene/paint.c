@@ -74,8 +74,7 @@ static int32_t draw_key_cap(cairo_t *cr, const struct theme *theme, double size,
 	text_layout_size(layout, &text_width, &text_height);
 	width = text_width + 2 * pad < height ? height : text_width + 2 * pad;
 	if (cr) {
-		canvas_rounded_path(cr, x + 0.5, y + 0.5, width - 1, height - 1,
-				    5 * theme->scale);
+		canvas_rounded_path(cr, x + 0.5, y + 0.5, width - 1, height - 1, 5 * theme->scale);
 		paint_set_color(cr, THEME_LINE);
 		cairo_fill(cr);
 		text_draw(cr, &style, layout, x + (width - text_width) / 2.0,
@@ -119,10 +118,9 @@ struct sprite *paint_switcher_header(const struct theme *theme, const char *filt
 				     unsigned int shown, unsigned int all, int32_t width)
 {
 	bool filtered = filter && filter[0];
-	struct text_style title = { .size = 22 * theme->scale,
-				    .color = THEME_TEXT,
-				    .bold = true,
-				    .width = width * 3 / 4 };
+	struct text_style title = {
+		.size = 22 * theme->scale, .color = THEME_TEXT, .bold = true, .width = width * 3 / 4
+	};
 	struct text_style soft = { .size = 15 * theme->scale, .color = THEME_TEXT_SOFT };
 	_cleanup_layout_ PangoLayout *left = text_layout(&title, filtered ? filter : "Guests");
 	_cleanup_layout_ PangoLayout *right = NULL;
@@ -160,11 +158,8 @@ struct sprite *paint_switcher_header(const struct theme *theme, const char *filt
 static const struct {
 	const char *key, *meaning;
 } switcher_keys[] = {
-	{ "\u2190 \u2191 \u2192 \u2193", "choose" },
-	{ "Enter", "show" },
-	{ "1 \u2026 9", "slot" },
-	{ "a \u2026 z", "filter by name" },
-	{ "Esc", "back" },
+	{ "\u2190 \u2191 \u2192 \u2193", "choose" }, { "Enter", "show" }, { "1 \u2026 9", "slot" },
+	{ "a \u2026 z", "filter by name" },          { "Esc", "back" },
 };
 
 /* Draws all hints from x on, or measures them when cr is NULL. Returns the width. */
@@ -230,16 +225,17 @@ struct help_metrics {
 };
 
 static void measure_help(const struct theme *theme, const struct text_style *style,
-			 const struct help_line *lines, unsigned int count,
-			 struct help_metrics *m)
+			 const struct help_line *lines, unsigned int count, struct help_metrics *m)
 {
-	*m = (struct help_metrics){ .row = theme_px(theme, 36), .cap = theme_px(theme, 27),
-				    .margin = theme_px(theme, 28), .gap = theme_px(theme, 24),
+	*m = (struct help_metrics){ .row = theme_px(theme, 36),
+				    .cap = theme_px(theme, 27),
+				    .margin = theme_px(theme, 28),
+				    .gap = theme_px(theme, 24),
 				    .title = theme_px(theme, 44) };
 	for (unsigned int i = 0; i < count; i++) {
 		_cleanup_layout_ PangoLayout *layout = text_layout(style, lines[i].meaning);
-		int32_t keys = draw_key_caps(NULL, theme, HELP_SIZE - 1, lines[i].keys, 0, 0,
-					     m->cap);
+		int32_t keys =
+			draw_key_caps(NULL, theme, HELP_SIZE - 1, lines[i].keys, 0, 0, m->cap);
 		int32_t width, height;
 
 		text_layout_size(layout, &width, &height);

@@ -88,8 +88,8 @@ static uint32_t average(const struct frame *from, const pixman_box32_t *box)
 	struct sums sums = { 0 };
 
 	for (int32_t y = box->y1; y < box->y2; y++) {
-		const uint8_t *row = from->pixels + (size_t)y * from->stride +
-				     (size_t)box->x1 * bytes;
+		const uint8_t *row =
+			from->pixels + (size_t)y * from->stride + (size_t)box->x1 * bytes;
 
 		if (bytes == 4) {
 			sum_row_32(&sums, row, box->x2 - box->x1);

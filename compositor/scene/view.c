@@ -78,7 +78,7 @@ static void drop_unused_cards(struct scene_view *view, const struct scene *scene
 static void drop_drawn(struct scene_view *view)
 {
 	struct drawn *all[] = { &view->header, &view->keys, &view->toast, &view->notice,
-				&view->help, &view->desk, &view->reason };
+				&view->help,   &view->desk, &view->reason };
 	struct view_card *card, *next;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -118,8 +118,7 @@ void scene_view_resize(struct scene_view *view, uint32_t width, uint32_t height)
 }
 
 /* Puts a sprite in the middle, its top or (from_bottom) its bottom at y. */
-static void add_centred(struct scene_view *view, struct sprite *sprite, int32_t y,
-			bool from_bottom)
+static void add_centred(struct scene_view *view, struct sprite *sprite, int32_t y, bool from_bottom)
 {
 	if (sprite) {
 		layers_add_sprite(&view->layers,
@@ -158,8 +157,8 @@ static void add_desk(struct scene_view *view, const char *title, const char *lin
 		return;
 	}
 	if (!drawn_says(&view->desk, key)) {
-		view->desk.sprite = paint_desk(&view->theme, title, line,
-					       (int32_t)view->width * 3 / 4);
+		view->desk.sprite =
+			paint_desk(&view->theme, title, line, (int32_t)view->width * 3 / 4);
 	}
 	add_middle(view, view->desk.sprite);
 }
@@ -172,8 +171,8 @@ static void add_reason_line(struct scene_view *view, const struct scene_entry *f
 		return;
 	}
 	if (!drawn_says(&view->reason, line)) {
-		view->reason.sprite = paint_line(&view->theme, line, true,
-						 (int32_t)view->width * 9 / 10);
+		view->reason.sprite =
+			paint_line(&view->theme, line, true, (int32_t)view->width * 9 / 10);
 	}
 	add_middle(view, view->reason.sprite);
 }
@@ -258,9 +257,9 @@ static void add_card_picture(struct scene_view *view, const struct scene_entry *
 			     const pixman_box32_t *box, bool selected)
 {
 	struct frame *picture = entry->thumbnail ? entry->thumbnail : entry->frame;
-	pixman_box32_t fitted = render_fit(picture->width, picture->height,
-					   (uint32_t)(box->x2 - box->x1),
-					   (uint32_t)(box->y2 - box->y1));
+	pixman_box32_t fitted =
+		render_fit(picture->width, picture->height, (uint32_t)(box->x2 - box->x1),
+			   (uint32_t)(box->y2 - box->y1));
 
 	fitted.x1 += box->x1;
 	fitted.x2 += box->x1;
@@ -289,8 +288,8 @@ static void add_card_reason(struct scene_view *view, const struct scene_entry *e
 {
 	_cleanup_free_ char *key = NULL;
 
-	if (asprintf(&key, "%d %d\n%s", view->grid.card_width, view->grid.padding,
-		     entry->reason) < 0) {
+	if (asprintf(&key, "%d %d\n%s", view->grid.card_width, view->grid.padding, entry->reason) <
+	    0) {
 		return;
 	}
 	if (!drawn_says(drawn, key)) {
@@ -332,14 +331,14 @@ static void add_header(struct scene_view *view, const struct scene *scene)
 	unsigned int all = (unsigned int)list_length(&scene->entries);
 	_cleanup_free_ char *key = NULL;
 
-	if (asprintf(&key, "%u %u\n%s", view->grid.count, all,
-		     scene->filter ? scene->filter : "") < 0) {
+	if (asprintf(&key, "%u %u\n%s", view->grid.count, all, scene->filter ? scene->filter : "") <
+	    0) {
 		return;
 	}
 	if (!drawn_says(&view->header, key)) {
-		view->header.sprite = paint_switcher_header(&view->theme, scene->filter,
-							    view->grid.count, all,
-							    (int32_t)view->width - 2 * margin);
+		view->header.sprite =
+			paint_switcher_header(&view->theme, scene->filter, view->grid.count, all,
+					      (int32_t)view->width - 2 * margin);
 	}
 	layers_add_sprite(&view->layers, margin, margin, view->header.sprite);
 }
@@ -349,8 +348,8 @@ static void add_keys(struct scene_view *view)
 	if (!drawn_says(&view->keys, "keys")) {
 		view->keys.sprite = paint_switcher_keys(&view->theme, (int32_t)view->width);
 	}
-	add_centred(view, view->keys.sprite,
-		    (int32_t)view->height - theme_px(&view->theme, MARGIN), true);
+	add_centred(view, view->keys.sprite, (int32_t)view->height - theme_px(&view->theme, MARGIN),
+		    true);
 }
 
 static void add_switcher(struct scene_view *view, const struct scene *scene)
@@ -389,8 +388,8 @@ static void add_line(struct scene_view *view, struct drawn *drawn, const char *t
 		return;
 	}
 	if (!drawn_says(drawn, text)) {
-		drawn->sprite = paint_line(&view->theme, text, warning,
-					   (int32_t)view->width * 9 / 10);
+		drawn->sprite =
+			paint_line(&view->theme, text, warning, (int32_t)view->width * 9 / 10);
 	}
 	add_centred(view, drawn->sprite, y, from_bottom);
 }
@@ -410,9 +409,9 @@ static void add_overlays(struct scene_view *view, const struct scene *scene)
 		return;
 	}
 	if (!drawn_says(&view->help, scene->help)) {
-		view->help.sprite = paint_help(&view->theme, scene->help,
-					       (int32_t)view->width - edge,
-					       (int32_t)view->height - edge);
+		view->help.sprite =
+			paint_help(&view->theme, scene->help, (int32_t)view->width - edge,
+				   (int32_t)view->height - edge);
 	}
 	add_middle(view, view->help.sprite);
 }

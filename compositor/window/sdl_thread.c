@@ -169,9 +169,8 @@ static void present(struct sdl_thread *t)
 	count = t->rects_count;
 	memcpy(rects, t->rects, sizeof(rects));
 	pthread_mutex_unlock(&t->lock);
-	picture = SDL_CreateRGBSurfaceWithFormatFrom(from.pixels, (int)from.width,
-						     (int)from.height, 32, (int)from.stride,
-						     SDL_PIXELFORMAT_RGB888);
+	picture = SDL_CreateRGBSurfaceWithFormatFrom(from.pixels, (int)from.width, (int)from.height,
+						     32, (int)from.stride, SDL_PIXELFORMAT_RGB888);
 	/* A surface of another size belongs to a window that was resized meanwhile: the picture
 	 * in the new size follows. */
 	if (surface && picture && surface->w == picture->w && surface->h == picture->h) {
@@ -257,7 +256,8 @@ static void report_start(struct sdl_thread *t, int error)
 
 	if (error < 0) {
 		log_error("No window can be opened: %s. Is DISPLAY or WAYLAND_DISPLAY that of a "
-			  "desktop you may use?", SDL_GetError());
+			  "desktop you may use?",
+			  SDL_GetError());
 	} else {
 		SDL_GetWindowSize(t->window, &width, &height);
 		t->width = (uint32_t)width;
@@ -405,8 +405,8 @@ bool sdl_thread_next(struct sdl_thread *t, struct window_event *event)
 static void set_rects(struct sdl_thread *t, const pixman_region32_t *damage)
 {
 	int count;
-	const pixman_box32_t *boxes = pixman_region32_rectangles((pixman_region32_t *)damage,
-								 &count);
+	const pixman_box32_t *boxes =
+		pixman_region32_rectangles((pixman_region32_t *)damage, &count);
 
 	if (count > RECTS_MAX) {
 		boxes = pixman_region32_extents((pixman_region32_t *)damage);

@@ -29,9 +29,9 @@ struct window {
 	struct sdl_thread *thread;
 	sd_event_source *source;
 	struct window_picture picture;
-	bool presenting;             /* the thread has the picture */
-	uint32_t width, height;      /* of the window; the picture follows */
-	double wheel_x, wheel_y;     /* parts of 120ths that were not told yet */
+	bool presenting;         /* the thread has the picture */
+	uint32_t width, height;  /* of the window; the picture follows */
+	double wheel_x, wheel_y; /* parts of 120ths that were not told yet */
 };
 
 static struct window *window_of(struct output *output)
@@ -82,8 +82,8 @@ static void follow_size(struct window *window)
 	size_t stride = (size_t)window->width * sizeof(uint32_t);
 	void *pixels;
 
-	if (window->presenting || (window->picture.width == window->width &&
-				   window->picture.height == window->height)) {
+	if (window->presenting ||
+	    (window->picture.width == window->width && window->picture.height == window->height)) {
 		return;
 	}
 	pixels = calloc(window->height, stride);
@@ -92,8 +92,8 @@ static void follow_size(struct window *window)
 		return;
 	}
 	free(window->picture.pixels);
-	window->picture = (struct window_picture){ pixels, window->width, window->height,
-						   (uint32_t)stride };
+	window->picture =
+		(struct window_picture){ pixels, window->width, window->height, (uint32_t)stride };
 	output->width = window->width;
 	output->height = window->height;
 	output_disable(output);
@@ -174,10 +174,9 @@ static pixman_image_t *window_read_pixels(struct backend *backend, struct output
 	struct window *window = container_of(backend, struct window, base);
 
 	(void)output;
-	return pixman_image_create_bits_no_clear(PIXMAN_x8r8g8b8, (int)window->picture.width,
-						 (int)window->picture.height,
-						 window->picture.pixels,
-						 (int)window->picture.stride);
+	return pixman_image_create_bits_no_clear(
+		PIXMAN_x8r8g8b8, (int)window->picture.width, (int)window->picture.height,
+		window->picture.pixels, (int)window->picture.stride);
 }
 
 static void window_destroy(struct backend *backend)

@@ -107,8 +107,8 @@ static void screen_add(struct screen *screen, uint32_t width, uint32_t height)
 {
 	memset(screen, 0, sizeof(*screen));
 	pixman_region32_init(&screen->drawn);
-	assert_int_equal(output_init(&screen->output, fake.event, &screen_ops,
-				     fake.events->painter), 0);
+	assert_int_equal(
+		output_init(&screen->output, fake.event, &screen_ops, fake.events->painter), 0);
 	screen->output.width = width;
 	screen->output.height = height;
 	screen->output.refresh_mhz = 1000000; /* 1 ms: tests need not wait for it */
@@ -232,7 +232,8 @@ static int set_up(void **state)
 	stage.random = 4711;
 	sd_event_new(&stage.event);
 	assert_int_equal(compositor_create_on(stage.event, fake_create, &options, &handlers, NULL,
-					      &stage.compositor), 0);
+					      &stage.compositor),
+			 0);
 	screen_add(&stage.screen, WIDTH, HEIGHT);
 	for (uint32_t i = 0; i < GUESTS; i++) {
 		frame_source_init(&stage.sources[i].base, &source_ops);
@@ -391,8 +392,7 @@ static void last_picture_stays_without_a_source(void **state)
 	struct frame *last = frame_lock(source(1)->frame);
 
 	compositor_set_guest(stage.compositor, 1,
-			     &(struct scene_guest){ .name = "one", .slot = 1,
-						    .state = "running" });
+			     &(struct scene_guest){ .name = "one", .slot = 1, .state = "running" });
 	settle();
 	assert_true(screen_shows(last));
 	assert_false(source(1)->watched);
@@ -417,7 +417,8 @@ static void toast_goes_by_itself(void **state)
 	assert_true(screen_shows(source(1)->frame));
 	/* Only its rectangle was drawn. */
 	assert_true(pixman_region32_extents(&stage.screen.drawn)->x2 -
-			    pixman_region32_extents(&stage.screen.drawn)->x1 < WIDTH / 2);
+			    pixman_region32_extents(&stage.screen.drawn)->x1 <
+		    WIDTH / 2);
 	assert_idle();
 }
 

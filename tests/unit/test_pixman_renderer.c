@@ -78,8 +78,8 @@ static void damage_randomly(struct bench *b)
 
 static void draw(struct bench *b, const struct layer *layers, unsigned int count)
 {
-	assert_int_equal(b->renderer->ops->draw(b->renderer, &b->target, layers, count,
-						&b->damage), 0);
+	assert_int_equal(b->renderer->ops->draw(b->renderer, &b->target, layers, count, &b->damage),
+			 0);
 }
 
 static int channel(uint32_t p, unsigned int shift)
@@ -129,9 +129,8 @@ static void frames_are_copied_exactly(void **state)
 		uint32_t random = i, fourcc = formats[i % FORMATS];
 		uint32_t width = (uint32_t)random_between(&random, 1, 70);
 		uint32_t height = (uint32_t)random_between(&random, 1, 40);
-		struct frame *frame = test_frame_create(width, height, fourcc,
-							odd_stride(width, fourcc, &random),
-							&random);
+		struct frame *frame = test_frame_create(
+			width, height, fourcc, odd_stride(width, fourcc, &random), &random);
 		struct layer layer = { .kind = LAYER_FRAME, .frame = frame };
 		struct bench b;
 
@@ -154,10 +153,12 @@ static void integer_scales_repeat_pixels(void **state)
 {
 	for (uint32_t i = 1; i <= 60; i++) {
 		uint32_t random = i * 77, fourcc = formats[i % FORMATS];
-		int32_t across = random_between(&random, 1, 4), down = random_between(&random, 2, 4);
-		struct frame *frame = test_frame_create(13, 9, fourcc,
-							odd_stride(13, fourcc, &random), &random);
-		struct layer layer = { .kind = LAYER_FRAME, .frame = frame,
+		int32_t across = random_between(&random, 1, 4),
+			down = random_between(&random, 2, 4);
+		struct frame *frame =
+			test_frame_create(13, 9, fourcc, odd_stride(13, fourcc, &random), &random);
+		struct layer layer = { .kind = LAYER_FRAME,
+				       .frame = frame,
 				       .dst = { 2, 1, 2 + 13 * across, 1 + 9 * down } };
 		struct bench b;
 
@@ -206,13 +207,16 @@ static uint32_t interpolated(const struct frame *frame, const pixman_box32_t *ds
 static void other_scales_interpolate(void **state)
 {
 	static const pixman_box32_t boxes[] = {
-		{ 0, 0, 50, 30 }, { 3, 2, 24, 17 }, { -7, -3, 70, 44 }, { 5, 5, 12, 9 },
+		{ 0, 0, 50, 30 },
+		{ 3, 2, 24, 17 },
+		{ -7, -3, 70, 44 },
+		{ 5, 5, 12, 9 },
 	};
 
 	for (uint32_t i = 1; i <= 40; i++) {
 		uint32_t random = i * 991, fourcc = formats[i % FORMATS];
-		struct frame *frame = test_frame_create(17, 11, fourcc,
-							odd_stride(17, fourcc, &random), &random);
+		struct frame *frame =
+			test_frame_create(17, 11, fourcc, odd_stride(17, fourcc, &random), &random);
 		struct layer layer = { .kind = LAYER_FRAME, .frame = frame, .dst = boxes[i % 4] };
 		struct bench b;
 
@@ -220,8 +224,7 @@ static void other_scales_interpolate(void **state)
 		damage_randomly(&b);
 		draw(&b, &layer, 1);
 		/* A sample that falls on the edge of two weights may take either: 1/128 of 255. */
-		CHECK(&b, box_has(&layer.dst, x, y), 3,
-		      interpolated(frame, &layer.dst, x, y));
+		CHECK(&b, box_has(&layer.dst, x, y), 3, interpolated(frame, &layer.dst, x, y));
 		bench_finish(&b);
 		frame_unlock(frame);
 	}
@@ -238,8 +241,9 @@ static void grey_frames_lose_colour(void **state)
 {
 	uint32_t random = 5;
 	struct frame *frame = test_frame_plain(20, 20, &random);
-	struct layer layer = { .kind = LAYER_FRAME, .frame = frame, .dst = { 4, 4, 24, 24 },
-			       .grey = true };
+	struct layer layer = {
+		.kind = LAYER_FRAME, .frame = frame, .dst = { 4, 4, 24, 24 }, .grey = true
+	};
 	struct bench b;
 
 	bench_init(&b, 30, 30, 8);
@@ -287,7 +291,8 @@ static void sprites_are_blended(void **state)
 		struct sprite *sprite = random_sprite(15, 12, &random);
 		struct layer layers[] = {
 			{ .kind = LAYER_FILL, .dst = { 0, 0, 40, 30 }, .color = background },
-			{ .kind = LAYER_SPRITE, .sprite = sprite,
+			{ .kind = LAYER_SPRITE,
+			  .sprite = sprite,
 			  .alpha = i % 3 == 0 ? 255 : (uint8_t)random_next(&random) },
 		};
 		struct bench b;
@@ -350,8 +355,11 @@ static void covered_pixels_are_written_once(void **state)
 
 static void unreadable_frames_are_black(void **state)
 {
-	struct frame frame = { .kind = FRAME_DMABUF, .width = 8, .height = 8,
-			       .fourcc = DRM_FORMAT_XRGB8888, .locks = 1 };
+	struct frame frame = { .kind = FRAME_DMABUF,
+			       .width = 8,
+			       .height = 8,
+			       .fourcc = DRM_FORMAT_XRGB8888,
+			       .locks = 1 };
 	struct layer layer = { .kind = LAYER_FRAME, .frame = &frame, .dst = { 0, 0, 8, 8 } };
 	struct bench b;
 

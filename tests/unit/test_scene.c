@@ -83,7 +83,8 @@ static uint32_t *draw_all(struct stage *stage)
 	pixman_region32_init_rect(&all, 0, 0, width, height);
 	assert_int_equal(stage->renderer->ops->draw(stage->renderer, &target,
 						    stage->view.layers.items,
-						    stage->view.layers.count, &all), 0);
+						    stage->view.layers.count, &all),
+			 0);
 	pixman_region32_fini(&all);
 	return pixels;
 }
@@ -126,7 +127,7 @@ static void update(struct stage *stage)
 
 /* ---- the grid ---- */
 
-static const uint32_t sizes[][2] = { { 640, 480 },  { 800, 600 },   { 1280, 800 },
+static const uint32_t sizes[][2] = { { 640, 480 },   { 800, 600 },   { 1280, 800 },
 				     { 1920, 1080 }, { 3840, 2160 }, { 1080, 1920 } };
 #define SIZES (sizeof(sizes) / sizeof(sizes[0]))
 
@@ -210,8 +211,8 @@ static void arrows_stay_in_the_grid(void **state)
 		int dx, dy;
 		unsigned int to;
 	} moves[] = {
-		{ 0, -1, 0, 0 }, { 0, 0, -1, 0 }, { 0, 1, 0, 1 }, { 2, 1, 0, 3 }, { 3, -1, 0, 2 },
-		{ 6, 1, 0, 6 },	 { 0, 0, 1, 3 },  { 4, 0, 1, 6 }, { 5, 0, 1, 6 }, { 6, 0, 1, 6 },
+		{ 0, -1, 0, 0 }, { 0, 0, -1, 0 }, { 0, 1, 0, 1 },  { 2, 1, 0, 3 },  { 3, -1, 0, 2 },
+		{ 6, 1, 0, 6 },  { 0, 0, 1, 3 },  { 4, 0, 1, 6 },  { 5, 0, 1, 6 },  { 6, 0, 1, 6 },
 		{ 6, 0, -1, 3 }, { 1, 0, 9, 6 },  { 6, 0, -9, 0 }, { 2, -9, 0, 0 }, { 2, 9, 0, 6 },
 	};
 	struct grid empty = { 0 };
@@ -285,8 +286,8 @@ static void guest_fills_the_screen_with_bars(void **state)
 	pixels = draw_all(stage);
 	for (int32_t y = 0; y < 600; y++) {
 		for (int32_t x = 0; x < 800; x++) {
-			uint32_t rgb = y < 75 || y >= 525 ? 0
-							  : test_frame_rgb(guest->frame, x, y - 75);
+			uint32_t rgb =
+				y < 75 || y >= 525 ? 0 : test_frame_rgb(guest->frame, x, y - 75);
 
 			assert_int_equal(pixels[y * 800 + x] & 0xffffff, rgb);
 		}
@@ -337,8 +338,7 @@ static void frame_damage_covers_what_changes(void **state)
 			box.x1 = random_between(&random, 0, (int32_t)guest->frame->width - 1);
 			box.y1 = random_between(&random, 0, (int32_t)guest->frame->height - 1);
 			box.x2 = random_between(&random, box.x1 + 1, (int32_t)guest->frame->width);
-			box.y2 = random_between(&random, box.y1 + 1,
-						(int32_t)guest->frame->height);
+			box.y2 = random_between(&random, box.y1 + 1, (int32_t)guest->frame->height);
 			for (int32_t y = box.y1; y < box.y2; y++) {
 				for (int32_t x = box.x1; x < box.x2; x++) {
 					test_frame_set(guest->frame, x, y, random_next(&random));
@@ -554,8 +554,9 @@ static void pointer_is_the_guests_or_ours(void **state)
 {
 	struct stage *stage = stage_create(640, 400);
 	struct scene_entry *guest = add_guest(stage, "one", 1);
-	struct cursor_state cursor = { .image = cursor_image_create(10, 10), .x = 50, .y = 60,
-				       .visible = true };
+	struct cursor_state cursor = {
+		.image = cursor_image_create(10, 10), .x = 50, .y = 60, .visible = true
+	};
 	struct view_cursor *shown = &stage->view.cursor;
 	pixman_box32_t box;
 

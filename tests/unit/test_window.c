@@ -34,8 +34,8 @@ __attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	stage.length += (size_t)vsnprintf(stage.log + stage.length, LOG_SIZE - stage.length, format,
-					  args);
+	stage.length +=
+		(size_t)vsnprintf(stage.log + stage.length, LOG_SIZE - stage.length, format, args);
 	va_end(args);
 	assert_true(stage.length < LOG_SIZE);
 	stage.lines++;
@@ -117,8 +117,8 @@ static int set_up(void **state)
 	memset(&stage, 0, sizeof(stage));
 	setenv("SDL_VIDEODRIVER", "dummy", true);
 	sd_event_new(&stage.event);
-	assert_int_equal(compositor_create(stage.event, &options, &handlers, NULL,
-					   &stage.compositor), 0);
+	assert_int_equal(
+		compositor_create(stage.event, &options, &handlers, NULL, &stage.compositor), 0);
 	wait_for_picture(1);
 	/* The dummy driver reports the focus of a new window; begin behind that. */
 	while (sd_event_run(stage.event, 50000) > 0) {
@@ -155,15 +155,18 @@ static void push_button(uint8_t button, bool pressed)
 
 static void push_motion(int x, int y, int dx, int dy)
 {
-	SDL_Event event = { .motion = { .type = SDL_MOUSEMOTION, .x = x, .y = y, .xrel = dx,
-					.yrel = dy } };
+	SDL_Event event = {
+		.motion = { .type = SDL_MOUSEMOTION, .x = x, .y = y, .xrel = dx, .yrel = dy }
+	};
 
 	SDL_PushEvent(&event);
 }
 
 static void push_wheel(float x, float y, bool flipped)
 {
-	SDL_Event event = { .wheel = { .type = SDL_MOUSEWHEEL, .preciseX = x, .preciseY = y,
+	SDL_Event event = { .wheel = { .type = SDL_MOUSEWHEEL,
+				       .preciseX = x,
+				       .preciseY = y,
 				       .direction = flipped ? SDL_MOUSEWHEEL_FLIPPED
 							    : SDL_MOUSEWHEEL_NORMAL } };
 
@@ -292,12 +295,18 @@ static void codes_are_those_of_evdev(void **state)
 		SDL_Scancode scancode;
 		uint32_t code;
 	} keys[] = {
-		{ SDL_SCANCODE_ESCAPE, KEY_ESC },	{ SDL_SCANCODE_1, KEY_1 },
-		{ SDL_SCANCODE_0, KEY_0 },		{ SDL_SCANCODE_Z, KEY_Z },
-		{ SDL_SCANCODE_GRAVE, KEY_GRAVE },	{ SDL_SCANCODE_F12, KEY_F12 },
-		{ SDL_SCANCODE_F24, KEY_F24 },		{ SDL_SCANCODE_KP_ENTER, KEY_KPENTER },
-		{ SDL_SCANCODE_NONUSBACKSLASH, KEY_102ND }, { SDL_SCANCODE_RGUI, KEY_RIGHTMETA },
-		{ SDL_SCANCODE_PAUSE, KEY_PAUSE },	{ SDL_SCANCODE_PRINTSCREEN, KEY_SYSRQ },
+		{ SDL_SCANCODE_ESCAPE, KEY_ESC },
+		{ SDL_SCANCODE_1, KEY_1 },
+		{ SDL_SCANCODE_0, KEY_0 },
+		{ SDL_SCANCODE_Z, KEY_Z },
+		{ SDL_SCANCODE_GRAVE, KEY_GRAVE },
+		{ SDL_SCANCODE_F12, KEY_F12 },
+		{ SDL_SCANCODE_F24, KEY_F24 },
+		{ SDL_SCANCODE_KP_ENTER, KEY_KPENTER },
+		{ SDL_SCANCODE_NONUSBACKSLASH, KEY_102ND },
+		{ SDL_SCANCODE_RGUI, KEY_RIGHTMETA },
+		{ SDL_SCANCODE_PAUSE, KEY_PAUSE },
+		{ SDL_SCANCODE_PRINTSCREEN, KEY_SYSRQ },
 		{ SDL_SCANCODE_APPLICATION, KEY_COMPOSE },
 	};
 
