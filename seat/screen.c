@@ -2,6 +2,7 @@
 /* The compositor and what it reports: the window's input, outputs that come and go, the VT. */
 #include <errno.h>
 #include <glob.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -218,8 +219,17 @@ int seat_open_screen(struct seat *seat)
 		.card = OVER(said->card, config->card),
 		.software_cursor = said->software_cursor || config->software_cursor,
 	};
+	char hint[PATH_MAX + 160];
 	int r = choose_backend(OVER(said->backend, config->backend), &options.backend);
 
+	if (OVER(said->guests, config->guests)) {
+		snprintf(hint, sizeof(hint), "New guests are ini files in %s",
+			 OVER(said->guests, config->guests));
+	} else {
+		snprintf(hint, sizeof(hint), "New guests are ini files in %s/guests",
+			 seat->runtime.config);
+	}
+	options.desk_hint = hint;
 	if (r >= 0) {
 		r = parse_size(OVER(said->size, config->size), &options);
 	}
