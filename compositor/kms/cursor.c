@@ -136,8 +136,3 @@ void cursor_frame_queued(struct cursor *cursor)
 {
 	cursor->in_picture = cursor->refused;
 }
-
-void cursor_invalidate(struct cursor *cursor)
-{
-	cursor->dirty = cursor->plane != NULL;
-}

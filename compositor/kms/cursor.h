@@ -40,7 +40,5 @@ void cursor_request(struct cursor *cursor, struct atomic *atomic, const struct k
 void cursor_queued(struct cursor *cursor);
 /* A new picture was in it. */
 void cursor_frame_queued(struct cursor *cursor);
-/* Somebody else had the plane: everything must be sent again. */
-void cursor_invalidate(struct cursor *cursor);
 
 #endif

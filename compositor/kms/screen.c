@@ -280,7 +280,6 @@ void screen_resume(struct screen *screen)
 {
 	screen_suspend(screen);
 	swapchain_invalidate(&screen->chain);
-	cursor_invalidate(&screen->cursor);
 	output_enable(&screen->output);
 }
 

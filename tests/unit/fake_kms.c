@@ -1,0 +1,732 @@
+// SPDX-License-Identifier: MIT
+/* Stand-ins for the functions of libdrm, libseat and libudev that the kms back end calls. */
+#include "tests/unit/test.h"
+
+#include "tests/unit/fake_kms.h"
+
+#include <drm_fourcc.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libseat.h>
+#include <libudev.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xf86drm.h>
+#include <xf86drmMode.h>
+
+#include "common/clock.h"
+
+/* Ids of its objects. */
+enum { CONNECTOR = 10, ENCODER = 11, CRTC = 20, PRIMARY = 30, CURSOR = 40 };
+
+#define HANDLES_MAX 64
+
+struct prop {
+	uint32_t object;
+	const char *name;
+	uint64_t value;
+};
+
+/* A property's id is its place in this list plus one. */
+static struct prop props[] = {
+	{ CONNECTOR, "CRTC_ID", 0 },	{ CONNECTOR, "EDID", 0 },	 { CONNECTOR, "non-desktop", 0 },
+	{ CRTC, "ACTIVE", 0 },		{ CRTC, "MODE_ID", 0 },
+	{ PRIMARY, "type", DRM_PLANE_TYPE_PRIMARY },
+	{ PRIMARY, "FB_ID", 0 },	{ PRIMARY, "CRTC_ID", 0 },	 { PRIMARY, "SRC_X", 0 },
+	{ PRIMARY, "SRC_Y", 0 },	{ PRIMARY, "SRC_W", 0 },	 { PRIMARY, "SRC_H", 0 },
+	{ PRIMARY, "CRTC_X", 0 },	{ PRIMARY, "CRTC_Y", 0 },	 { PRIMARY, "CRTC_W", 0 },
+	{ PRIMARY, "CRTC_H", 0 },	{ PRIMARY, "FB_DAMAGE_CLIPS", 0 },
+	{ CURSOR, "type", DRM_PLANE_TYPE_CURSOR },
+	{ CURSOR, "FB_ID", 0 },		{ CURSOR, "CRTC_ID", 0 },	 { CURSOR, "SRC_X", 0 },
+	{ CURSOR, "SRC_Y", 0 },		{ CURSOR, "SRC_W", 0 },		 { CURSOR, "SRC_H", 0 },
+	{ CURSOR, "CRTC_X", 0 },	{ CURSOR, "CRTC_Y", 0 },	 { CURSOR, "CRTC_W", 0 },
+	{ CURSOR, "CRTC_H", 0 },	{ CURSOR, "HOTSPOT_X", 0 },	 { CURSOR, "HOTSPOT_Y", 0 },
+};
+#define PROPS (sizeof(props) / sizeof(props[0]))
+
+struct memory {
+	uint32_t width, height, stride;
+	uint64_t size;
+	uint8_t *pixels; /* as mapped by the code under test */
+	uint32_t fb;     /* 0: none */
+	bool used;
+};
+
+struct blob {
+	size_t size;
+	char data[FAKE_BOXES_MAX * sizeof(pixman_box32_t)];
+};
+
+struct _drmModeAtomicReq {
+	unsigned int count;
+	struct {
+		uint32_t prop;
+		uint64_t value;
+	} items[128];
+};
+
+struct fake_kms fake_kms;
+
+static struct {
+	int card_fd, event_fd; /* a pipe: the card is its reading end */
+	struct memory memory[HANDLES_MAX];
+	struct blob blobs[HANDLES_MAX];
+	bool pending;
+	uint64_t pending_user, previous_user;
+	uint32_t next_fb;
+} card;
+
+static struct {
+	int fd; /* readable while there is news */
+	const struct libseat_seat_listener *listener;
+	void *data;
+	int news; /* 1: enabled, -1: disabled */
+} seat;
+
+static struct {
+	int fd; /* readable while there is news */
+	struct stat card;
+} monitor;
+
+void fake_kms_reset(void)
+{
+	int ends[2];
+
+	memset(&fake_kms, 0, sizeof(fake_kms));
+	memset(&card, 0, sizeof(card));
+	fake_kms.connected = fake_kms.has_cursor = true;
+	fake_kms.width = 320;
+	fake_kms.height = 200;
+	for (size_t i = 0; i < PROPS; i++) {
+		props[i].value = strcmp(props[i].name, "type") == 0 ? props[i].value : 0;
+	}
+	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+	card.card_fd = ends[0];
+	card.event_fd = ends[1];
+	card.next_fb = 1000;
+	seat.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	seat.news = 0;
+	monitor.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	assert_int_equal(fstat(card.card_fd, &monitor.card), 0);
+}
+
+/* The card itself was closed by the code under test. */
+void fake_kms_finish(void)
+{
+	close(card.event_fd);
+	close(seat.fd);
+	close(monitor.fd);
+}
+
+static void ring(int fd)
+{
+	assert_int_equal(eventfd_write(fd, 1), 0);
+}
+
+static void unring(int fd)
+{
+	eventfd_t value;
+
+	eventfd_read(fd, &value);
+}
+
+static uint64_t *prop_value(uint32_t object, const char *name)
+{
+	for (size_t i = 0; i < PROPS; i++) {
+		if (props[i].object == object && strcmp(props[i].name, name) == 0) {
+			return &props[i].value;
+		}
+	}
+	fail_msg("no property %s", name);
+	return NULL;
+}
+
+/* ---- libdrm: the card and its parts ---- */
+
+drmVersionPtr drmGetVersion(int fd)
+{
+	drmVersionPtr version = calloc(1, sizeof(*version));
+
+	version->name = strdup("fake");
+	return version;
+}
+
+void drmFreeVersion(drmVersionPtr version)
+{
+	free(version->name);
+	free(version);
+}
+
+int drmIsKMS(int fd)
+{
+	return 1;
+}
+
+int drmIsMaster(int fd)
+{
+	return !fake_kms.not_master;
+}
+
+int drmSetClientCap(int fd, uint64_t capability, uint64_t value)
+{
+	return capability == DRM_CLIENT_CAP_ATOMIC && fake_kms.no_atomic ? -1 : 0;
+}
+
+int drmGetCap(int fd, uint64_t capability, uint64_t *value)
+{
+	*value = 64;
+	return 0;
+}
+
+drmModeResPtr drmModeGetResources(int fd)
+{
+	static uint32_t connectors[] = { CONNECTOR }, crtcs[] = { CRTC };
+	drmModeResPtr resources = calloc(1, sizeof(*resources));
+
+	resources->count_connectors = resources->count_crtcs = 1;
+	resources->connectors = connectors;
+	resources->crtcs = crtcs;
+	return resources;
+}
+
+void drmModeFreeResources(drmModeResPtr resources)
+{
+	free(resources);
+}
+
+drmModePlaneResPtr drmModeGetPlaneResources(int fd)
+{
+	static uint32_t planes[] = { PRIMARY, CURSOR };
+	drmModePlaneResPtr resources = calloc(1, sizeof(*resources));
+
+	resources->count_planes = fake_kms.has_cursor ? 2 : 1;
+	resources->planes = planes;
+	return resources;
+}
+
+void drmModeFreePlaneResources(drmModePlaneResPtr resources)
+{
+	free(resources);
+}
+
+drmModePlanePtr drmModeGetPlane(int fd, uint32_t id)
+{
+	drmModePlanePtr plane = calloc(1, sizeof(*plane));
+
+	plane->plane_id = id;
+	plane->possible_crtcs = 1;
+	return plane;
+}
+
+void drmModeFreePlane(drmModePlanePtr plane)
+{
+	free(plane);
+}
+
+drmModeObjectPropertiesPtr drmModeObjectGetProperties(int fd, uint32_t object, uint32_t type)
+{
+	drmModeObjectPropertiesPtr out = calloc(1, sizeof(*out));
+
+	out->props = calloc(PROPS, sizeof(*out->props));
+	out->prop_values = calloc(PROPS, sizeof(*out->prop_values));
+	for (uint32_t i = 0; i < PROPS; i++) {
+		if (props[i].object == object) {
+			out->props[out->count_props] = i + 1;
+			out->prop_values[out->count_props++] = props[i].value;
+		}
+	}
+	return out;
+}
+
+void drmModeFreeObjectProperties(drmModeObjectPropertiesPtr out)
+{
+	free(out->props);
+	free(out->prop_values);
+	free(out);
+}
+
+drmModePropertyPtr drmModeGetProperty(int fd, uint32_t id)
+{
+	drmModePropertyPtr property = calloc(1, sizeof(*property));
+
+	property->prop_id = id;
+	snprintf(property->name, sizeof(property->name), "%s", props[id - 1].name);
+	return property;
+}
+
+void drmModeFreeProperty(drmModePropertyPtr property)
+{
+	free(property);
+}
+
+drmModeConnectorPtr drmModeGetConnector(int fd, uint32_t id)
+{
+	static uint32_t encoders[] = { ENCODER };
+	drmModeConnectorPtr connector = calloc(1, sizeof(*connector));
+	drmModeModeInfo *mode;
+
+	connector->connector_id = id;
+	connector->connector_type = DRM_MODE_CONNECTOR_VIRTUAL;
+	connector->connector_type_id = 1;
+	connector->encoders = encoders;
+	connector->count_encoders = 1;
+	connector->connection = fake_kms.connected ? DRM_MODE_CONNECTED : DRM_MODE_DISCONNECTED;
+	if (!fake_kms.connected) {
+		return connector;
+	}
+	/* The preferred one is not the first. 100 Hz. */
+	connector->count_modes = 2;
+	connector->modes = calloc(2, sizeof(*connector->modes));
+	connector->modes[0].hdisplay = connector->modes[0].vdisplay = 64;
+	mode = &connector->modes[1];
+	mode->hdisplay = mode->htotal = fake_kms.width;
+	mode->vdisplay = mode->vtotal = fake_kms.height;
+	mode->clock = (uint32_t)fake_kms.width * fake_kms.height / 10;
+	mode->type = DRM_MODE_TYPE_PREFERRED;
+	return connector;
+}
+
+void drmModeFreeConnector(drmModeConnectorPtr connector)
+{
+	if (connector) {
+		free(connector->modes);
+		free(connector);
+	}
+}
+
+drmModeEncoderPtr drmModeGetEncoder(int fd, uint32_t id)
+{
+	drmModeEncoderPtr encoder = calloc(1, sizeof(*encoder));
+
+	encoder->encoder_id = id;
+	encoder->possible_crtcs = 1;
+	return encoder;
+}
+
+void drmModeFreeEncoder(drmModeEncoderPtr encoder)
+{
+	free(encoder);
+}
+
+/* ---- libdrm: memory ---- */
+
+int drmModeCreateDumbBuffer(int fd, uint32_t width, uint32_t height, uint32_t bpp, uint32_t flags,
+			    uint32_t *handle, uint32_t *pitch, uint64_t *size)
+{
+	uint32_t i = 1;
+
+	while (card.memory[i].used) {
+		i++;
+		assert_true(i < HANDLES_MAX);
+	}
+	card.memory[i] = (struct memory){ .width = width, .height = height, .used = true };
+	*handle = i;
+	*pitch = card.memory[i].stride = width * 4 + 64;
+	*size = card.memory[i].size = (uint64_t)*pitch * height;
+	return 0;
+}
+
+int drmModeMapDumbBuffer(int fd, uint32_t handle, uint64_t *offset)
+{
+	*offset = (uint64_t)handle << 12;
+	return 0;
+}
+
+int drmModeDestroyDumbBuffer(int fd, uint32_t handle)
+{
+	card.memory[handle].used = false;
+	return 0;
+}
+
+/* The linker leads mmap(), by both of its names, to these. */
+void *__wrap_mmap(void *address, size_t size, int prot, int flags, int fd, off_t offset);
+void *__wrap_mmap64(void *address, size_t size, int prot, int flags, int fd, off_t offset);
+void *__real_mmap(void *address, size_t size, int prot, int flags, int fd, off_t offset);
+
+void *__wrap_mmap(void *address, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	void *pixels;
+
+	if (fd != card.card_fd || fd < 0) {
+		return __real_mmap(address, size, prot, flags, fd, offset);
+	}
+	pixels = __real_mmap(NULL, size, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	card.memory[offset >> 12].pixels = pixels;
+	return pixels;
+}
+
+void *__wrap_mmap64(void *address, size_t size, int prot, int flags, int fd, off_t offset)
+{
+	return __wrap_mmap(address, size, prot, flags, fd, offset);
+}
+
+int drmModeAddFB2(int fd, uint32_t width, uint32_t height, uint32_t format,
+		  const uint32_t handles[4], const uint32_t pitches[4], const uint32_t offsets[4],
+		  uint32_t *fb, uint32_t flags)
+{
+	assert_true(card.memory[handles[0]].used);
+	assert_int_equal(pitches[0], card.memory[handles[0]].stride);
+	*fb = card.memory[handles[0]].fb = card.next_fb++;
+	fake_kms.framebuffers++;
+	return 0;
+}
+
+int drmModeRmFB(int fd, uint32_t fb)
+{
+	assert_int_not_equal(*prop_value(PRIMARY, "FB_ID"), fb);
+	assert_int_not_equal(*prop_value(CURSOR, "FB_ID"), fb);
+	fake_kms.framebuffers--;
+	return 0;
+}
+
+uint32_t fake_kms_pixel(uint64_t fb, uint32_t x, uint32_t y)
+{
+	for (unsigned int i = 0; i < HANDLES_MAX; i++) {
+		const struct memory *m = &card.memory[i];
+
+		if (m->used && m->fb == fb) {
+			const void *row = m->pixels + (size_t)y * m->stride;
+
+			return ((const uint32_t *)row)[x];
+		}
+	}
+	fail_msg("no frame buffer %u", (unsigned int)fb);
+	return 0;
+}
+
+int drmModeCreatePropertyBlob(int fd, const void *data, size_t size, uint32_t *id)
+{
+	uint32_t i = 1;
+
+	while (card.blobs[i].size) {
+		i++;
+		assert_true(i < HANDLES_MAX);
+	}
+	assert_true(size <= sizeof(card.blobs[i].data));
+	card.blobs[i].size = size;
+	memcpy(card.blobs[i].data, data, size);
+	*id = i;
+	return 0;
+}
+
+int drmModeDestroyPropertyBlob(int fd, uint32_t id)
+{
+	card.blobs[id].size = 0;
+	return 0;
+}
+
+/* ---- libdrm: atomic requests ---- */
+
+drmModeAtomicReqPtr drmModeAtomicAlloc(void)
+{
+	return calloc(1, sizeof(struct _drmModeAtomicReq));
+}
+
+void drmModeAtomicFree(drmModeAtomicReqPtr request)
+{
+	free(request);
+}
+
+int drmModeAtomicAddProperty(drmModeAtomicReqPtr request, uint32_t object, uint32_t prop,
+			     uint64_t value)
+{
+	assert_in_range(prop, 1, PROPS);
+	assert_int_equal(props[prop - 1].object, object);
+	assert_true(request->count < 128);
+	request->items[request->count].prop = prop;
+	request->items[request->count].value = value;
+	return (int)++request->count;
+}
+
+/* What it would make of the card. */
+static struct fake_commit commit_describe(const struct _drmModeAtomicReq *request, uint32_t flags)
+{
+	struct fake_commit commit = {
+		.test = flags & DRM_MODE_ATOMIC_TEST_ONLY,
+		.modeset = flags & DRM_MODE_ATOMIC_ALLOW_MODESET,
+		.nonblock = flags & DRM_MODE_ATOMIC_NONBLOCK,
+		.event = flags & DRM_MODE_PAGE_FLIP_EVENT,
+		.fb = *prop_value(PRIMARY, "FB_ID"),
+		.cursor_fb = *prop_value(CURSOR, "FB_ID"),
+		.cursor_x = (int64_t)*prop_value(CURSOR, "CRTC_X"),
+		.cursor_y = (int64_t)*prop_value(CURSOR, "CRTC_Y"),
+		.active = *prop_value(CRTC, "ACTIVE"),
+	};
+	const struct blob *blob = &card.blobs[*prop_value(PRIMARY, "FB_DAMAGE_CLIPS")];
+
+	for (unsigned int i = 0; i < request->count; i++) {
+		uint32_t object = props[request->items[i].prop - 1].object;
+
+		commit.touches_primary = commit.touches_primary || object == PRIMARY;
+		commit.touches_cursor = commit.touches_cursor || object == CURSOR;
+	}
+	commit.damage_count = (unsigned int)(blob->size / sizeof(pixman_box32_t));
+	memcpy(commit.damage, blob->data, blob->size);
+	return commit;
+}
+
+static bool shows_cursor(const struct _drmModeAtomicReq *request)
+{
+	for (unsigned int i = 0; i < request->count; i++) {
+		const struct prop *prop = &props[request->items[i].prop - 1];
+
+		if (prop->object == CURSOR && strcmp(prop->name, "FB_ID") == 0) {
+			return request->items[i].value != 0;
+		}
+	}
+	return false;
+}
+
+static bool commit_refused(const struct _drmModeAtomicReq *request, uint32_t flags)
+{
+	if (flags & DRM_MODE_ATOMIC_TEST_ONLY) {
+		return false;
+	}
+	if (fake_kms.refuse > 0) {
+		fake_kms.refuse--;
+		return true;
+	}
+	return fake_kms.refuse_cursor && shows_cursor(request);
+}
+
+int drmModeAtomicCommit(int fd, const drmModeAtomicReqPtr request, uint32_t flags, void *user)
+{
+	uint64_t before[PROPS];
+
+	if (commit_refused(request, flags)) {
+		fake_kms.refused++;
+		return -EINVAL;
+	}
+	if (card.pending && (flags & DRM_MODE_ATOMIC_NONBLOCK)) {
+		fake_kms.busy++;
+		return -EBUSY;
+	}
+	*prop_value(PRIMARY, "FB_DAMAGE_CLIPS") = 0; /* the kernel forgets it with each request */
+	for (size_t i = 0; i < PROPS; i++) {
+		before[i] = props[i].value;
+	}
+	for (unsigned int i = 0; i < request->count; i++) {
+		props[request->items[i].prop - 1].value = request->items[i].value;
+	}
+	assert_true(fake_kms.count < FAKE_COMMITS_MAX);
+	fake_kms.commits[fake_kms.count++] = commit_describe(request, flags);
+	if (flags & DRM_MODE_ATOMIC_TEST_ONLY) {
+		for (size_t i = 0; i < PROPS; i++) {
+			props[i].value = before[i];
+		}
+	} else if (flags & DRM_MODE_PAGE_FLIP_EVENT) {
+		card.pending = true;
+		card.previous_user = card.pending_user;
+		card.pending_user = (uintptr_t)user;
+		if (!fake_kms.hold_flips) {
+			fake_kms_flip(0);
+		}
+	}
+	return 0;
+}
+
+static void flip_report(uint64_t user, uint64_t vblank_ns)
+{
+	uint64_t ns = vblank_ns ? vblank_ns : clock_now_ns();
+	struct drm_event_vblank event = {
+		.base = { .type = DRM_EVENT_FLIP_COMPLETE, .length = sizeof(event) },
+		.user_data = user,
+		.tv_sec = (uint32_t)(ns / NSEC_PER_SEC),
+		.tv_usec = (uint32_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC),
+		.crtc_id = CRTC,
+	};
+
+	assert_int_equal(write(card.event_fd, &event, sizeof(event)), sizeof(event));
+}
+
+void fake_kms_flip(uint64_t vblank_ns)
+{
+	assert_true(card.pending);
+	card.pending = false;
+	flip_report(card.pending_user, vblank_ns);
+}
+
+void fake_kms_flip_late(void)
+{
+	flip_report(card.previous_user, 0);
+}
+
+bool fake_kms_flip_pending(void)
+{
+	return card.pending;
+}
+
+const struct fake_commit *fake_kms_last(void)
+{
+	for (unsigned int i = fake_kms.count; i-- > 0;) {
+		if (!fake_kms.commits[i].test) {
+			return &fake_kms.commits[i];
+		}
+	}
+	return NULL;
+}
+
+unsigned int fake_kms_real_count(void)
+{
+	unsigned int count = 0;
+
+	for (unsigned int i = 0; i < fake_kms.count; i++) {
+		count += !fake_kms.commits[i].test;
+	}
+	return count;
+}
+
+/* ---- libseat ---- */
+
+struct libseat *libseat_open_seat(const struct libseat_seat_listener *listener, void *data)
+{
+	seat.listener = listener;
+	seat.data = data;
+	seat.news = 1;
+	return (struct libseat *)&seat;
+}
+
+int libseat_close_seat(struct libseat *s)
+{
+	return 0;
+}
+
+/* From here on somebody else shows a picture on the card. */
+int libseat_disable_seat(struct libseat *s)
+{
+	fake_kms.acknowledged = true;
+	*prop_value(PRIMARY, "FB_ID") = 1;
+	*prop_value(CURSOR, "FB_ID") = 0;
+	return 0;
+}
+
+int libseat_open_device(struct libseat *s, const char *path, int *fd)
+{
+	*fd = card.card_fd;
+	return 1;
+}
+
+int libseat_close_device(struct libseat *s, int id)
+{
+	return 0;
+}
+
+const char *libseat_seat_name(struct libseat *s)
+{
+	return "seat0";
+}
+
+int libseat_switch_session(struct libseat *s, int session)
+{
+	return 0;
+}
+
+int libseat_get_fd(struct libseat *s)
+{
+	return seat.fd;
+}
+
+int libseat_dispatch(struct libseat *s, int timeout)
+{
+	int news = seat.news;
+
+	unring(seat.fd);
+	seat.news = 0;
+	if (news > 0) {
+		seat.listener->enable_seat(s, seat.data);
+	} else if (news < 0) {
+		seat.listener->disable_seat(s, seat.data);
+	}
+	return news != 0;
+}
+
+void libseat_set_log_handler(libseat_log_func handler)
+{
+}
+
+void libseat_set_log_level(enum libseat_log_level level)
+{
+}
+
+void fake_seat_disable(void)
+{
+	fake_kms.acknowledged = false;
+	seat.news = -1;
+	ring(seat.fd);
+}
+
+void fake_seat_enable(void)
+{
+	seat.news = 1;
+	ring(seat.fd);
+}
+
+/* ---- libudev ---- */
+
+struct udev *udev_new(void)
+{
+	return (struct udev *)&monitor;
+}
+
+struct udev *udev_unref(struct udev *udev)
+{
+	return NULL;
+}
+
+struct udev_monitor *udev_monitor_new_from_netlink(struct udev *udev, const char *name)
+{
+	return (struct udev_monitor *)&monitor;
+}
+
+struct udev_monitor *udev_monitor_unref(struct udev_monitor *m)
+{
+	return NULL;
+}
+
+int udev_monitor_filter_add_match_subsystem_devtype(struct udev_monitor *m, const char *subsystem,
+						    const char *devtype)
+{
+	return 0;
+}
+
+int udev_monitor_enable_receiving(struct udev_monitor *m)
+{
+	return 0;
+}
+
+int udev_monitor_get_fd(struct udev_monitor *m)
+{
+	return monitor.fd;
+}
+
+struct udev_device *udev_monitor_receive_device(struct udev_monitor *m)
+{
+	eventfd_t value;
+
+	return eventfd_read(monitor.fd, &value) == 0 ? (struct udev_device *)&monitor : NULL;
+}
+
+struct udev_device *udev_device_unref(struct udev_device *device)
+{
+	return NULL;
+}
+
+dev_t udev_device_get_devnum(struct udev_device *device)
+{
+	return monitor.card.st_rdev;
+}
+
+const char *udev_device_get_property_value(struct udev_device *device, const char *key)
+{
+	return strcmp(key, "HOTPLUG") == 0 ? "1" : NULL;
+}
+
+void fake_kms_hotplug(void)
+{
+	ring(monitor.fd);
+}

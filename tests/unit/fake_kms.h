@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A graphics card with one connector, a seat and a udev for tests, in place of libdrm, libseat and
+ * libudev. The card takes atomic requests as the kernel does: whole or not at all, one at a time
+ * for its CRTC, with a flip event that the test sends when it likes.
+ */
+#ifndef TESTS_UNIT_FAKE_KMS_H
+#define TESTS_UNIT_FAKE_KMS_H
+
+#include <pixman.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define FAKE_COMMITS_MAX 512
+#define FAKE_BOXES_MAX 32
+
+/* One request that was taken, or only tested. */
+struct fake_commit {
+	bool test, modeset, nonblock, event;
+	bool touches_primary, touches_cursor;
+	uint64_t fb, cursor_fb; /* shown afterwards; 0: off */
+	int64_t cursor_x, cursor_y;
+	bool active; /* the CRTC, afterwards */
+	unsigned int damage_count; /* 0: everything */
+	pixman_box32_t damage[FAKE_BOXES_MAX];
+};
+
+struct fake_kms {
+	/* What the card is like; may be changed at any time. */
+	bool connected;
+	uint16_t width, height; /* of the monitor's preferred mode */
+	bool has_cursor;        /* before the card is opened */
+	bool no_atomic, not_master;
+	int refuse;             /* so many real requests are refused */
+	bool refuse_cursor;     /* real requests that show the cursor plane are refused */
+	bool hold_flips;        /* flips are reported only by fake_kms_flip() */
+	/* What happened. */
+	struct fake_commit commits[FAKE_COMMITS_MAX];
+	unsigned int count;     /* of commits, tests included */
+	unsigned int refused;
+	unsigned int busy;      /* requests while the CRTC was busy */
+	bool acknowledged;      /* the seat was given back */
+	int framebuffers;       /* that there are */
+};
+
+extern struct fake_kms fake_kms;
+
+void fake_kms_reset(void);
+void fake_kms_finish(void);
+
+/* The request in flight is in effect since vblank_ns (0: now). */
+void fake_kms_flip(uint64_t vblank_ns);
+bool fake_kms_flip_pending(void);
+/* The flip of the request before the one in flight is reported late. */
+void fake_kms_flip_late(void);
+
+/* The seat goes to somebody else, who then shows something on the card, or comes back. */
+void fake_seat_disable(void);
+void fake_seat_enable(void);
+
+/* The kernel reports that something changed at the connector. */
+void fake_kms_hotplug(void);
+
+/* The latest request that was not a test, or NULL. */
+const struct fake_commit *fake_kms_last(void);
+/* Requests that were not tests. */
+unsigned int fake_kms_real_count(void);
+/* A pixel of a frame buffer as 0xAARRGGBB. */
+uint32_t fake_kms_pixel(uint64_t fb, uint32_t x, uint32_t y);
+
+#endif
