@@ -1,4 +1,4 @@
-"""How a test says what it needs: @test(kernel=..., card=..., long=..., random=...)."""
+"""How a test says what it needs: @test(kernel=..., card=..., scene=..., long=..., random=...)."""
 import os
 
 TESTS = []
@@ -9,23 +9,25 @@ class Skip(Exception):
 
 
 class Test:
-    def __init__(self, function, kernel, card, long, random):
+    def __init__(self, function, kernel, card, scene, long, random):
         module = os.path.basename(function.__code__.co_filename)[len("test_"):-3]
         self.function = function
         self.name = "%s.%s" % (module, function.__name__[len("test_"):])
         self.kernel = kernel
         self.card = card
+        self.scene = scene
         self.long = long
         self.random = random
 
 
-def test(kernel="stable", card="virtio", long=False, random=False):
+def test(kernel="stable", card="virtio", scene=None, long=False, random=False):
     """Registers a test. It gets the virtual PC; pc.random is seeded, pc.long says whether to do all.
 
     kernel: "stable" (6.12) or "new" (7.3, with real vertical blanks). card: "virtio" or "bochs", which
-    has no cursor plane. long: only with --long. random: the seed is printed.
+    has no cursor plane. scene: what is set up before the test (see seat.SeatScene); the test gets it as
+    second argument. long: only with --long; None: only by name. random: the seed is printed.
     """
     def register(function):
-        TESTS.append(Test(function, kernel, card, long, random))
+        TESTS.append(Test(function, kernel, card, scene, long, random))
         return function
     return register

@@ -80,8 +80,10 @@ class Pc:
         self.process = None
         self.qmp = self.channel = self.inputs = None
         self.monitors = []
+        self.up = False
         self.start_seconds = None
         self.resumed = False
+        self.scene = None
         self.pictures = 0
         self.serial_seen = 0
         os.makedirs(out, exist_ok=True)
@@ -116,7 +118,7 @@ class Pc:
             "-chardev", "file,id=serial,path=%s" % self.serial, "-serial", "chardev:serial",
         ]
 
-    def state_path(self, image):
+    def state_path(self, image, scene):
         """The kept memory of exactly this configuration: anything that differs makes another file."""
         version = subprocess.run(["qemu-system-x86_64", "--version"], stdout=subprocess.PIPE,
                                  check=True).stdout
@@ -124,30 +126,43 @@ class Pc:
             words = [os.path.basename(image).encode(), version, agent.read()]
         words += [word.encode() for word in self.arguments("") if self.sockets not in word
                   and self.out not in word]
+        name = "started"
+        if scene:
+            name = scene.name
+            words.append(scene.key(self).encode())
         key = hashlib.sha256(b"\0".join(words)).hexdigest()[:16]
-        return os.path.join(cache_folder(), "lab", "state-%s-%s-%s" % (self.kernel, self.card, key))
+        return os.path.join(cache_folder(), "lab", "state-%s-%s-%s-%s"
+                            % (self.kernel, self.card, name, key))
 
-    def start(self):
+    def start(self, scene=None):
+        """Starts the PC. A scene is set and kept too; what its take_up() returns is in self.scene."""
         image = image_folder()
-        state = self.state_path(image)
+        states = [self.state_path(image, scene)] if scene else []
+        states.append(self.state_path(image, None))
+        state = next((s for s in states if self.keep_state and os.access(s, os.R_OK)), None)
         began = time.monotonic()
-        self.resumed = self.keep_state and os.path.exists(state)
+        self.resumed = state is not None
         try:
-            self.launch(self.arguments(image) + (["-incoming", "defer"] if self.resumed else []))
-            if self.resumed:
-                self.qmp.command("migrate-incoming", {"uri": "file:" + state}, seconds=120)
-                self.loop.wait(self.migrated, 120, "state of the virtual PC")
-                self.qmp.command("cont")
+            self.launch(self.arguments(image) + (["-incoming", "defer"] if state else []))
+            if state:
+                self.state_read(state)
             else:
                 self.loop.wait(lambda: self.channel.hello, 300, "start of the virtual PC")
                 self.run("udevadm wait --timeout=120 " + " ".join(DEVICES), 130)
             self.channel.call({"do": "ping"}, seconds=120)
-        except (DeadlineMissed, OSError) as error:
-            raise LabFailure("start: %s" % error) from error
+            self.up = True
+        except (DeadlineMissed, LabFailure, OSError) as error:
+            raise LabFailure("start: %s; QEMU: %s" % (error, self.complaint())) from error
         self.start_seconds = time.monotonic() - began
         if self.keep_state and not self.resumed:
-            self.state_write(state)
+            self.state_write(states[-1])
         self.set_clock()
+        if scene and not (self.resumed and state == states[0]):
+            scene.set(self)
+            if self.keep_state:
+                self.state_write(states[0])
+        if scene:
+            self.scene = scene.take_up(self)
         return self
 
     def launch(self, arguments):
@@ -171,13 +186,18 @@ class Pc:
     def migrated(self):
         status = self.qmp.command("query-migrate").get("status")
         if status == "failed":
-            raise LabFailure("the kept state does not load")
+            raise LabFailure("the state is not saved or not loaded: " + self.complaint())
         if status != "completed":
             time.sleep(0.05)
         return status == "completed"
 
+    def state_read(self, path):
+        self.qmp.command("migrate-incoming", {"uri": "file:" + path}, seconds=120)
+        self.loop.wait(self.migrated, 120, "state of the virtual PC")
+        self.qmp.command("cont")
+
     def state_write(self, path):
-        """Keeps the memory of the PC that has just started; it then goes on."""
+        """Keeps the memory of the PC as it is now; it then goes on."""
         folder, stem = os.path.split(path)
         self.qmp.command("stop")
         self.qmp.command("migrate-set-parameters", {"max-bandwidth": 10 ** 11})
@@ -185,7 +205,7 @@ class Pc:
         self.loop.wait(self.migrated, 120, "kept state of the virtual PC")
         self.qmp.command("cont")
         for name in os.listdir(folder):
-            if name.startswith(stem.rsplit("-", 1)[0] + "-") and not name.endswith(".new"):
+            if name.startswith(stem.rsplit("-", 1)[0] + "-") and not name.startswith(stem):
                 os.unlink(os.path.join(folder, name))
         os.rename(path + ".new", path)
 
@@ -212,18 +232,18 @@ class Pc:
 
     def check(self, thorough):
         """Raises LabFailure when the virtual PC is dead; thorough: also when it does not answer."""
-        if self.process and self.process.poll() is not None:
-            raise LabFailure("QEMU ended with status %d: %s"
-                             % (self.process.returncode, self.tail(os.path.join(self.out, "qemu.log"))))
         with open(self.serial, "rb") if os.path.exists(self.serial) else open(os.devnull, "rb") as log:
             log.seek(self.serial_seen)
             text = log.read().decode(errors="replace")
-            self.serial_seen = log.tell()
         broken = BROKEN.search(text)
         if broken:
             line = text[text.rfind("\n", 0, broken.start()) + 1:].splitlines()[0]
             raise LabFailure("the virtual PC's kernel: " + line.strip())
-        if thorough and self.channel and self.channel.hello:
+        # What was read stays unread but for its last line, which may not be complete.
+        self.serial_seen += len(text.rpartition("\n")[0].encode())
+        if self.process and self.process.poll() is not None:
+            raise LabFailure("QEMU ended with status %d: %s" % (self.process.returncode, self.complaint()))
+        if thorough and self.up:
             self.answers()
 
     def answers(self):
@@ -235,10 +255,11 @@ class Pc:
         finally:
             self.loop.checks = checks
 
-    @staticmethod
-    def tail(path):
-        with open(path, "rb") as file:
-            return file.read()[-500:].decode(errors="replace").strip()
+    def complaint(self):
+        """What QEMU said last, without its remarks on what TCG cannot do."""
+        with open(os.path.join(self.out, "qemu.log"), errors="replace") as file:
+            lines = [line.strip() for line in file if "TCG doesn't support" not in line]
+        return " | ".join(lines[-3:]) or "nothing was said"
 
     # Inside
 

@@ -1,0 +1,16 @@
+"""What the lab says when the virtual PC itself breaks; run by name only: it ends with status 3."""
+from harness import test
+
+
+@test(long=None)
+def test_panic(pc):
+    """A panic is a lab failure, whatever the test asserted."""
+    pc.channel.send({"do": "run", "argv": ["sh", "-c", "echo c > /proc/sysrq-trigger"], "seconds": 5})
+    pc.wait(lambda: False, 20, "what never comes")
+
+
+@test(long=None)
+def test_hang(pc):
+    """A PC that does not answer is a lab failure."""
+    pc.qmp.command("stop")
+    pc.wait(lambda: False, 2, "what never comes")
