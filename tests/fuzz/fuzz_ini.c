@@ -15,6 +15,7 @@ const char *const fuzz_seeds[] = {
 	"# comment\n[vm]\nnet = tap:tap0\nappend = quiet a=b\nkernel = /dev/null\n",
 	"[vm]\nqemu-args = -device 'virtio-serial-pci' \"-serial\" file:\\ x\nautostart = no\n",
 	"[vm]\nattach = qmp.sock\n; end\n",
+	"[vm]\nname = a/b\n",
 	NULL,
 };
 
