@@ -85,6 +85,7 @@ static void output_repaint(struct output *output)
 	}
 	if (r == 0) {
 		note_draw_time(output, clock_now_ns() - start);
+		output->drawn_ns = start;
 		output->state = OUTPUT_PENDING;
 		r = output->ops->commit(output, &damage);
 	}
@@ -179,6 +180,18 @@ static void wait_until(struct output *output, uint64_t ns)
 }
 
 /*
+ * True when frames do not follow each other. Counted from the last drawing, a text console's
+ * updates, one in 30 ms, never are a stream, wherever the vblanks fall between them.
+ */
+static bool output_rested(const struct output *output, uint64_t now)
+{
+	uint64_t interval = output_interval_ns(output);
+
+	return now >= output->last_vblank_ns + interval ||
+	       (now >= output->last_vblank_ns && now >= output->drawn_ns + interval);
+}
+
+/*
  * Chooses between drawing now and drawing just before a vblank. An output whose vblank is computed
  * may already have a picture for the coming one; it is replaced once, as late as possible, and
  * what comes after that waits for the vblank itself.
@@ -190,8 +203,7 @@ static void output_plan(struct output *output)
 
 	if (now < output->last_vblank_ns && output->replaced_ns == output->last_vblank_ns) {
 		wait_until(output, output->last_vblank_ns);
-	} else if (now >= output->last_vblank_ns + output_interval_ns(output) ||
-		   now + need >= vblank) {
+	} else if (output_rested(output, now) || now + need >= vblank) {
 		draw_soon(output);
 	} else {
 		wait_until(output, vblank - need);

@@ -5,7 +5,8 @@
  *
  * OUTPUT_OFF      no picture can be shown (unplugged, VT away). Damage is remembered.
  * OUTPUT_IDLE     what is shown is what is wanted. No timer runs. Damage leads to SCHEDULED, or is
- *                 drawn at once when the last vblank is at least one interval ago.
+ *                 drawn at once after a rest: the last vblank, or the last drawing when that is
+ *                 on screen, is at least one interval ago.
  * OUTPUT_SCHEDULED a timer waits for the moment that leaves just enough time to draw before the
  *                 next vblank, so that the picture is as fresh as possible.
  * OUTPUT_PENDING  a frame was committed; output_presented() has not come yet. Damage waits.
@@ -81,6 +82,7 @@ struct output {
 	sd_event_source *soon;   /* draws in this turn of the loop */
 	uint64_t last_vblank_ns; /* may lie ahead where the vblank is computed, not awaited */
 	uint64_t replaced_ns;    /* the vblank for which a drawn picture was drawn once more */
+	uint64_t drawn_ns;       /* when the last picture was begun */
 	uint64_t draw_ns;    /* how long drawing took lately (decaying maximum) */
 	uint64_t sequence;   /* frames presented */
 	bool needs_frame;    /* damage arrived */

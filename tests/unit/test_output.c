@@ -188,6 +188,27 @@ static void test_after_a_rest_it_is_drawn_at_once(void **fixture)
 	screen_finish(&screen);
 }
 
+/* Updates that are further apart than an interval cost one wakeup each, and no timer. */
+static void test_slow_updates_are_drawn_at_once(void **fixture)
+{
+	struct screen screen;
+	uint64_t drawn;
+
+	(void)fixture;
+	screen_init(&screen, false);
+	output_enable(&screen.output);
+	turn_dry(&screen);
+	drawn = screen.committed_ns;
+	while (clock_now_ns() < drawn + 21 * NSEC_PER_MSEC) {
+	}
+	/* Its vblank came late in the interval, so that a whole one has not passed since. */
+	output_presented(&screen.output, drawn + 19 * NSEC_PER_MSEC);
+	damage(&screen);
+	turn_dry(&screen);
+	assert_int_equal(screen.committed, 2);
+	screen_finish(&screen);
+}
+
 static void test_pending_waits_for_the_vblank(void **fixture)
 {
 	struct screen screen;
@@ -272,6 +293,7 @@ int main(void)
 		cmocka_unit_test(test_off_remembers_and_enable_draws_everything),
 		cmocka_unit_test(test_nothing_is_drawn_without_damage),
 		cmocka_unit_test(test_after_a_rest_it_is_drawn_at_once),
+		cmocka_unit_test(test_slow_updates_are_drawn_at_once),
 		cmocka_unit_test(test_pending_waits_for_the_vblank),
 		cmocka_unit_test(test_while_frames_follow_drawing_is_late),
 		cmocka_unit_test(test_a_computed_vblank_has_two_drawings_at_most),
