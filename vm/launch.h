@@ -22,6 +22,10 @@ int launch_qemu(char *const argv[], int qmp_fd, const char *log_file, pid_t *pid
  */
 void launch_last_words(const char *log_file, char *words, size_t size);
 
+/* The unit's name, with what may not stand in one escaped as systemd-escape(1) does; allocated,
+ * NULL without memory. */
+char *scope_unit_name(const char *guest, pid_t pid);
+
 /*
  * Asks the service manager, if there is one, to put the process into a scope of its own: the
  * user's manager for a user, the system's for root. Everything happens in the loop; a failure

@@ -3,8 +3,11 @@
  * Moves a QEMU process into a systemd scope of its own; see launch.h. In the seat's control group
  * it would be stopped and accounted together with the seat.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
@@ -67,12 +70,35 @@ static void handle_closed(void *data, int error)
 	scope_close(scope);
 }
 
+char *scope_unit_name(const char *guest, pid_t pid)
+{
+	char *unit = NULL;
+	size_t size;
+	FILE *f = open_memstream(&unit, &size);
+
+	if (!f) {
+		return NULL;
+	}
+	fprintf(f, "baton-");
+	for (const char *c = guest; *c; c++) {
+		/* systemd's VALID_CHARS without the escape itself; see systemd.unit(5). */
+		bool legal = isalnum((unsigned char)*c) || strchr(":-_.", *c);
+
+		fprintf(f, legal ? "%c" : "\\x%02x", (unsigned char)*c);
+	}
+	fprintf(f, "-%d.scope", (int)pid);
+	if (fclose(f) != 0) {
+		free(unit);
+		return NULL;
+	}
+	return unit;
+}
+
 static int scope_append(sd_bus_message *call, const char *guest, pid_t pid)
 {
-	_cleanup_free_ char *unit = NULL, *description = NULL;
+	_cleanup_free_ char *unit = scope_unit_name(guest, pid), *description = NULL;
 
-	if (asprintf(&unit, "baton-%s-%d.scope", guest, (int)pid) < 0) {
-		unit = NULL;
+	if (!unit) {
 		return -ENOMEM;
 	}
 	if (asprintf(&description, "Baton guest %s", guest) < 0) {

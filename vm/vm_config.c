@@ -63,6 +63,11 @@ static int parse_firmware(const char *value, void *field, char *expected, size_t
 	return 0;
 }
 
+static bool is_name_char(char c)
+{
+	return isascii(c) && (isalnum((unsigned char)c) || strchr("._+-", c));
+}
+
 static bool name_is_valid(const char *name)
 {
 	size_t n = strlen(name);
@@ -71,7 +76,7 @@ static bool name_is_valid(const char *name)
 		return false;
 	}
 	for (const char *c = name; *c; c++) {
-		if (!isascii(*c) || (!isalnum((unsigned char)*c) && !strchr("._-", *c))) {
+		if (!is_name_char(*c)) {
 			return false;
 		}
 	}
@@ -79,7 +84,8 @@ static bool name_is_valid(const char *name)
 }
 
 #define NAME_EXPECTED                                                                              \
-	"up to 63 letters, digits, dots, dashes and underscores, the first a letter or digit"
+	"up to 63 letters, digits, dots, dashes, underscores and pluses, the first a letter or "   \
+	"digit"
 
 static int parse_name(const char *value, void *field, char *expected, size_t size)
 {
@@ -398,7 +404,7 @@ static void make_name_valid(char *name)
 		*name = 'x';
 	}
 	for (char *c = name; *c; c++) {
-		if (!isascii(*c) || (!isalnum((unsigned char)*c) && !strchr("._-", *c))) {
+		if (!is_name_char(*c)) {
 			*c = '-';
 		}
 	}

@@ -14,7 +14,7 @@ enum vm_firmware { VM_FIRMWARE_BIOS, VM_FIRMWARE_UEFI, VM_FIRMWARE_COUNT };
 #define VM_SLOT_MAX 9 /* host key + 1..9; 0 is "no slot" */
 
 struct vm_config {
-	char *name; /* [A-Za-z0-9][A-Za-z0-9._-]{0,62}: it names folders and D-Bus objects */
+	char *name; /* [A-Za-z0-9][A-Za-z0-9._+-]{0,62}: it names folders and units */
 	unsigned int slot;
 	uint64_t memory_mib;
 	unsigned int cpus;

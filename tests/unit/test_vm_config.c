@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/strv.h"
+#include "vm/launch.h"
 #include "vm/vm_config.h"
 
 struct fixture {
@@ -173,6 +174,28 @@ static void names_cannot_leave_their_folder(void **state)
 	assert_int_equal(vm_config_load(write_file(f, "a b.ini", "[vm]\n"), f->report, &f->config),
 			 -EINVAL);
 	assert_mistake(f, "a b.ini: name: \"a b\" (from the file's name) is not right");
+}
+
+/* It is legal in a folder's name, but not in a unit's. */
+static void a_plus_is_part_of_a_name(void **state)
+{
+	struct fixture *f = *state;
+	char *unit = scope_unit_name("memtest86+", 42);
+
+	assert_string_equal(unit, "baton-memtest86\\x2b-42.scope");
+	free(unit);
+	unit = scope_unit_name("Work-1_a.b", 7);
+	assert_string_equal(unit, "baton-Work-1_a.b-7.scope");
+	free(unit);
+	assert_int_equal(vm_config_load(write_file(f, "memtest86+.ini", "[vm]\n"), f->report,
+					&f->config),
+			 0);
+	assert_string_equal(f->config->name, "memtest86+");
+	vm_config_destroy(f->config);
+	f->config = NULL;
+	assert_int_equal(load(f, "[vm]\nname = a+b\n"), 0);
+	assert_string_equal(f->config->name, "a+b");
+	assert_int_equal(load(f, "[vm]\nname = +a\n"), -EINVAL);
 }
 
 static void missing_files_are_found(void **state)
@@ -393,6 +416,7 @@ int main(void)
 		TEST(has_defaults),
 		TEST(wrong_values_name_what_is_right),
 		TEST(names_cannot_leave_their_folder),
+		TEST(a_plus_is_part_of_a_name),
 		TEST(missing_files_are_found),
 		TEST(files_without_permission_are_found),
 		TEST(arguments_that_weaken_are_refused_by_name),
