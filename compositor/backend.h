@@ -26,13 +26,15 @@ struct backend_events {
 };
 
 struct backend_ops {
-	/* Unused functions are NULL: the compositor answers -ENOTSUP. */
+	/* Unused functions are NULL: the compositor answers -ENOTSUP, or does nothing. */
 	int (*switch_vt)(struct backend *backend, unsigned int vt);
+	void (*lock_pointer)(struct backend *backend, bool lock);
 	int (*open_device)(struct backend *backend, const char *path);
 	void (*close_device)(struct backend *backend, int fd);
 	const char *(*seat_name)(struct backend *backend);
 	int (*export_fd)(struct backend *backend, struct output *output);
-	/* The pixels that the output shows, for screenshots: a pixman image to be unreferenced. */
+	/* A copy of the pixels that the output shows, for screenshots: a pixman image (x8r8g8b8)
+	 * of the caller's alone, or NULL: no memory or nothing shown yet. */
 	pixman_image_t *(*read_pixels)(struct backend *backend, struct output *output);
 	void (*destroy)(struct backend *backend);
 };
@@ -40,6 +42,10 @@ struct backend_ops {
 struct backend {
 	const struct backend_ops *ops;
 };
+
+/* A copy for read_pixels; stride in bytes. NULL: no memory. */
+pixman_image_t *backend_copy_pixels(const void *pixels, uint32_t width, uint32_t height,
+				    size_t stride);
 
 /* Each logs one sentence with the remedy when it fails. events must outlive the back end. */
 int headless_backend_create(sd_event *event, const struct compositor_options *options,

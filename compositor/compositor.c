@@ -456,6 +456,15 @@ uint64_t compositor_bytes_written(const struct compositor *c)
 
 /* ---- the session, through the back end ---- */
 
+void compositor_lock_pointer(struct compositor *c, bool lock)
+{
+	const struct backend_ops *ops = c->backend->ops;
+
+	if (ops->lock_pointer) {
+		ops->lock_pointer(c->backend, lock);
+	}
+}
+
 int compositor_switch_vt(struct compositor *c, unsigned int vt)
 {
 	const struct backend_ops *ops = c->backend->ops;

@@ -115,6 +115,12 @@ uint32_t compositor_refresh_mhz(const struct compositor *compositor);
 /* Bytes written into the buffers of all outputs since the start. */
 uint64_t compositor_bytes_written(const struct compositor *compositor);
 
+/*
+ * window: keeps the desktop's pointer in the window, unseen, or lets it go. While it is locked
+ * motion is reported without end as dx and dy, and x and y stay. Nothing happens elsewhere.
+ */
+void compositor_lock_pointer(struct compositor *compositor, bool lock);
+
 /* Switches the virtual terminal (kms). -ENOTSUP elsewhere. */
 int compositor_switch_vt(struct compositor *compositor, unsigned int vt);
 
@@ -125,10 +131,16 @@ void compositor_close_device(struct compositor *compositor, int fd);
 const char *compositor_seat_name(const struct compositor *compositor); /* "seat0", … */
 
 /*
- * A PNG of what the first output shows now (id 0), or of one guest's last picture alone, without
- * overlays, written to fd by the calling thread: fd must be a memfd or a regular file. 0 or -errno.
+ * A copy of what the first output shows now (id 0), or of one guest's last picture alone, without
+ * overlays. Taking it costs the loop one copy of the pixels. 0 or -errno: -ENODEV without an
+ * output, -ENODATA without a picture of this guest. The picture is the caller's, is tied to nothing
+ * and may be used and destroyed in any one thread at a time.
  */
-int compositor_screenshot(struct compositor *compositor, uint32_t id, int fd);
+struct picture;
+int compositor_picture_take(struct compositor *compositor, uint32_t id, struct picture **out);
+/* Encodes (tens of milliseconds) and writes to fd; waits when writing does. 0 or -errno. */
+int picture_write_png(const struct picture *picture, int fd);
+void picture_destroy(struct picture *picture); /* NULL is legal */
 
 /* headless: a memfd, to be duplicated by the caller, that holds struct headless_export
  * (compositor/headless_export.h) followed by the pixels; -ENOTSUP elsewhere. */

@@ -23,7 +23,7 @@
 #define RECTS_MAX 64
 
 /* What the loop asks the thread to do, as SDL_UserEvent::code. */
-enum request { REQUEST_PRESENT, REQUEST_QUIT };
+enum request { REQUEST_PRESENT, REQUEST_LOCK_POINTER, REQUEST_FREE_POINTER, REQUEST_QUIT };
 
 struct sdl_thread {
 	pthread_t thread;
@@ -187,6 +187,32 @@ static void present(struct sdl_thread *t)
 
 /* ---- the thread ---- */
 
+static void lock_pointer(bool lock)
+{
+	/* SDL warps the pointer back to where it was locked by itself. */
+	if (SDL_SetRelativeMouseMode(lock ? SDL_TRUE : SDL_FALSE) < 0) {
+		log_warning("The pointer cannot be %s: %s.", lock ? "locked" : "let go",
+			    SDL_GetError());
+	}
+}
+
+/* False: the thread is to end. */
+static bool handle_request(struct sdl_thread *t, enum request code)
+{
+	switch (code) {
+	case REQUEST_PRESENT:
+		present(t);
+		break;
+	case REQUEST_LOCK_POINTER:
+	case REQUEST_FREE_POINTER:
+		lock_pointer(code == REQUEST_LOCK_POINTER);
+		break;
+	case REQUEST_QUIT:
+		return false;
+	}
+	return true;
+}
+
 static bool handle_event(struct sdl_thread *t, const SDL_Event *event)
 {
 	switch (event->type) {
@@ -213,10 +239,7 @@ static bool handle_event(struct sdl_thread *t, const SDL_Event *event)
 		break;
 	default:
 		if (event->type == t->request_event) {
-			if (event->user.code == REQUEST_QUIT) {
-				return false;
-			}
-			present(t);
+			return handle_request(t, (enum request)event->user.code);
 		}
 		break;
 	}
@@ -427,4 +450,9 @@ int sdl_thread_present(struct sdl_thread *t, const struct window_picture *pictur
 	set_rects(t, damage);
 	pthread_mutex_unlock(&t->lock);
 	return request(t, REQUEST_PRESENT);
+}
+
+int sdl_thread_lock_pointer(struct sdl_thread *t, bool lock)
+{
+	return request(t, lock ? REQUEST_LOCK_POINTER : REQUEST_FREE_POINTER);
 }

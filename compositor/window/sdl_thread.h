@@ -57,4 +57,8 @@ bool sdl_thread_next(struct sdl_thread *thread, struct window_event *event);
 int sdl_thread_present(struct sdl_thread *thread, const struct window_picture *picture,
 		       const pixman_region32_t *damage);
 
+/* Locks the pointer into the window or lets it go, behind what was asked before. Logs when the
+ * desktop does not allow it; then motion ends at the window's edge. 0 or -ENOMEM. */
+int sdl_thread_lock_pointer(struct sdl_thread *thread, bool lock);
+
 #endif

@@ -174,9 +174,19 @@ static pixman_image_t *window_read_pixels(struct backend *backend, struct output
 	struct window *window = container_of(backend, struct window, base);
 
 	(void)output;
-	return pixman_image_create_bits_no_clear(
-		PIXMAN_x8r8g8b8, (int)window->picture.width, (int)window->picture.height,
-		window->picture.pixels, (int)window->picture.stride);
+	return backend_copy_pixels(window->picture.pixels, window->picture.width,
+				   window->picture.height, window->picture.stride);
+}
+
+static void window_lock_pointer(struct backend *backend, bool lock)
+{
+	struct window *window = container_of(backend, struct window, base);
+	int r = sdl_thread_lock_pointer(window->thread, lock);
+
+	if (r < 0) {
+		log_error("The pointer cannot be %s: %s.", lock ? "locked" : "let go",
+			  strerror(-r));
+	}
 }
 
 static void window_destroy(struct backend *backend)
@@ -194,6 +204,7 @@ static void window_destroy(struct backend *backend)
 }
 
 static const struct backend_ops window_ops = {
+	.lock_pointer = window_lock_pointer,
 	.read_pixels = window_read_pixels,
 	.destroy = window_destroy,
 };

@@ -7,6 +7,7 @@
 
 #include <SDL2/SDL.h>
 #include <linux/input-event-codes.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,21 @@ static struct stage {
 	size_t length;
 	unsigned int lines;
 	uint64_t presented;
+	pthread_t thread; /* the loop's */
+	/* Written by SDL's thread. */
+	_Atomic unsigned int locks, frees, strays;
+	_Atomic bool lock_fails;
 } stage;
+
+/* The dummy driver has no pointer that could be locked: this stands for one. */
+int __wrap_SDL_SetRelativeMouseMode(SDL_bool enabled);
+int __wrap_SDL_SetRelativeMouseMode(SDL_bool enabled)
+{
+	stage.strays += pthread_equal(pthread_self(), stage.thread) != 0;
+	stage.locks += enabled == SDL_TRUE;
+	stage.frees += enabled == SDL_FALSE;
+	return stage.lock_fails ? SDL_SetError("no such thing") : 0;
+}
 
 __attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
 {
@@ -115,6 +130,7 @@ static int set_up(void **state)
 						    .height = 200 };
 
 	memset(&stage, 0, sizeof(stage));
+	stage.thread = pthread_self();
 	setenv("SDL_VIDEODRIVER", "dummy", true);
 	sd_event_new(&stage.event);
 	assert_int_equal(
@@ -234,6 +250,36 @@ static void motion_that_waits_is_summed_up(void **state)
 	assert_true(x == 200 && dx == 200 && dy == -200);
 }
 
+/* What is pushed behind a request arrives when SDL has had it. */
+static void a_locked_pointer_moves_without_end(void **state)
+{
+	compositor_lock_pointer(stage.compositor, true);
+	push_motion(319, 100, 40, -3);
+	wait_for_lines(1);
+	assert_string_equal(stage.log, "M 319 100 40 -3\n");
+	assert_int_equal(stage.locks, 1);
+	assert_int_equal(stage.frees, 0);
+	push_motion(319, 100, 41, 0);
+	wait_for_lines(2);
+	compositor_lock_pointer(stage.compositor, false);
+	push_key(SDL_SCANCODE_A, true, false);
+	wait_for_lines(3);
+	assert_string_equal(stage.log, "M 319 100 40 -3\nM 319 100 41 0\nK 30 1\n");
+	assert_int_equal(stage.locks, 1);
+	assert_int_equal(stage.frees, 1);
+	assert_int_equal(stage.strays, 0);
+}
+
+static void a_pointer_that_cannot_be_locked_still_moves(void **state)
+{
+	stage.lock_fails = true;
+	compositor_lock_pointer(stage.compositor, true);
+	push_motion(10, 20, 1, 2);
+	wait_for_lines(1);
+	assert_string_equal(stage.log, "M 10 20 1 2\n");
+	assert_int_equal(stage.locks, 1);
+}
+
 static void focus_and_close_are_told(void **state)
 {
 	push_window_event(SDL_WINDOWEVENT_FOCUS_LOST);
@@ -326,6 +372,8 @@ int main(void)
 		TEST(keys_and_buttons_arrive_in_order),
 		TEST(wheel_is_counted_in_120ths),
 		TEST(motion_that_waits_is_summed_up),
+		TEST(a_locked_pointer_moves_without_end),
+		TEST(a_pointer_that_cannot_be_locked_still_moves),
 		TEST(focus_and_close_are_told),
 		TEST(a_flood_is_bounded),
 		TEST(pictures_go_through_the_thread),
