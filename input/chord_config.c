@@ -80,3 +80,12 @@ char *chord_help(const struct chord_config *config)
 	}
 	return text;
 }
+
+char *chord_label(const struct chord_config *config, unsigned int key)
+{
+	char *text;
+
+	return asprintf(&text, "%s + %s", keymap_label(config->host_key), keymap_label(key)) < 0
+		       ? NULL
+		       : text;
+}

@@ -50,6 +50,9 @@ int chord_parse_key(const char *value, void *field, char *expected, size_t size)
 /* Lines "keys\tmeaning\n" for the help overlay; allocated, NULL without memory. */
 char *chord_help(const struct chord_config *config);
 
+/* One chord as the help has it, "Right Ctrl + O"; allocated, NULL without memory. */
+char *chord_label(const struct chord_config *config, unsigned int key);
+
 /* ---- the machine ---- */
 
 /*

@@ -32,6 +32,7 @@ static void screen_commit(void *data, uint32_t from, uint32_t to)
 		compositor_toast(seat->compositor, vm_name(guest->vm));
 	}
 	seat_update_transform(seat);
+	seat_update_pointer(seat, false);
 	seat_update_notice(seat);
 }
 

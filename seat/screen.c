@@ -7,10 +7,49 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "common/log.h"
 #include "seat/seat.h"
 
 /* ---- input of the window back end ---- */
+
+static bool takes_motion(struct seat *seat)
+{
+	struct seat_guest *front = seat_front(seat);
+
+	return front && !compositor_switcher_open(seat->compositor) &&
+	       !front->sink->ops->is_absolute(front->sink);
+}
+
+static void tell_way_out(struct seat *seat)
+{
+	_cleanup_free_ char *chord = chord_label(&seat->chords, seat->chords.switcher);
+	char line[160];
+
+	if (chord && seat->config.toasts) {
+		snprintf(line, sizeof(line), "The pointer is locked; %s lets it go", chord);
+		compositor_toast(seat->compositor, line);
+	}
+}
+
+static void lock_pointer(struct seat *seat, bool lock)
+{
+	if (lock == seat->pointer_locked) {
+		return;
+	}
+	seat->pointer_locked = lock;
+	compositor_lock_pointer(seat->compositor, lock);
+	if (lock) {
+		tell_way_out(seat);
+	}
+}
+
+/* A click into a guest that takes motion locks the pointer, until none of those is in front. */
+void seat_update_pointer(struct seat *seat, bool clicked)
+{
+	lock_pointer(seat, (clicked || seat->pointer_locked) && takes_motion(seat) &&
+				   seat_front(seat)->source->live);
+}
 
 static void handle_key(void *data, uint32_t code, bool pressed, uint64_t time_ns)
 {
@@ -27,6 +66,7 @@ static void handle_button(void *data, uint32_t code, bool pressed, uint64_t time
 {
 	struct seat *seat = data;
 
+	seat_update_pointer(seat, pressed);
 	input_feed(seat->input, &(struct input_event){ .type = INPUT_EVENT_BUTTON,
 						       .device = SEAT_DEVICE_WINDOW,
 						       .time_ns = time_ns,
@@ -38,13 +78,13 @@ static void handle_button(void *data, uint32_t code, bool pressed, uint64_t time
 static void handle_motion(void *data, double x, double y, double dx, double dy, uint64_t time_ns)
 {
 	struct seat *seat = data;
-	struct seat_guest *front = seat_front(seat);
 	struct input_event event = { .device = SEAT_DEVICE_WINDOW, .time_ns = time_ns };
 	uint32_t width, height;
 
+	/* Its driver may have found a tablet since. */
+	seat_update_pointer(seat, false);
 	compositor_output_size(seat->compositor, &width, &height);
-	if (!compositor_switcher_open(seat->compositor) && front &&
-	    !front->sink->ops->is_absolute(front->sink)) {
+	if (takes_motion(seat)) {
 		event.type = INPUT_EVENT_MOTION;
 		event.dx = dx;
 		event.dy = dy;
@@ -71,6 +111,7 @@ static void handle_keyboard_lost(void *data)
 {
 	struct seat *seat = data;
 
+	lock_pointer(seat, false);
 	input_device_gone(seat->input, SEAT_DEVICE_WINDOW);
 }
 

@@ -59,6 +59,7 @@ struct seat {
 	uint32_t last_id;
 	struct compositor *compositor;
 	enum compositor_backend backend;
+	bool pointer_locked; /* into the window; see seat_update_pointer() */
 	struct input *input;
 	struct libinput_devices *devices; /* kms only */
 	struct focus focus;
@@ -100,6 +101,7 @@ extern const struct compositor_handlers seat_screen_handlers;
 int seat_open_screen(struct seat *seat);
 int seat_open_devices(struct seat *seat);
 void seat_update_transform(struct seat *seat);
+void seat_update_pointer(struct seat *seat, bool clicked);
 
 /* chords.c, switcher.c, actions.c */
 extern const struct input_handlers seat_input_handlers;

@@ -61,6 +61,7 @@ void seat_show_switcher(struct seat *seat, bool open)
 	compositor_switcher_filter(seat->compositor, NULL);
 	compositor_show_switcher(seat->compositor, open);
 	input_set_grab(seat->input, open);
+	seat_update_pointer(seat, false);
 	if (open && focus_current(&seat->focus)) {
 		compositor_switcher_select(seat->compositor, focus_current(&seat->focus));
 	}

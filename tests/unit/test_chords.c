@@ -368,6 +368,9 @@ static void test_config(void **state)
 	free(help);
 	assert_int_equal(chord_parse_key("scrolllock", &config.host_key, expected, 200), 0);
 	assert_int_equal(config.host_key, KEY_SCROLLLOCK);
+	help = chord_label(&config, config.switcher);
+	assert_string_equal(help, "Scroll Lock + O");
+	free(help);
 	assert_true(chord_parse_key("Hyper", &config.host_key, expected, 200) < 0);
 	assert_non_null(strstr(expected, "RIGHTCTRL"));
 }
