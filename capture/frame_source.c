@@ -59,6 +59,8 @@ void frame_source_finish(struct frame_source *source)
 	source->frame = NULL;
 	cursor_image_unlock(source->cursor.image);
 	source->cursor.image = NULL;
+	free(source->reason);
+	source->reason = NULL;
 }
 
 void frame_source_observe(struct frame_source *source, struct frame_source_observer *observer)
@@ -147,14 +149,16 @@ void frame_source_move_cursor(struct frame_source *source, int32_t x, int32_t y,
 
 void frame_source_set_live(struct frame_source *source, bool live, const char *reason)
 {
-	bool same_reason = source->reason == reason ||
-			   (source->reason && reason && strcmp(source->reason, reason) == 0);
+	bool same_reason = source->reason && reason ? strcmp(source->reason, reason) == 0
+						    : !source->reason && !reason;
 
 	if (source->live == live && same_reason) {
-		source->reason = reason;
 		return;
 	}
 	source->live = live;
-	source->reason = reason;
+	if (!same_reason) {
+		free(source->reason);
+		source->reason = reason ? strdup(reason) : NULL;
+	}
 	NOTIFY(source, state_changed);
 }

@@ -68,12 +68,12 @@ struct frame_source {
 	struct cursor_state cursor;
 	bool watched;
 	bool live;          /* the frame follows the guest; false: it is old, reason says why */
-	const char *reason; /* may be NULL; static or owned by the source */
+	char *reason;       /* owned; may be NULL */
 	uint64_t updates;   /* counted: frames and damages that arrived */
 };
 
 void frame_source_init(struct frame_source *source, const struct frame_source_ops *ops);
-/* Unlocks frame and cursor; asserts that nobody observes any more. */
+/* Frees what it holds; asserts that nobody observes any more. */
 void frame_source_finish(struct frame_source *source);
 
 void frame_source_observe(struct frame_source *source, struct frame_source_observer *observer);
@@ -88,6 +88,7 @@ void frame_source_set_frame(struct frame_source *source, struct frame *frame); /
 void frame_source_damage(struct frame_source *source, const pixman_box32_t *box);
 void frame_source_set_cursor(struct frame_source *source, struct cursor_image *image); /* takes */
 void frame_source_move_cursor(struct frame_source *source, int32_t x, int32_t y, bool visible);
+/* Keeps a copy of the reason, which may be NULL. */
 void frame_source_set_live(struct frame_source *source, bool live, const char *reason);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "common/bus_pump.h"
@@ -15,6 +16,7 @@ struct vm {
 	sd_bus *bus, *server;
 	struct bus_pump *pump, *server_pump;
 	enum vm_state state;
+	char *reason;
 	bool hung;
 	int call_error;
 	unsigned int notes;
@@ -37,6 +39,7 @@ void fake_vm_destroy(struct vm *vm)
 	fake_vm_disconnect(vm);
 	assert_true(list_empty(&vm->observers));
 	sd_event_unref(vm->event);
+	free(vm->reason);
 	free(vm);
 }
 
@@ -124,6 +127,13 @@ void fake_vm_set_state(struct vm *vm, enum vm_state state)
 	notify_changed(vm);
 }
 
+void fake_vm_set_reason(struct vm *vm, const char *reason)
+{
+	free(vm->reason);
+	vm->reason = reason ? strdup(reason) : NULL;
+	notify_changed(vm);
+}
+
 void fake_vm_fail_calls(struct vm *vm, int error)
 {
 	vm->call_error = error;
@@ -153,8 +163,7 @@ const char *vm_name(const struct vm *vm)
 
 const char *vm_reason(const struct vm *vm)
 {
-	(void)vm;
-	return NULL;
+	return vm->reason;
 }
 
 enum vm_state vm_get_state(const struct vm *vm)

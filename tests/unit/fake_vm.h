@@ -30,6 +30,10 @@ void fake_vm_fail_calls(struct vm *vm, int error);
 
 void fake_vm_set_state(struct vm *vm, enum vm_state state);
 
+/* What vm_reason() returns: a copy that, as vm/ does, goes before the observers are told of the
+ * next one. May be NULL. */
+void fake_vm_set_reason(struct vm *vm, const char *reason);
+
 /* How often vm_note_alive() was called. */
 unsigned int fake_vm_notes(const struct vm *vm);
 

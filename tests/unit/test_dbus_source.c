@@ -585,6 +585,20 @@ static void test_death_and_return(void **fixture)
 	close(fd);
 }
 
+/* A reason lives until the next change only; the source's is still asked for while it changes. */
+static void test_reasons_are_kept(void **fixture)
+{
+	struct qemu *qemu = *fixture;
+
+	fake_vm_disconnect(qemu->vm);
+	fake_vm_set_reason(qemu->vm, "it ended");
+	assert_string_equal(qemu->source->reason, "it ended");
+	fake_vm_set_reason(qemu->vm, "it does not start");
+	assert_string_equal(qemu->source->reason, "it does not start");
+	fake_vm_set_reason(qemu->vm, NULL);
+	assert_string_equal(qemu->source->reason, "not running");
+}
+
 static void test_hung_is_old_and_keeps_its_listener(void **fixture)
 {
 	struct qemu *qemu = *fixture;
@@ -775,6 +789,7 @@ int main(void)
 		TEST(test_an_unwatched_guest_has_its_first_picture),
 		TEST(test_a_lost_registration_is_repeated),
 		TEST(test_death_and_return),
+		TEST(test_reasons_are_kept),
 		TEST(test_hung_is_old_and_keeps_its_listener),
 		TEST(test_size_request),
 		TEST(test_flood),
