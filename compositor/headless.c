@@ -102,10 +102,8 @@ static pixman_image_t *headless_read_pixels(struct backend *backend, struct outp
 {
 	struct headless *headless = container_of(backend, struct headless, base);
 
-	return pixman_image_create_bits_no_clear(PIXMAN_x8r8g8b8, (int)output->width,
-						 (int)output->height,
-						 (uint32_t *)(void *)headless_pixels(headless),
-						 (int)headless->export->stride);
+	return backend_copy_pixels(headless_pixels(headless), output->width, output->height,
+				   headless->export->stride);
 }
 
 static void headless_destroy(struct backend *backend)

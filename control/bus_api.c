@@ -322,20 +322,41 @@ static int handle_quit(sd_bus_message *call, void *data, sd_bus_error *error)
 	return answer(call, error, r, why);
 }
 
+/* ---- screenshots ---- */
+
 /*
  * Only memory is written to: a file of a network or FUSE file system, whose server the client may
- * be, could keep write() and with it the whole seat waiting. Only memory has seals, and asking for
- * them never reaches a file system's server.
+ * be, could keep write() waiting for good. That would cost the worker alone, but a thread inside of
+ * such a write cannot even be killed, so the seat's process would not be gone after its end. Only
+ * memory has seals, and asking for them never reaches a file system's server.
  */
 static bool fd_is_memory(int fd)
 {
 	return fcntl(fd, F_GET_SEALS) >= 0;
 }
 
+/* The answer goes nowhere when the client has gone meanwhile. */
+static void handle_written(void *data, int result)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *call = data;
+	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	char why[128];
+
+	if (result >= 0) {
+		sd_bus_reply_method_return(call, NULL);
+		return;
+	}
+	snprintf(why, sizeof(why), "the picture was not written: %s",
+		 result == -ECANCELED ? "the seat ends" : strerror(-result));
+	fail(&error, -EIO, why);
+	sd_bus_reply_method_error(call, &error);
+}
+
 static int handle_screenshot(sd_bus_message *call, void *data, sd_bus_error *error)
 {
 	struct control *control = data;
 	const char *guest, *why = NULL;
+	struct control_job *job;
 	int fd, r;
 
 	r = sd_bus_message_read(call, "sh", &guest, &fd);
@@ -345,8 +366,21 @@ static int handle_screenshot(sd_bus_message *call, void *data, sd_bus_error *err
 	if (!fd_is_memory(fd)) {
 		return fail(error, -EINVAL, "the descriptor must be a memfd");
 	}
-	r = control->actions->screenshot(control->data, *guest ? guest : NULL, fd, &why);
-	return answer(call, error, r, why);
+	if (!worker_has_room(control->worker)) {
+		return fail(error, -EBUSY,
+			    "other pictures are still being written; try again in a moment");
+	}
+	r = control->actions->screenshot(control->data, *guest ? guest : NULL, &job, &why);
+	if (r < 0) {
+		return fail(error, r, why);
+	}
+	r = worker_submit(control->worker, job, fd, handle_written, call);
+	if (r < 0) {
+		job->destroy(job);
+		return fail(error, r, NULL);
+	}
+	sd_bus_message_ref(call); /* handle_written() answers it */
+	return 1;
 }
 
 static int handle_export_output(sd_bus_message *call, void *data, sd_bus_error *error)

@@ -26,6 +26,7 @@ void control_destroy(struct control *control)
 	if (!control) {
 		return;
 	}
+	worker_destroy(control->worker); /* while there still is somebody to be answered */
 	list_for_each_safe(peer, next, &control->peers, link) {
 		client_destroy(peer);
 	}
@@ -170,6 +171,11 @@ int control_create(sd_event *event, const char *socket_path, const struct contro
 	control->socket_path = strdup(socket_path);
 	if (!control->socket_path) {
 		return -ENOMEM;
+	}
+	r = worker_create(event, &control->worker);
+	if (r < 0) {
+		log_error("control: nobody to write screenshots: %s", strerror(-r));
+		return r;
 	}
 	r = control_listen(control);
 	if (r < 0) {

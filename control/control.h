@@ -46,6 +46,16 @@ struct control_seat {
 };
 
 /*
+ * Work that takes too long for the loop; made by an action, owned by control. write is called at
+ * most once, then destroy; both in a thread that is not the loop's, while the loop runs, or destroy
+ * alone in the loop's. So they touch nothing but the job.
+ */
+struct control_job {
+	int (*write)(struct control_job *job, int fd); /* 0 or -errno */
+	void (*destroy)(struct control_job *job);
+};
+
+/*
  * What can be asked for; every function must be there. They return 0 or -errno; on failure they
  * put one sentence (static or owned by the seat until the next call) into *why, which is NULL
  * before. -ENOENT means that there is no such guest, -EPERM that this seat never does it. They
@@ -61,8 +71,9 @@ struct control_actions {
 	int (*focus_next)(void *data, const char **why);
 	int (*focus_back)(void *data, const char **why);
 	int (*switcher)(void *data, bool open, const char **why);
-	/* guest NULL: the screen. PNG into fd, which is a memfd: writing to it never waits. */
-	int (*screenshot)(void *data, const char *guest, int fd, const char **why);
+	/* guest NULL: the screen. Only takes the picture; the job writes it as PNG. */
+	int (*screenshot)(void *data, const char *guest, struct control_job **job,
+			  const char **why);
 	int (*start)(void *data, const char *guest, const char **why);
 	int (*shutdown)(void *data, const char *guest, const char **why);
 	int (*kill)(void *data, const char *guest, const char **why);
@@ -94,7 +105,11 @@ struct control;
  */
 int control_create(sd_event *event, const char *socket_path, const struct control_actions *actions,
 		   void *data, struct control **out);
-/* Ends every connection and removes the socket. NULL is legal; not legal inside an action. */
+/*
+ * Ends every connection and removes the socket. NULL is legal; not legal inside an action. A job
+ * that runs has a second to end; one that takes longer goes on with what it owns, until it ends or
+ * the program does.
+ */
 void control_destroy(struct control *control);
 
 /*

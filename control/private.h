@@ -10,6 +10,7 @@
 #include "common/bus_pump.h"
 #include "common/list.h"
 #include "control/control.h"
+#include "control/worker.h"
 
 struct control {
 	sd_event *event;
@@ -20,7 +21,8 @@ struct control {
 	int spare_fd; /* given up for a moment to turn a client away when descriptors are out */
 	struct list peers; /* peer::link */
 	unsigned int n_clients;
-	bool told_full; /* the limit was logged and has not been left since */
+	struct worker *worker; /* of screenshots */
+	bool told_full;        /* the limit was logged and has not been left since */
 };
 
 /*

@@ -4,8 +4,10 @@
 #include <linux/input-event-codes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/cleanup.h"
 #include "common/clock.h"
 #include "seat/seat.h"
 #include "vm/accel.h"
@@ -120,20 +122,44 @@ static int show_switcher(void *data, bool open, const char **why)
 	return 0;
 }
 
-static int screenshot(void *data, const char *name, int fd, const char **why)
+struct picture_job {
+	struct control_job base;
+	struct picture *picture;
+};
+
+static int write_picture(struct control_job *job, int fd)
+{
+	return picture_write_png(container_of(job, struct picture_job, base)->picture, fd);
+}
+
+static void destroy_picture_job(struct control_job *job)
+{
+	struct picture_job *picture_job = container_of(job, struct picture_job, base);
+
+	picture_destroy(picture_job->picture);
+	free(picture_job);
+}
+
+static int screenshot(void *data, const char *name, struct control_job **out, const char **why)
 {
 	struct seat *seat = data;
 	struct seat_guest *guest = name ? find(seat, name, why) : NULL;
-	int r;
+	_cleanup_free_ struct picture_job *job = calloc(1, sizeof(*job));
+	int r = -ENOMEM;
 
 	if (name && !guest) {
 		return -ENOENT;
 	}
-	r = compositor_screenshot(seat->compositor, guest ? guest->id : 0, fd);
+	if (job) {
+		r = compositor_picture_take(seat->compositor, guest ? guest->id : 0,
+					    &job->picture);
+	}
 	if (r < 0) {
 		return refuse(seat, why, r, "There is no picture of %s: %s.",
 			      name ? name : "the screen", strerror(-r));
 	}
+	job->base = (struct control_job){ write_picture, destroy_picture_job };
+	*out = &take_ptr(job)->base;
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "common/cleanup.h"
 #include "common/list.h"
+#include "compositor/backend.h"
 #include "compositor/kms/buffer.h"
 
 struct dumb_buffer {
@@ -46,20 +47,8 @@ static int dumb_finish(struct kms_buffer *buffer)
 static pixman_image_t *dumb_read(struct kms_buffer *buffer)
 {
 	const struct dumb_buffer *dumb = dumb_from(buffer);
-	pixman_image_t *image = pixman_image_create_bits_no_clear(
-		PIXMAN_x8r8g8b8, (int)buffer->width, (int)buffer->height, NULL, 0);
-	size_t stride, row = (size_t)buffer->width * 4;
-	uint8_t *to;
 
-	if (!image) {
-		return NULL;
-	}
-	to = (uint8_t *)pixman_image_get_data(image);
-	stride = (size_t)pixman_image_get_stride(image);
-	for (uint32_t y = 0; y < buffer->height; y++) {
-		memcpy(to + y * stride, dumb->pixels + (size_t)y * dumb->stride, row);
-	}
-	return image;
+	return backend_copy_pixels(dumb->pixels, buffer->width, buffer->height, dumb->stride);
 }
 
 static void dumb_destroy(struct kms_buffer *buffer)

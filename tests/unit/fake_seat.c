@@ -13,12 +13,14 @@
 #include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <cmocka.h>
 
 #include "common/cleanup.h"
+#include "common/list.h"
 #include "control/control.h"
 
 #define DEADLINE_MS 20000
@@ -40,6 +42,7 @@ struct fake_seat {
 	char focused[32];
 	bool switcher;
 	int memory; /* what ExportOutput gives */
+	int gate;   /* the seat's end, or -1 */
 };
 
 static const char *const guest_names[] = { "alpha", "beta", "gamma" };
@@ -123,9 +126,46 @@ static int fake_switcher(void *data, bool open, const char **why)
 	return 0;
 }
 
-static int fake_screenshot(void *data, const char *guest, int fd, const char **why)
+/* "PNG of" a guest or the screen; the one of gamma waits at the gate. */
+struct fake_job {
+	struct control_job base;
+	char text[64];
+	int gate; /* or -1 */
+};
+
+static int write_fake_picture(struct control_job *base, int fd)
 {
-	return dprintf(fd, "PNG of %s", guest ? guest : "the screen") < 0 ? -errno : 0;
+	const struct fake_job *job = container_of(base, struct fake_job, base);
+	char byte;
+
+	if (job->gate >= 0 &&
+	    (write(job->gate, "?", 1) != 1 || read(job->gate, &byte, 1) != 1)) {
+		return -EPIPE;
+	}
+	return dprintf(fd, "%s", job->text) < 0 ? -errno : 0;
+}
+
+static void destroy_fake_job(struct control_job *base)
+{
+	free(container_of(base, struct fake_job, base));
+}
+
+static int fake_screenshot(void *data, const char *guest, struct control_job **out,
+			   const char **why)
+{
+	struct fake_seat *seat = data;
+	struct fake_job *job = calloc(1, sizeof(*job));
+
+	if (guest && !strcmp(guest, "nobody")) {
+		free(job);
+		*why = "no such guest here";
+		return -ENOENT;
+	}
+	job->base = (struct control_job){ write_fake_picture, destroy_fake_job };
+	job->gate = guest && !strcmp(guest, "gamma") ? seat->gate : -1;
+	snprintf(job->text, sizeof(job->text), "PNG of %s", guest ? guest : "the screen");
+	*out = &job->base;
+	return 0;
 }
 
 static int fake_start(void *data, const char *guest, const char **why)
@@ -254,9 +294,9 @@ static const struct control_actions fake_actions = {
 };
 
 /* Runs until Quit. A byte in ready says that the socket is there. */
-static int seat_main(const char *socket_path, bool foreign, int ready)
+static int seat_main(const char *socket_path, bool foreign, int gate, int ready)
 {
-	struct fake_seat seat = { .focused = "alpha" };
+	struct fake_seat seat = { .focused = "alpha", .gate = gate };
 	int r;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -278,7 +318,7 @@ static int seat_main(const char *socket_path, bool foreign, int ready)
 
 void fake_seat_start(struct fake_seat_process *seat)
 {
-	int ready[2];
+	int ready[2], gate[2];
 	char byte;
 
 	/* No bus of the machine must be met, nor end the test when a connection breaks. */
@@ -291,16 +331,20 @@ void fake_seat_start(struct fake_seat_process *seat)
 	snprintf(seat->folder, sizeof(seat->folder), "%s/run", seat->dir);
 	snprintf(seat->socket, sizeof(seat->socket), "%s/" CONTROL_SOCKET, seat->folder);
 	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, gate), 0);
 	seat->pid = fork();
 	if (seat->pid == 0) {
 		close(ready[0]);
+		close(gate[0]);
 		if (seat->bus) {
 			setenv("DBUS_SESSION_BUS_ADDRESS", seat->bus, 1);
 		}
-		_exit(seat_main(seat->socket, seat->foreign, ready[1]));
+		_exit(seat_main(seat->socket, seat->foreign, gate[1], ready[1]));
 	}
 	assert_true(seat->pid > 0);
 	close(ready[1]);
+	close(gate[1]);
+	seat->gate = gate[0];
 	assert_int_equal(read(ready[0], &byte, 1), 1);
 	close(ready[0]);
 }
@@ -325,6 +369,7 @@ void fake_seat_stop(struct fake_seat_process *seat)
 		waitpid(seat->pid, NULL, 0);
 		unlink(seat->socket);
 	}
+	close(seat->gate);
 	rmdir(seat->folder);
 	rmdir(seat->dir);
 }

@@ -13,6 +13,7 @@ struct fake_seat_process {
 	char folder[80];  /* made by the API: the runtime folder */
 	char socket[128]; /* in it */
 	pid_t pid;
+	int gate; /* a picture of gamma says "?" there when its job begins, and waits for a byte */
 	const char *bus; /* set before the start: address of its session bus; NULL is none */
 	bool foreign;    /* set before the start: it believes its clients to be of another user */
 };

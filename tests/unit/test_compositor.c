@@ -645,13 +645,14 @@ static void outputs_mirror_and_change(void **state)
 
 static void without_outputs_nobody_is_watched(void **state)
 {
+	struct picture *picture;
 	uint32_t width, height;
 
 	screen_remove(&stage.screen);
 	assert_false(source(1)->watched);
 	compositor_output_size(stage.compositor, &width, &height);
 	assert_int_equal(width, WIDTH);
-	assert_int_equal(compositor_screenshot(stage.compositor, 0, -1), -ENODEV);
+	assert_int_equal(compositor_picture_take(stage.compositor, 0, &picture), -ENODEV);
 	screen_add(&stage.screen, WIDTH, HEIGHT);
 	assert_true(source(1)->watched);
 	settle();
@@ -687,27 +688,48 @@ static void assert_png(int fd, const struct frame *frame)
 	cairo_surface_destroy(png);
 }
 
-static int memory_file(void)
+static void assert_writes(const struct picture *picture, const struct frame *frame)
 {
 	int fd = memfd_create("screenshot", MFD_CLOEXEC);
 
 	assert_true(fd >= 0);
-	return fd;
+	assert_int_equal(picture_write_png(picture, fd), 0);
+	assert_png(fd, frame);
+	close(fd);
 }
 
 static void screenshots_have_the_pixels(void **state)
 {
-	int screen = memory_file(), guest = memory_file();
+	struct picture *screen, *guest, *nobody;
 
-	assert_int_equal(compositor_screenshot(stage.compositor, 0, screen), 0);
-	assert_png(screen, source(1)->frame);
-	assert_int_equal(compositor_screenshot(stage.compositor, 3, guest), 0);
-	assert_png(guest, source(3)->frame);
-	assert_int_equal(compositor_screenshot(stage.compositor, 77, guest), -ENODATA);
-	close(guest);
+	assert_int_equal(compositor_picture_take(stage.compositor, 0, &screen), 0);
+	assert_writes(screen, source(1)->frame);
+	assert_int_equal(compositor_picture_take(stage.compositor, 3, &guest), 0);
+	assert_writes(guest, source(3)->frame);
+	assert_int_equal(compositor_picture_take(stage.compositor, 77, &nobody), -ENODATA);
 	/* A descriptor that takes nothing. */
-	assert_int_equal(compositor_screenshot(stage.compositor, 3, guest), -EIO);
-	close(screen);
+	assert_int_equal(picture_write_png(guest, -1), -EBADF);
+	picture_destroy(screen);
+	picture_destroy(guest);
+	picture_destroy(NULL);
+}
+
+/* They are written later, by a thread that knows nothing of what becomes of the original. */
+static void screenshots_outlive_what_they_show(void **state)
+{
+	struct picture *screen, *guest;
+
+	assert_int_equal(compositor_picture_take(stage.compositor, 0, &screen), 0);
+	assert_int_equal(compositor_picture_take(stage.compositor, 3, &guest), 0);
+	compositor_show_guest(stage.compositor, 2);
+	compositor_remove_guest(stage.compositor, 3);
+	settle();
+	assert_true(screen_shows(source(2)->frame));
+	assert_writes(screen, source(1)->frame);
+	assert_writes(guest, source(3)->frame);
+	picture_destroy(screen);
+	picture_destroy(guest);
+	set_guest(3, NULL);
 }
 
 static void back_end_without_a_session_says_so(void **state)
@@ -744,6 +766,7 @@ int main(void)
 		TEST(outputs_mirror_and_change),
 		TEST(without_outputs_nobody_is_watched),
 		TEST(screenshots_have_the_pixels),
+		TEST(screenshots_outlive_what_they_show),
 		TEST(back_end_without_a_session_says_so),
 	};
 

@@ -312,12 +312,15 @@ static void pictures_go_through_the_thread(void **state)
 {
 	uint64_t before = stage.presented;
 	int fd = memfd_create("picture", MFD_CLOEXEC);
+	struct picture *picture;
 
 	compositor_notice(stage.compositor, "one");
 	wait_for_picture(before + 1);
 	compositor_notice(stage.compositor, NULL);
 	wait_for_picture(before + 2);
-	assert_int_equal(compositor_screenshot(stage.compositor, 0, fd), 0);
+	assert_int_equal(compositor_picture_take(stage.compositor, 0, &picture), 0);
+	assert_int_equal(picture_write_png(picture, fd), 0);
+	picture_destroy(picture);
 	assert_true(lseek(fd, 0, SEEK_END) > 100);
 	close(fd);
 }
