@@ -24,6 +24,8 @@
 
 #define LISTENER_PATH "/org/qemu/Display1/Listener"
 #define CURSOR_SIDE_MAX 512
+/* Bytes; renderers count it with a sign. A picture of one line could have any. */
+#define STRIDE_MAX (16 * FRAME_SIDE_MAX)
 /* A page-flipping guest shows two or three buffers in turn; one more for a mode change. */
 #define MAP_CACHE_SIZE 4
 
@@ -141,8 +143,8 @@ static int listener_show_map(struct dbus_listener *listener, int fd, uint32_t of
 	struct shm_map *map;
 	int r;
 
-	if (stride < row || stride % frame_format_bytes(fourcc) || offset % 4 ||
-	    end > SHM_MAP_MAX) {
+	if (stride < row || stride > STRIDE_MAX || stride % frame_format_bytes(fourcc) ||
+	    offset % 4 || end > SHM_MAP_MAX) {
 		return -ERANGE;
 	}
 	r = listener_map(listener, fd, (size_t)end, &map);
@@ -253,7 +255,7 @@ static int read_pixels(struct dbus_listener *listener, sd_bus_message *m, uint32
 		return violation(listener, "pixels of an unknown format");
 	}
 	row = width * PIXMAN_FORMAT_BPP(format) / 8;
-	if (stride < row || stride % 4 || (uint64_t)stride * (height - 1) + row > size) {
+	if (stride < row || stride % 4 || stride > STRIDE_MAX || (uint64_t)stride * (height - 1) + row > size) {
 		return violation(listener, "fewer pixels than announced");
 	}
 	/* Read only: pixman does not write to the source of a composite. */

@@ -110,7 +110,7 @@ static void handle_frame(struct frame *frame, void *data)
 	struct dbus_source *source = data;
 
 	note_picture(source);
-	/* A new listener on an old picture: what is on screen may be behind, but it is the same. */
+	/* The memory that is shown already: what is on screen may be behind, but it is the same. */
 	if (same_picture(source->base.frame, frame)) {
 		frame_unlock(frame);
 		frame_source_damage(&source->base, &everything);
@@ -207,7 +207,8 @@ static void handle_ended(int error, const char *reason, void *data)
 	if (error == -ETIME) {
 		log_debug("%s: no picture after registration, once more", vm_name(source->vm));
 	} else if (!reason) {
-		/* QEMU closed it: the peer connection's end follows, or it has its reasons. */
+		/* The peer connection's end follows, or a change of the guest opens it again. */
+		frame_source_set_live(&source->base, false, "QEMU closed its display");
 		return;
 	}
 	source_update_listener(source);
@@ -304,6 +305,10 @@ static void handle_peer_up(struct vm *vm, void *data)
 	(void)vm;
 	source->outlawed = NULL;
 	source->pictured = false;
+	/* Another QEMU may be there; one that has a pointer defines it at each registration. */
+	source->cursor_hot_x = source->cursor_hot_y = 0;
+	frame_source_set_cursor(&source->base, NULL);
+	frame_source_move_cursor(&source->base, 0, 0, false);
 	source_send_size(source);
 	source_update_listener(source);
 }

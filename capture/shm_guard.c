@@ -10,10 +10,13 @@
 #include "capture/shm_guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "common/cleanup.h"
@@ -56,6 +59,21 @@ static int install_handler(void)
 	return sigaction(SIGBUS, &action, NULL) < 0 ? -errno : 0;
 }
 
+/*
+ * What a sender of evil passes may be a file on a network or a FUSE mount, for which even fstat(2)
+ * may wait. Seals are asked of memory only, and answered at once. Huge pages cannot be replaced
+ * one by one under the reader.
+ */
+static int check_memory(int fd)
+{
+	struct statfs fs;
+
+	if (fcntl(fd, F_GET_SEALS) < 0 || fstatfs(fd, &fs) < 0) {
+		return -errno;
+	}
+	return fs.f_type == TMPFS_MAGIC ? 0 : -EINVAL;
+}
+
 /* The file's size when it can be a picture's memory, or -errno. */
 static int64_t usable_size(const struct stat *st, size_t min_length)
 {
@@ -81,6 +99,10 @@ int shm_map_create(int fd, size_t min_length, struct shm_map **out)
 		return -ENOMEM;
 	}
 	r = install_handler();
+	if (r < 0) {
+		return r;
+	}
+	r = check_memory(fd);
 	if (r < 0) {
 		return r;
 	}
@@ -110,7 +132,7 @@ bool shm_map_is(const struct shm_map *map, int fd, size_t min_length)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && st.st_dev == map->device && st.st_ino == map->inode &&
+	return check_memory(fd) == 0 && fstat(fd, &st) == 0 && st.st_dev == map->device && st.st_ino == map->inode &&
 	       !map->broken && min_length <= map->length &&
 	       usable_size(&st, min_length) == (int64_t)map->length;
 }

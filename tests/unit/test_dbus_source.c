@@ -370,6 +370,7 @@ static void test_absurd_geometry_cuts_off(void **fixture)
 		{ UINT32_MAX - 3, 64, 32, 256 },
 		{ 0, UINT32_MAX, UINT32_MAX, UINT32_MAX },
 		{ 2, 16, 16, 64 },
+		{ 0, 16, 1, UINT32_MAX - 63 },
 	};
 	int fd = memory(64 * 4 * 32);
 
@@ -534,7 +535,6 @@ static void test_unwatched_keeps_the_frame_and_costs_nothing(void **fixture)
 	qemu->registered = false;
 	wait_for(qemu, is_registered);
 	assert_int_equal(qemu->registrations, 2);
-	/* The same picture once more: damage, but no other frame. */
 	send_map(qemu, fd, 0, 64, 32, 256, PIXMAN_x8r8g8b8);
 	wait_for(qemu, is_answered);
 	assert_int_equal(qemu->answer, 0);
@@ -597,6 +597,44 @@ static void test_reasons_are_kept(void **fixture)
 	assert_string_equal(qemu->source->reason, "it does not start");
 	fake_vm_set_reason(qemu->vm, NULL);
 	assert_string_equal(qemu->source->reason, "not running");
+}
+
+static bool is_not_live(void *data)
+{
+	return !((struct qemu *)data)->source->live;
+}
+
+static void test_a_closed_listener_is_said(void **fixture)
+{
+	struct qemu *qemu = *fixture;
+	int fd = show(qemu);
+
+	sd_bus_close(qemu->bus);
+	wait_for(qemu, is_not_live);
+	assert_string_equal(qemu->source->reason, "QEMU closed its display");
+	assert_non_null(qemu->source->frame);
+
+	/* The next that is heard of the guest is a reason to try again. */
+	qemu->registered = false;
+	fake_vm_set_hung(qemu->vm, false);
+	wait_for(qemu, is_registered);
+	assert_true(qemu->source->live);
+	close(fd);
+}
+
+static void test_a_new_qemu_has_no_pointer_yet(void **fixture)
+{
+	struct qemu *qemu = *fixture;
+
+	SEND(qemu, IFACE, "MouseSet", "iii", 100, 50, 1);
+	send_cursor(qemu, 16, 8, 3, 4, 16 * 8 * 4);
+	settle(qemu);
+	assert_non_null(qemu->source->cursor.image);
+	drop_bus(qemu);
+	fake_vm_disconnect(qemu->vm);
+	connect_vm(qemu);
+	assert_null(qemu->source->cursor.image);
+	assert_false(qemu->source->cursor.visible);
 }
 
 static void test_hung_is_old_and_keeps_its_listener(void **fixture)
@@ -790,6 +828,8 @@ int main(void)
 		TEST(test_a_lost_registration_is_repeated),
 		TEST(test_death_and_return),
 		TEST(test_reasons_are_kept),
+		TEST(test_a_closed_listener_is_said),
+		TEST(test_a_new_qemu_has_no_pointer_yet),
 		TEST(test_hung_is_old_and_keeps_its_listener),
 		TEST(test_size_request),
 		TEST(test_flood),

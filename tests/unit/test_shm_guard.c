@@ -74,6 +74,16 @@ static void test_what_is_no_memory_is_refused(void **fixture)
 	close(pipes[0]);
 	close(pipes[1]);
 	close(fd);
+	/* A file of a file system that may keep us waiting, here this program; and huge pages. */
+	fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+	assert_int_equal(shm_map_create(fd, 1, &map), -EINVAL);
+	close(fd);
+	fd = memfd_create("huge", MFD_CLOEXEC | MFD_HUGETLB);
+	if (fd >= 0) {
+		assert_int_equal(ftruncate(fd, 2 << 20), 0);
+		assert_int_equal(shm_map_create(fd, 1, &map), -EINVAL);
+		close(fd);
+	}
 }
 
 static void test_the_same_memory_is_recognised(void **fixture)
