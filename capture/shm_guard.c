@@ -87,14 +87,29 @@ static int64_t usable_size(const struct stat *st, size_t min_length)
 	return st->st_size;
 }
 
+static struct shm_map *find_map(int fd, size_t min_length)
+{
+	struct shm_map *map = registry;
+
+	while (map && !shm_map_is(map, fd, min_length)) {
+		map = map->next;
+	}
+	return map;
+}
+
 int shm_map_create(int fd, size_t min_length, struct shm_map **out)
 {
+	struct shm_map *known = find_map(fd, min_length);
 	_cleanup_free_ struct shm_map *map = calloc(1, sizeof(*map));
 	struct stat st;
 	int64_t size;
 	void *address;
 	int r;
 
+	if (known) {
+		*out = shm_map_lock(known);
+		return 0;
+	}
 	if (!map) {
 		return -ENOMEM;
 	}
@@ -132,8 +147,8 @@ bool shm_map_is(const struct shm_map *map, int fd, size_t min_length)
 {
 	struct stat st;
 
-	return check_memory(fd) == 0 && fstat(fd, &st) == 0 && st.st_dev == map->device && st.st_ino == map->inode &&
-	       !map->broken && min_length <= map->length &&
+	return check_memory(fd) == 0 && fstat(fd, &st) == 0 && st.st_dev == map->device &&
+	       st.st_ino == map->inode && !map->broken && min_length <= map->length &&
 	       usable_size(&st, min_length) == (int64_t)map->length;
 }
 

@@ -24,10 +24,10 @@ struct shm_map {
 };
 
 /*
- * Maps the whole of a regular file (a memfd) of at least min_length bytes, at most
- * SHM_MAP_MAX. The descriptor stays the caller's and may be closed. Returns 0; -EINVAL when it is
- * no regular file, -ERANGE when it is too small or too large, or -errno of mmap(2). Must be called
- * from one thread only.
+ * Maps the whole of a memfd of at least min_length bytes, at most SHM_MAP_MAX. Memory that is
+ * mapped already, say by an earlier listener's frame, is not mapped twice. The descriptor stays
+ * the caller's and may be closed. Returns 0; -EINVAL when it is no memory, -ERANGE when it is too
+ * small or too large, or -errno of mmap(2). Must be called from one thread only.
  */
 int shm_map_create(int fd, size_t min_length, struct shm_map **out);
 

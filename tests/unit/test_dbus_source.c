@@ -535,9 +535,12 @@ static void test_unwatched_keeps_the_frame_and_costs_nothing(void **fixture)
 	qemu->registered = false;
 	wait_for(qemu, is_registered);
 	assert_int_equal(qemu->registrations, 2);
+	/* The same picture once more: damage, but no other frame and no other mapping. */
 	send_map(qemu, fd, 0, 64, 32, 256, PIXMAN_x8r8g8b8);
 	wait_for(qemu, is_answered);
 	assert_int_equal(qemu->answer, 0);
+	assert_int_equal(qemu->frames, 1);
+	assert_int_equal(qemu->damages, 1);
 	close(fd);
 }
 
