@@ -137,9 +137,9 @@ static int start_thread(struct worker *worker)
 	sigset_t all, before;
 	int r;
 
+	/* It has run out of jobs: there is nothing to wait for. */
 	if (worker->has_thread) {
-		pthread_join(worker->thread,
-			     NULL); /* it has run out of jobs: nothing to wait for */
+		pthread_join(worker->thread, NULL);
 	}
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
