@@ -41,6 +41,31 @@ static int append_config(struct guest_configs *list, struct vm_config *config)
 	return 0;
 }
 
+static bool is_configured(const struct guest_configs *list, const char *name)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		if (list->configs[i] && strcmp(list->configs[i]->name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* a/disk.img and b/disk.img are two guests: the second one is "disk-2". */
+static int make_name_unique(const struct guest_configs *list, char **name)
+{
+	_cleanup_free_ char *base = take_ptr(*name);
+
+	*name = strdup(base);
+	for (unsigned int i = 2; *name && is_configured(list, *name); i++) {
+		free(take_ptr(*name));
+		if (asprintf(name, "%.56s-%u", base, i) < 0) {
+			*name = NULL;
+		}
+	}
+	return *name ? 0 : -ENOMEM;
+}
+
 /* "baton run a.qcow2 b.iso": a slot each, in their order. */
 static int load_files(char **files, struct guest_configs *list, struct ini_report *report)
 {
@@ -54,6 +79,10 @@ static int load_files(char **files, struct guest_configs *list, struct ini_repor
 			continue;
 		}
 		config->slot = slot <= VM_SLOT_MAX ? slot : 0;
+		if (make_name_unique(list, &config->name) < 0) {
+			vm_config_destroy(config);
+			return -ENOMEM;
+		}
 		if (append_config(list, config) < 0) {
 			return -ENOMEM;
 		}
@@ -324,14 +353,9 @@ static int add_guest(struct seat *seat, struct vm_config *config, struct seat_gu
 /* One that runs already is taken over; one that cannot start is shown with the reason. */
 static void bring_up(struct seat_guest *guest)
 {
-	int r = vm_adopt(guest->vm);
-
-	if (r == 0 && vm_get_config(guest->vm)->autostart) {
-		r = vm_start(guest->vm);
-	}
-	if (r < 0) {
-		log_error("%s did not start: %s.", vm_name(guest->vm),
-			  vm_reason(guest->vm) ? vm_reason(guest->vm) : strerror(-r));
+	/* A start that fails is logged by vm/, which knows the cause. */
+	if (vm_adopt(guest->vm) == 0 && vm_get_config(guest->vm)->autostart) {
+		vm_start(guest->vm);
 	}
 }
 
@@ -361,16 +385,6 @@ int seat_add_guests(struct seat *seat)
 	}
 	guest_configs_finish(&list);
 	return r < 0 ? r : 0;
-}
-
-static bool is_configured(const struct guest_configs *list, const char *name)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		if (list->configs[i] && strcmp(list->configs[i]->name, name) == 0) {
-			return true;
-		}
-	}
-	return false;
 }
 
 static void drop_unconfigured(struct seat *seat, const struct guest_configs *list)
