@@ -133,8 +133,8 @@ static void cleanup_plane(struct atomic *atomic, const struct card *card,
 	}
 }
 
-void atomic_add_cleanup(struct atomic *atomic, const struct card *card,
-			const struct kms_crtc *crtc, uint32_t connector)
+void atomic_add_cleanup(struct atomic *atomic, const struct card *card, const struct kms_crtc *crtc,
+			uint32_t connector)
 {
 	drmModeRes *resources = drmModeGetResources(card->fd);
 
@@ -163,14 +163,14 @@ static int atomic_send(struct atomic *atomic, const struct card *card, uint32_t 
 
 int atomic_test(struct atomic *atomic, const struct card *card)
 {
-	return atomic_send(atomic, card,
-			   DRM_MODE_ATOMIC_TEST_ONLY | DRM_MODE_ATOMIC_ALLOW_MODESET, 0);
+	return atomic_send(atomic, card, DRM_MODE_ATOMIC_TEST_ONLY | DRM_MODE_ATOMIC_ALLOW_MODESET,
+			   0);
 }
 
 int atomic_commit(struct atomic *atomic, const struct card *card, bool modeset, uint32_t serial)
 {
-	uint32_t flags = DRM_MODE_PAGE_FLIP_EVENT |
-			 (modeset ? (uint32_t)DRM_MODE_ATOMIC_ALLOW_MODESET : 0u);
+	uint32_t flags =
+		DRM_MODE_PAGE_FLIP_EVENT | (modeset ? (uint32_t)DRM_MODE_ATOMIC_ALLOW_MODESET : 0u);
 	int r = atomic_send(atomic, card, flags | DRM_MODE_ATOMIC_NONBLOCK, serial);
 
 	/* A modeset may involve other CRTCs, and one of those may still be flipping. */

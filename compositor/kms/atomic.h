@@ -37,8 +37,8 @@ void atomic_add_damage(struct atomic *atomic, const struct card *card,
  * Turns off what no screen of ours uses but somebody left on: planes and CRTCs that are not taken,
  * and connectors at them or at this crtc, except connector.
  */
-void atomic_add_cleanup(struct atomic *atomic, const struct card *card,
-			const struct kms_crtc *crtc, uint32_t connector);
+void atomic_add_cleanup(struct atomic *atomic, const struct card *card, const struct kms_crtc *crtc,
+			uint32_t connector);
 
 /* Would the kernel take it? 0 or -errno. */
 int atomic_test(struct atomic *atomic, const struct card *card);

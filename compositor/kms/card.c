@@ -23,7 +23,7 @@ DEFINE_CLEANUP(struct card *, card_close)
 static void log_open_error(const char *path, int error)
 {
 	if (access(path, F_OK) < 0) {
-		log_error("%s: there is no such graphics card; see /dev/dri for those that there are",
+		log_error("%s: there is no such graphics card; /dev/dri has those that there are",
 			  path);
 	} else {
 		log_error("%s: no permission, the seat manager does not open it (%s); choose a "
@@ -210,7 +210,8 @@ static bool is_card_of_seat(struct udev_device *device, const char *seat)
 
 static bool is_boot_card(struct udev_device *device)
 {
-	struct udev_device *pci = udev_device_get_parent_with_subsystem_devtype(device, "pci", NULL);
+	struct udev_device *pci =
+		udev_device_get_parent_with_subsystem_devtype(device, "pci", NULL);
 	const char *boot = pci ? udev_device_get_sysattr_value(pci, "boot_vga") : NULL;
 
 	return boot && strcmp(boot, "1") == 0;
@@ -244,9 +245,10 @@ static unsigned int candidates_find(const char *seat, struct candidate list[])
 
 	if (all && udev_enumerate_add_match_subsystem(all, "drm") >= 0 &&
 	    udev_enumerate_scan_devices(all) >= 0) {
-		udev_list_entry_foreach(entry, udev_enumerate_get_list_entry(all)) {
-			struct udev_device *device = udev_device_new_from_syspath(
-				udev, udev_list_entry_get_name(entry));
+		for (entry = udev_enumerate_get_list_entry(all); entry;
+		     entry = udev_list_entry_get_next(entry)) {
+			struct udev_device *device =
+				udev_device_new_from_syspath(udev, udev_list_entry_get_name(entry));
 
 			if (device && is_card_of_seat(device, seat)) {
 				candidate_insert(list, &count, device);

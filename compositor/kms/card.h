@@ -29,11 +29,11 @@ struct kms_plane {
 
 struct card {
 	struct session *session;
-	int fd;         /* the session's */
-	char path[64];  /* /dev/dri/cardN */
+	int fd;        /* the session's */
+	char path[64]; /* /dev/dri/cardN */
 	char driver[32];
 	dev_t devnum;
-	uint32_t serial; /* of the last request that the kernel took */
+	uint32_t serial;                      /* of the last request that the kernel took */
 	uint32_t cursor_width, cursor_height; /* of a cursor plane's buffers, pixels */
 	struct kms_crtc *crtcs;
 	unsigned int crtc_count;

@@ -117,7 +117,6 @@ int monitor_probe(const struct card *card, uint32_t connector, struct monitor *o
 
 bool monitor_equal(const struct monitor *a, const struct monitor *b)
 {
-	return a->connector == b->connector &&
-	       memcmp(&a->mode, &b->mode, sizeof(a->mode)) == 0 &&
+	return a->connector == b->connector && memcmp(&a->mode, &b->mode, sizeof(a->mode)) == 0 &&
 	       strcmp(a->description, b->description) == 0;
 }

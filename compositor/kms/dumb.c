@@ -84,8 +84,8 @@ static int dumb_map(struct dumb_buffer *dumb)
 	if (r < 0) {
 		return r;
 	}
-	pixels = mmap(NULL, dumb->size, PROT_READ | PROT_WRITE, MAP_SHARED, dumb->fd,
-		      (off_t)offset);
+	pixels =
+		mmap(NULL, dumb->size, PROT_READ | PROT_WRITE, MAP_SHARED, dumb->fd, (off_t)offset);
 	if (pixels == MAP_FAILED) {
 		return -errno;
 	}
@@ -117,7 +117,8 @@ int dumb_buffer_create(int card_fd, uint32_t fourcc, uint32_t width, uint32_t he
 	}
 	handles[0] = dumb->handle;
 	strides[0] = dumb->stride;
-	r = drmModeAddFB2(card_fd, width, height, fourcc, handles, strides, offsets, &buffer->fb, 0);
+	r = drmModeAddFB2(card_fd, width, height, fourcc, handles, strides, offsets, &buffer->fb,
+			  0);
 	if (r < 0) {
 		return r;
 	}

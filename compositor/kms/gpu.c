@@ -7,7 +7,6 @@
 #include "compositor/kms/gpu.h"
 
 #include <GLES3/gl3.h>
-#include <GLES2/gl2ext.h>
 #include <drm_fourcc.h>
 #include <errno.h>
 #include <gbm.h>
@@ -16,6 +15,8 @@
 #include <unistd.h>
 #include <xf86drm.h>
 #include <xf86drmMode.h>
+
+#include <GLES2/gl2ext.h> /* wants gl3.h before it */
 
 #include "common/cleanup.h"
 #include "common/list.h"
@@ -27,7 +28,7 @@
 #define FORMAT DRM_FORMAT_XRGB8888
 
 struct gpu {
-	int fd; /* the card's */
+	int fd;         /* the card's */
 	bool modifiers; /* the card takes them with frame buffers */
 	struct gbm_device *gbm;
 	struct egl *egl;
@@ -218,8 +219,7 @@ static bool contains(const uint64_t list[], unsigned int count, uint64_t modifie
 }
 
 /* What the plane can show and GL can draw into. */
-static unsigned int common_modifiers(struct gpu *gpu, const struct kms_plane *plane,
-				     uint64_t out[])
+static unsigned int common_modifiers(struct gpu *gpu, const struct kms_plane *plane, uint64_t out[])
 {
 	uint64_t shown[MODIFIERS_MAX], drawn[MODIFIERS_MAX];
 	unsigned int shown_count = gpu->modifiers ? plane_modifiers(gpu->fd, plane, shown) : 0;

@@ -38,8 +38,8 @@ struct kms {
 	struct card *card;
 	struct hotplug *hotplug;
 	sd_event_source *flips;
-	sd_event_source *remake; /* deferred: all screens are made anew */
-	struct list screens; /* screen::link */
+	sd_event_source *remake;   /* deferred: all screens are made anew */
+	struct list screens;       /* screen::link */
 	struct renderer *renderer; /* the processor's */
 	struct gpu *gpu;           /* may be NULL */
 	bool software_cursor;

@@ -336,7 +336,8 @@ static int screen_commit(struct output *output, const pixman_region32_t *damage)
 	return screen_submit(screen, PART_FRAME);
 }
 
-static int screen_set_cursor(struct output *output, struct cursor_image *image, int32_t x, int32_t y)
+static int screen_set_cursor(struct output *output, struct cursor_image *image, int32_t x,
+			     int32_t y)
 {
 	struct screen *screen = screen_from(output);
 	int r = cursor_set(&screen->cursor, image, x, y);

@@ -50,13 +50,13 @@ struct screen {
 	void (*cursor_lost)(void *data);
 	void *data;
 	enum flight flight;
-	uint32_t serial;           /* of the request in flight */
-	bool lit;                  /* the CRTC runs our mode */
-	bool failing;              /* the last request was refused, and that was said */
+	uint32_t serial; /* of the request in flight */
+	bool lit;        /* the CRTC runs our mode */
+	bool failing;    /* the last request was refused, and that was said */
 	bool frame_waits;
-	bool announced;            /* the compositor knows the output */
-	int fence;                 /* the waiting frame's, or -1 */
-	pixman_region32_t damage;  /* the waiting frame's */
+	bool announced;           /* the compositor knows the output */
+	int fence;                /* the waiting frame's, or -1 */
+	pixman_region32_t damage; /* the waiting frame's */
 	sd_event_source *cursor_timer;
 	sd_event_source *retry_timer; /* after a refusal */
 };
@@ -70,8 +70,9 @@ int screen_create(struct card *card, const struct monitor *monitor, const drmMod
 /* Turns the monitor off when that is allowed, and gives everything back. NULL is legal. */
 void screen_destroy(struct screen *screen);
 
-/* The session went away: nothing more is sent. It came: the monitor is lit anew and all is drawn. */
+/* The session went away: nothing more is sent. */
 void screen_suspend(struct screen *screen);
+/* It came: the monitor is lit anew and everything is drawn. */
 void screen_resume(struct screen *screen);
 
 /* The kernel reports that the request with this serial is in effect since vblank_ns. */

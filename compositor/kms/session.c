@@ -162,6 +162,7 @@ static int session_await(struct session *session)
 
 	while (!session->active) {
 		uint64_t now = clock_now_ns();
+		int timeout;
 
 		if (now >= deadline) {
 			log_error("The seat %s does not become active: go to the virtual terminal "
@@ -169,8 +170,8 @@ static int session_await(struct session *session)
 				  libseat_seat_name(session->seat));
 			return -ETIMEDOUT;
 		}
-		if (libseat_dispatch(session->seat, (int)((deadline - now) / NSEC_PER_MSEC) + 1) < 0 &&
-		    errno != EINTR) {
+		timeout = (int)((deadline - now) / NSEC_PER_MSEC) + 1;
+		if (libseat_dispatch(session->seat, timeout) < 0 && errno != EINTR) {
 			int r = errno ? -errno : -EIO;
 
 			log_error("The seat manager ended the session (%s): look into the log of "

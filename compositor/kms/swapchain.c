@@ -49,8 +49,8 @@ int swapchain_begin(struct swapchain *chain, struct render_target *target,
 	if (!chain->drawing) {
 		return -EBUSY;
 	}
-	pixman_region32_intersect_rect(damage, &chain->drawing->stale, 0, 0,
-				       chain->drawing->width, chain->drawing->height);
+	pixman_region32_intersect_rect(damage, &chain->drawing->stale, 0, 0, chain->drawing->width,
+				       chain->drawing->height);
 	return chain->drawing->ops->begin(chain->drawing, target);
 }
 

@@ -84,7 +84,8 @@ static int egl_create_context(struct egl *egl)
 	if (!eglBindAPI(EGL_OPENGL_ES_API)) {
 		return -ENOTSUP;
 	}
-	egl->context = eglCreateContext(egl->display, EGL_NO_CONFIG_KHR, EGL_NO_CONTEXT, attributes);
+	egl->context =
+		eglCreateContext(egl->display, EGL_NO_CONFIG_KHR, EGL_NO_CONTEXT, attributes);
 	if (egl->context == EGL_NO_CONTEXT) {
 		log_debug("EGL has no GLES 3 context");
 		return -ENOTSUP;
@@ -211,8 +212,7 @@ EGLImageKHR egl_import(struct egl *egl, const struct frame_dmabuf *dmabuf, uint3
 				 attributes.list);
 }
 
-unsigned int egl_modifiers(struct egl *egl, uint32_t fourcc, uint64_t modifiers[],
-			   unsigned int max)
+unsigned int egl_modifiers(struct egl *egl, uint32_t fourcc, uint64_t modifiers[], unsigned int max)
 {
 	_cleanup_free_ EGLuint64KHR *all = calloc(max, sizeof(*all));
 	_cleanup_free_ EGLBoolean *external = calloc(max, sizeof(*external));
@@ -220,7 +220,8 @@ unsigned int egl_modifiers(struct egl *egl, uint32_t fourcc, uint64_t modifiers[
 	EGLint count = 0;
 
 	if (!all || !external || !egl->query_modifiers ||
-	    !egl->query_modifiers(egl->display, (EGLint)fourcc, (EGLint)max, all, external, &count)) {
+	    !egl->query_modifiers(egl->display, (EGLint)fourcc, (EGLint)max, all, external,
+				  &count)) {
 		return 0;
 	}
 	for (EGLint i = 0; i < count; i++) {

@@ -21,7 +21,7 @@ struct egl {
 	PFNEGLCREATEIMAGEKHRPROC create_image;
 	PFNEGLDESTROYIMAGEKHRPROC destroy_image;
 	PFNEGLQUERYDMABUFMODIFIERSEXTPROC query_modifiers; /* NULL: modifiers are unknown */
-	PFNEGLCREATESYNCKHRPROC create_sync;                /* NULL: no fences for the kernel */
+	PFNEGLCREATESYNCKHRPROC create_sync;               /* NULL: no fences for the kernel */
 	PFNEGLDESTROYSYNCKHRPROC destroy_sync;
 	PFNEGLDUPNATIVEFENCEFDANDROIDPROC dup_fence;
 };

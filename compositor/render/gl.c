@@ -96,9 +96,8 @@ static int draw_frame(struct gl_renderer *gl, const struct render_target *target
 	const struct frame *frame = layer->frame;
 	const struct gl_program *program;
 	enum gl_format format;
-	int r = frame->kind == FRAME_SHM
-			? gl_textures_bind_frame(&gl->textures, frame, &format)
-			: -ENOTSUP;
+	int r = frame->kind == FRAME_SHM ? gl_textures_bind_frame(&gl->textures, frame, &format)
+					 : -ENOTSUP;
 
 	if (r == -ENOTSUP) {
 		/* Nothing that could be drawn: black, as an output without signal. */
@@ -110,9 +109,10 @@ static int draw_frame(struct gl_renderer *gl, const struct render_target *target
 	program = use_program(gl, LAYER_FRAME, target, layer);
 	glDisable(GL_BLEND);
 	glUniform2i(program->size, (GLint)frame->width, (GLint)frame->height);
-	glUniform2i(program->pace,
-		    pixman_double_to_fixed((double)frame->width / (layer->dst.x2 - layer->dst.x1)),
-		    pixman_double_to_fixed((double)frame->height / (layer->dst.y2 - layer->dst.y1)));
+	glUniform2i(
+		program->pace,
+		pixman_double_to_fixed((double)frame->width / (layer->dst.x2 - layer->dst.x1)),
+		pixman_double_to_fixed((double)frame->height / (layer->dst.y2 - layer->dst.y1)));
 	glUniform1i(program->smoothly, layer_is_scaled(layer) && !layer_is_integer_multiple(layer));
 	glUniform1i(program->format, (GLint)format);
 	glUniform1i(program->grey, layer->grey);

@@ -15,24 +15,27 @@
 #define STRINGIFY_(x) #x
 #define STRINGIFY(x) STRINGIFY_(x)
 
-#define VERSION "#version 300 es\nprecision highp float;\nprecision highp int;\n"
+/* In front of every shader. */
+#define PROLOGUE                                                                                   \
+	"#version 300 es\n", "precision highp float;\n", "precision highp int;\n",                 \
+		"precision highp sampler2D;\n", "#define GREY_NUMERATOR ",                         \
+		STRINGIFY(RENDER_GREY_NUMERATOR), "\n#define GREY_DENOMINATOR ",                   \
+		STRINGIFY(RENDER_GREY_DENOMINATOR), "\n"
 
-static const char vertex_source[] = VERSION
+static const char vertex_source[] =
 	"uniform vec2 target;\n"
 	"in vec2 corner;\n"
 	"void main() {\n"
 	"	gl_Position = vec4(corner / target * 2.0 - 1.0, 0.0, 1.0);\n"
 	"}\n";
 
-static const char fill_source[] = VERSION
-	"uniform vec4 color;\n"
-	"out vec4 result;\n"
-	"void main() {\n"
-	"	result = color;\n"
-	"}\n";
+static const char fill_source[] = "uniform vec4 color;\n"
+				  "out vec4 result;\n"
+				  "void main() {\n"
+				  "	result = color;\n"
+				  "}\n";
 
-static const char frame_source[] = VERSION
-	"precision highp sampler2D;\n"
+static const char frame_source[] =
 	"uniform sampler2D picture;\n"
 	"uniform ivec2 origin, size, pace;\n"
 	"uniform bool smoothly, grey;\n"
@@ -59,14 +62,12 @@ static const char frame_source[] = VERSION
 	"	ivec3 c = smoothly ? mixed(centre - 32768) : texel((centre - 1) >> 16);\n"
 	"	if (grey) {\n"
 	"		int luma = (77 * c.r + 150 * c.g + 29 * c.b) >> 8;\n"
-	"		c = ivec3(luma * " STRINGIFY(RENDER_GREY_NUMERATOR) " / "
-				   STRINGIFY(RENDER_GREY_DENOMINATOR) ");\n"
+	"		c = ivec3(luma * GREY_NUMERATOR / GREY_DENOMINATOR);\n"
 	"	}\n"
 	"	result = vec4(vec3(c) / 255.0, 1.0);\n"
 	"}\n";
 
-static const char sprite_source[] = VERSION
-	"precision highp sampler2D;\n"
+static const char sprite_source[] =
 	"uniform sampler2D picture;\n"
 	"uniform ivec2 origin;\n"
 	"uniform int alpha;\n"
@@ -85,11 +86,12 @@ static const char *const fragment_sources[] = {
 
 static int shader_compile(GLenum type, const char *source, GLuint *out)
 {
+	const char *const parts[] = { PROLOGUE, source };
 	GLuint shader = glCreateShader(type);
 	char message[1024] = "";
 	GLint ok = 0;
 
-	glShaderSource(shader, 1, &source, NULL);
+	glShaderSource(shader, sizeof(parts) / sizeof(parts[0]), parts, NULL);
 	glCompileShader(shader);
 	glGetShaderiv(shader, GL_COMPILE_STATUS, &ok);
 	if (!ok) {

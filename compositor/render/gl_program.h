@@ -13,16 +13,16 @@
 /* Where uniforms are; -1 for those that a program has not. */
 struct gl_program {
 	GLuint name;
-	GLint target;  /* vec2: size of the buffer */
-	GLint color;   /* vec4 */
-	GLint picture; /* sampler2D */
-	GLint origin;  /* ivec2: the layer's corner */
-	GLint size;    /* ivec2: of the picture */
-	GLint pace;    /* ivec2: picture pixels for each output pixel, 16.16 */
+	GLint target;   /* vec2: size of the buffer */
+	GLint color;    /* vec4 */
+	GLint picture;  /* sampler2D */
+	GLint origin;   /* ivec2: the layer's corner */
+	GLint size;     /* ivec2: of the picture */
+	GLint pace;     /* ivec2: picture pixels for each output pixel, 16.16 */
 	GLint smoothly; /* bool: bilinear */
-	GLint format;  /* int: enum gl_format */
-	GLint grey;    /* bool */
-	GLint alpha;   /* int: 0..255 */
+	GLint format;   /* int: enum gl_format */
+	GLint grey;     /* bool */
+	GLint alpha;    /* int: 0..255 */
 };
 
 /* How a texture's channels are to be read. */

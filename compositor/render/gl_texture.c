@@ -15,7 +15,7 @@ struct gl_texture {
 	uint64_t sprite;           /* id */
 	uint64_t turn;             /* of the last use */
 	GLuint name;
-	pixman_region32_t stale;   /* not uploaded yet */
+	pixman_region32_t stale; /* not uploaded yet */
 };
 
 /* Pixels in memory, wherever they come from. */
@@ -108,8 +108,8 @@ static struct gl_texture *texture_create(struct list *list, const struct pixels 
 static void upload_rows(const struct pixels *pixels, const pixman_box32_t *box, int32_t y,
 			int32_t rows)
 {
-	const uint8_t *data = pixels->data + (size_t)y * pixels->stride +
-			      (size_t)box->x1 * pixels->bytes;
+	const uint8_t *data =
+		pixels->data + (size_t)y * pixels->stride + (size_t)box->x1 * pixels->bytes;
 
 	glTexSubImage2D(GL_TEXTURE_2D, 0, box->x1, y, box->x2 - box->x1, rows, pixels->format,
 			pixels->type, data);

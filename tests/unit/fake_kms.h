@@ -20,7 +20,7 @@ struct fake_commit {
 	bool touches_primary, touches_cursor;
 	uint64_t fb, cursor_fb; /* shown afterwards; 0: off */
 	int64_t cursor_x, cursor_y;
-	bool active; /* the CRTC, afterwards */
+	bool active;               /* the CRTC, afterwards */
 	unsigned int damage_count; /* 0: everything */
 	pixman_box32_t damage[FAKE_BOXES_MAX];
 };
@@ -31,16 +31,16 @@ struct fake_kms {
 	uint16_t width, height; /* of the monitor's preferred mode */
 	bool has_cursor;        /* before the card is opened */
 	bool no_atomic, not_master;
-	int refuse;             /* so many real requests are refused */
-	bool refuse_cursor;     /* real requests that show the cursor plane are refused */
-	bool hold_flips;        /* flips are reported only by fake_kms_flip() */
+	int refuse;         /* so many real requests are refused */
+	bool refuse_cursor; /* real requests that show the cursor plane are refused */
+	bool hold_flips;    /* flips are reported only by fake_kms_flip() */
 	/* What happened. */
 	struct fake_commit commits[FAKE_COMMITS_MAX];
-	unsigned int count;     /* of commits, tests included */
+	unsigned int count; /* of commits, tests included */
 	unsigned int refused;
-	unsigned int busy;      /* requests while the CRTC was busy */
-	bool acknowledged;      /* the seat was given back */
-	int framebuffers;       /* that there are */
+	unsigned int busy; /* requests while the CRTC was busy */
+	bool acknowledged; /* the seat was given back */
+	int framebuffers;  /* that there are */
 };
 
 extern struct fake_kms fake_kms;

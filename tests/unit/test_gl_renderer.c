@@ -38,13 +38,31 @@ static uint32_t swap_channels(uint32_t p)
 	return (p & 0xff00ff00) | (p & 0xff) << 16 | ((p >> 16) & 0xff);
 }
 
+/* Mesa's software GL, or, where a person names one, a GPU as EGL counts them. */
+static void open_egl(struct egl **out)
+{
+	const char *number = getenv("BATON_TEST_EGL_DEVICE");
+	PFNEGLQUERYDEVICESEXTPROC query = (void *)eglGetProcAddress("eglQueryDevicesEXT");
+	EGLDeviceEXT devices[16];
+	EGLint count = 0;
+
+	if (!number) {
+		assert_int_equal(egl_create(EGL_PLATFORM_SURFACELESS_MESA, NULL, out), 0);
+		assert_true((*out)->software);
+		return;
+	}
+	assert_non_null(query);
+	assert_true(query(16, devices, &count) && atoi(number) < count);
+	assert_int_equal(egl_create(EGL_PLATFORM_DEVICE_EXT, devices[atoi(number)], out), 0);
+	print_message("drawn by %s\n", (*out)->device);
+}
+
 static int bench_setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
 
 	assert_non_null(b);
-	assert_int_equal(egl_create(EGL_PLATFORM_SURFACELESS_MESA, NULL, &b->egl), 0);
-	assert_true(b->egl->software);
+	open_egl(&b->egl);
 	assert_int_equal(gl_renderer_create(b->egl, &b->gl), 0);
 	assert_int_equal(pixman_renderer_create(&b->reference), 0);
 	b->random = 1;
@@ -155,8 +173,8 @@ static void make_frame_layer(struct bench *b, struct layer *layer)
 	uint32_t width = (uint32_t)random_between(&b->random, 1, 70);
 	uint32_t height = (uint32_t)random_between(&b->random, 1, 50);
 	uint32_t fourcc = formats[random_between(&b->random, 0, 4)];
-	uint32_t stride = width * frame_format_bytes(fourcc) +
-			  (uint32_t)random_between(&b->random, 0, 9);
+	uint32_t stride =
+		width * frame_format_bytes(fourcc) + (uint32_t)random_between(&b->random, 0, 9);
 	int32_t factor = random_between(&b->random, 1, 3);
 
 	layer->frame = test_frame_create(width, height, fourcc, stride, &b->random);
@@ -291,10 +309,10 @@ static void test_uploads_only_damage(void **state)
 	b->gl->ops->frame_damaged(b->gl, layer.frame, &box);
 	draw_gl(b, &layer, 1, &all);
 	for (int32_t i = 0; i < 40 * 30; i++) {
-		bool inside = i % 40 >= box.x1 && i % 40 < box.x2 && i / 40 >= box.y1 &&
-			      i / 40 < box.y2;
-		uint32_t expected = inside ? test_frame_rgb(layer.frame, i % 40, i / 40)
-					   : before[i] & 0xffffff;
+		bool inside =
+			i % 40 >= box.x1 && i % 40 < box.x2 && i / 40 >= box.y1 && i / 40 < box.y2;
+		uint32_t expected =
+			inside ? test_frame_rgb(layer.frame, i % 40, i / 40) : before[i] & 0xffffff;
 
 		assert_int_equal(b->drawn[i] & 0xffffff, expected);
 	}
@@ -325,7 +343,10 @@ static void test_forgets_frames(void **state)
 static void test_dmabuf_is_black(void **state)
 {
 	struct bench *b = *state;
-	struct frame frame = { .kind = FRAME_DMABUF, .width = 8, .height = 8, .locks = 1,
+	struct frame frame = { .kind = FRAME_DMABUF,
+			       .width = 8,
+			       .height = 8,
+			       .locks = 1,
 			       .fourcc = DRM_FORMAT_XRGB8888 };
 	struct layer layer = { .kind = LAYER_FRAME, .dst = { 0, 0, 8, 8 }, .frame = &frame };
 	pixman_region32_t all;
@@ -342,10 +363,8 @@ static void test_dmabuf_is_black(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_pixels_as_pixman),
-		cmocka_unit_test(test_large_frame),
-		cmocka_unit_test(test_uploads_only_damage),
-		cmocka_unit_test(test_forgets_frames),
+		cmocka_unit_test(test_same_pixels_as_pixman), cmocka_unit_test(test_large_frame),
+		cmocka_unit_test(test_uploads_only_damage),   cmocka_unit_test(test_forgets_frames),
 		cmocka_unit_test(test_dmabuf_is_black),
 	};
 

@@ -45,7 +45,8 @@ static int draw(struct output *output, const struct render_target *target,
 {
 	struct bench *b = data;
 	int count;
-	const pixman_box32_t *boxes = pixman_region32_rectangles((pixman_region32_t *)damage, &count);
+	const pixman_box32_t *boxes =
+		pixman_region32_rectangles((pixman_region32_t *)damage, &count);
 
 	for (int i = 0; i < count; i++) {
 		for (int32_t y = boxes[i].y1; y < boxes[i].y2; y++) {
@@ -274,7 +275,8 @@ static void test_damage(void **state)
 	for (uint32_t i = 0; i < 20; i++) {
 		show_change(b, 0x222200 + i, (int32_t)(i * 12), 50, 8);
 	}
-	/* The first change in the buffer that had not got it, then each box twice but for the last. */
+	/* The first change in the buffer that had not got it, then each box twice but for the last.
+	 */
 	assert_int_equal(b->drawn - before, 100 + 20 * 64 + 19 * 64);
 	last = fake_kms_last();
 	assert_int_equal(last->damage_count, 2);
@@ -458,7 +460,8 @@ static void test_picture_waits_for_pointer(void **state)
 static void test_large_pointer(void **state)
 {
 	struct bench *b = *state;
-	struct cursor_image *image = make_pointer(8, 0xff00ff00), *large = make_pointer(65, 0xff0000ff);
+	struct cursor_image *image = make_pointer(8, 0xff00ff00),
+			    *large = make_pointer(65, 0xff0000ff);
 	unsigned int before;
 
 	start_and_show(b);
@@ -482,7 +485,8 @@ static void test_large_pointer(void **state)
 static void test_pointer_after_picture(void **state)
 {
 	struct bench *b = *state;
-	struct cursor_image *image = make_pointer(8, 0xff00ff00), *large = make_pointer(65, 0xff0000ff);
+	struct cursor_image *image = make_pointer(8, 0xff00ff00),
+			    *large = make_pointer(65, 0xff0000ff);
 	uint64_t began;
 
 	start_and_show(b);
@@ -697,7 +701,8 @@ static void test_busy_card(void **state)
 	struct bench *b = *state;
 
 	fake_kms.not_master = true;
-	assert_int_equal(kms_backend_create(b->event, &b->options, &b->events, &b->backend), -EBUSY);
+	assert_int_equal(kms_backend_create(b->event, &b->options, &b->events, &b->backend),
+			 -EBUSY);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_setup, bench_teardown)
