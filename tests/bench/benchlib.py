@@ -47,6 +47,12 @@ def guest_file(name):
     return os.path.join(cache_folder(), "guests", name)
 
 
+def guest_initrd():
+    """The test guest whose kernel announces the damage that it is told of (see guest/honest_damage.c)."""
+    subprocess.run([os.path.join(TOP, "tests", "bench", "guest", "build")], check=True)
+    return os.path.join(cache_folder(), "guests-bench", "testcard.cpio")
+
+
 # ---- figures ----
 
 def percentile(values, share):
@@ -203,7 +209,7 @@ class Seat:
     def add_testcard(self, slot, fps=2, memory=144):
         self.write_guest(slot, [
             "memory = %dM" % memory, "cpus = 1", "os = linux", "net = none",
-            "kernel = " + guest_file("vmlinuz"), "initrd = " + guest_file("testcard.cpio.zst"),
+            "kernel = " + guest_file("vmlinuz"), "initrd = " + guest_initrd(),
             "append = " + testcard_append(slot, fps),
             "qemu-args = " + " ".join(console_args(self.console_path(slot)))])
 
@@ -350,7 +356,7 @@ class Qemu:
                 "-accel", "tcg", "-m", "%dM" % memory, "-vga", "none",
                 "-device", "virtio-vga,xres=1920,yres=1080",
                 "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci",
-                "-kernel", guest_file("vmlinuz"), "-initrd", guest_file("testcard.cpio.zst"),
+                "-kernel", guest_file("vmlinuz"), "-initrd", guest_initrd(),
                 "-append", testcard_append(slot, fps),
                 "-qmp", "unix:%s,server=on,wait=off" % self.qmp_path,
                 "-qmp", "unix:%s,server=on,wait=off" % self.display_qmp_path]

@@ -5,9 +5,12 @@
  */
 #include <stdlib.h>
 
+#include "common/clock.h"
 #include "tests/bench/frame_driver.h"
 #include "tests/bench/seat_client.h"
 #include "tests/bench/vblank.h"
+
+#define STILL_NS (400 * NSEC_PER_MSEC) /* nothing was drawn for so long */
 
 struct baton_view {
 	const struct screen *screen;
@@ -32,11 +35,22 @@ static bool is_shown(void *data, uint32_t marker, struct frame_shown *shown)
 	return true;
 }
 
+/* What a switch to the guest still draws is over; how many bytes were written until then. */
+static uint64_t wait_until_still(const struct baton_view *view)
+{
+	struct screen_sample sample;
+
+	do {
+		sleep_until(clock_now_ns() + STILL_NS / 4);
+		screen_read(view->screen, view->x, view->y, &sample);
+	} while (clock_now_ns() < sample.written_ns + STILL_NS);
+	return sample.bytes_written;
+}
+
 int main(int argc, char **argv)
 {
 	struct frame_options options;
 	struct seat_client client = { 0 };
-	struct screen_sample before;
 	struct baton_view view = { .screen = &client.screen };
 	int r;
 
@@ -46,8 +60,7 @@ int main(int argc, char **argv)
 	}
 	frame_last_pixel(&options, client.screen.memory->width, client.screen.memory->height,
 			 &view.x, &view.y);
-	screen_read(&client.screen, view.x, view.y, &before);
-	view.bytes_before = before.bytes_written;
+	view.bytes_before = wait_until_still(&view);
 	r = frame_drive(&options, &(struct frame_viewer){ .shown = is_shown, .data = &view });
 	seat_client_close(&client);
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -47,11 +47,17 @@ struct course {
 	unsigned int slot;
 	uint64_t chord_ns, first_tick_ns;
 	uint64_t late_ns; /* the latest look */
+	uint64_t drawn_ns; /* when the first picture of the guest was complete; 0: not yet seen */
 	unsigned int ticks;
 	uint32_t markers[TICKS];     /* 0: the picture was written after this vblank */
 	bool counted;
 	uint64_t count; /* of the guest, after the chord */
 };
+
+static bool is_from(uint32_t marker, unsigned int slot)
+{
+	return marker >> MARKER_SLOT_SHIFT == slot && (marker & MARKER_FRAMES) != 0;
+}
 
 static void course_look(struct watch *watch, struct course *course)
 {
@@ -64,11 +70,9 @@ static void course_look(struct watch *watch, struct course *course)
 	}
 	screen_read(&watch->client.screen, 0, 0, &sample);
 	course->markers[course->ticks++] = sample.written_ns <= tick ? sample.marker : 0;
-}
-
-static bool is_from(uint32_t marker, unsigned int slot)
-{
-	return marker >> MARKER_SLOT_SHIFT == slot && (marker & MARKER_FRAMES) != 0;
+	if (!course->drawn_ns && is_from(sample.marker, course->slot)) {
+		course->drawn_ns = sample.written_ns;
+	}
 }
 
 /* The number of the first vblank whose picture the guest drew after its count; -1: none yet. */
@@ -142,9 +146,10 @@ static void print_course(const struct watch *watch, const struct course *course,
 	int first = course_find(course, 0);
 	int live = course->counted ? course_find(course, course->count) : -1;
 
-	printf("switch %u %u %" PRId64 " %" PRId64 " %" PRIu64 "\n", from, course->slot,
+	printf("switch %u %u %" PRId64 " %" PRId64 " %" PRIu64 " %" PRId64 "\n", from, course->slot,
 	       first < 0 ? -1 : (int64_t)course_latency(watch, course, first),
-	       live < 0 ? -1 : (int64_t)course_latency(watch, course, live), course->late_ns);
+	       live < 0 ? -1 : (int64_t)course_latency(watch, course, live), course->late_ns,
+	       (int64_t)(course->drawn_ns - course->chord_ns));
 }
 
 static void set_pace(struct console *console, unsigned int fps)
