@@ -396,6 +396,10 @@ static const sd_bus_vtable map_vtable[] = {
 
 static void handle_closed(void *data, int error)
 {
+	if (error == -ENOBUFS) {
+		violation(data, "it asks and does not read the answers");
+		return;
+	}
 	listener_end(data, error, NULL);
 }
 

@@ -54,6 +54,13 @@ static void pump_end(struct bus_pump *pump, int error)
 	}
 }
 
+static bool queue_is_full(struct bus_pump *pump)
+{
+	uint64_t queued;
+
+	return sd_bus_get_n_queued_write(pump->bus, &queued) >= 0 && queued > BUS_PUMP_QUEUE_MAX;
+}
+
 /* One turn: everything that is there, but no longer than BUS_PUMP_TURN_NS. */
 static int pump_turn(struct bus_pump *pump)
 {
@@ -63,6 +70,9 @@ static int pump_turn(struct bus_pump *pump)
 	pump->dispatching = true;
 	do {
 		r = sd_bus_process(pump->bus, NULL);
+		if (r >= 0 && queue_is_full(pump)) {
+			r = -ENOBUFS;
+		}
 	} while (r > 0 && !pump->destroyed && clock_now_ns() - start < BUS_PUMP_TURN_NS);
 	pump->dispatching = false;
 

@@ -7,7 +7,8 @@
  * peer connection to QEMU that costs a whole guest: it waits for our answer in its main loop.
  * The pump calls sd_bus_process() until it returns 0, and gives the loop back after
  * BUS_PUMP_TURN_NS with the rest queued behind other sources, so that a flooding peer starves
- * nobody.
+ * nobody. A peer that asks and does not read its answers is closed: some calls sd-bus answers by
+ * itself, and it would keep 64 Ki answers.
  */
 #ifndef COMMON_BUS_PUMP_H
 #define COMMON_BUS_PUMP_H
@@ -17,12 +18,14 @@
 #include <systemd/sd-event.h>
 
 #define BUS_PUMP_TURN_NS (2 * 1000 * 1000)
+/* Messages that may wait to be written. */
+#define BUS_PUMP_QUEUE_MAX 1024
 
 struct bus_pump;
 
 /*
- * Called once, from the loop, when the connection has ended; error is negative errno. The callee
- * may destroy the pump in it.
+ * Called once, from the loop, when the connection has ended; error is negative errno, -ENOBUFS
+ * when the peer does not read. The callee may destroy the pump in it.
  */
 typedef void (*bus_pump_closed_fn)(void *data, int error);
 

@@ -3,6 +3,7 @@
 #include "common/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -39,6 +40,17 @@ static void mask_control_characters(char *s)
 	}
 }
 
+/*
+ * Nobody waits for a pager in front of its first page: what a full pipe does not take is lost. Not
+ * O_NONBLOCK, which would be the terminal's, hence the shell's, too.
+ */
+static bool stderr_takes_a_line(void)
+{
+	struct pollfd out = { .fd = STDERR_FILENO, .events = POLLOUT };
+
+	return poll(&out, 1, 0) > 0;
+}
+
 void log_write(enum log_level level, const char *format, ...)
 {
 	char message[2048], line[2200];
@@ -61,8 +73,8 @@ void log_write(enum log_level level, const char *format, ...)
 				  (unsigned long long)(ms / 1000), (unsigned long long)(ms % 1000),
 				  prefixes[level].terminal, message);
 	}
-	/* One write per line keeps lines of several processes apart; a full pipe loses lines. */
-	if (write(STDERR_FILENO, line, (size_t)length) < 0) {
+	/* One write per line keeps lines of several processes apart. */
+	if (stderr_takes_a_line() && write(STDERR_FILENO, line, (size_t)length) < 0) {
 		/* There is nowhere left to say it. */
 	}
 	errno = saved;

@@ -11,7 +11,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 /* Messages above this level are dropped; the default is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level level);
 
-/* Keeps errno. A message is cut at 2 KiB; control characters in it are shown as '?'. */
+/* Keeps errno, waits for nobody. A message is cut at 2 KiB; control characters in it are shown as '?'. */
 __attribute__((format(printf, 2, 3))) void log_write(enum log_level level, const char *format, ...);
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)
