@@ -85,6 +85,11 @@ void atomic_add_damage(struct atomic *atomic, const struct card *card,
 	}
 }
 
+bool atomic_is_empty(const struct atomic *atomic)
+{
+	return drmModeAtomicGetCursor(atomic->request) == 0;
+}
+
 static bool crtc_taken(const struct card *card, uint64_t id)
 {
 	for (unsigned int i = 0; i < card->crtc_count; i++) {
@@ -95,60 +100,73 @@ static bool crtc_taken(const struct card *card, uint64_t id)
 	return false;
 }
 
-static void cleanup_connector(struct atomic *atomic, const struct card *card, uint32_t connector,
-			      const struct kms_crtc *ours)
+/* Whose turn it is to clean up a CRTC: ours NULL stands for all those that no screen has. */
+static bool concerns(const struct card *card, const struct kms_crtc *ours, uint64_t at)
+{
+	return at != 0 && (ours ? at == ours->id : !crtc_taken(card, at));
+}
+
+static void cleanup_connector(struct atomic *atomic, const struct card *card,
+			      const struct kms_crtc *ours, uint32_t connector)
 {
 	struct connector_props props;
-	uint64_t at;
 
-	if (connector_props_read(card->fd, connector, &props) < 0) {
-		return;
-	}
-	at = props.value[CONNECTOR_CRTC_ID];
-	if (at && (at == ours->id || !crtc_taken(card, at))) {
+	if (connector_props_read(card->fd, connector, &props) == 0 &&
+	    concerns(card, ours, props.value[CONNECTOR_CRTC_ID])) {
 		atomic_add(atomic, connector, props.id[CONNECTOR_CRTC_ID], 0);
 	}
 }
 
-static void cleanup_crtc(struct atomic *atomic, const struct card *card,
-			 const struct kms_crtc *crtc)
-{
-	struct crtc_props props;
-
-	if (!crtc->taken && crtc_props_read(card->fd, crtc->id, &props) == 0 &&
-	    props.value[CRTC_ACTIVE]) {
-		atomic_add(atomic, crtc->id, props.id[CRTC_ACTIVE], 0);
-		atomic_add(atomic, crtc->id, props.id[CRTC_MODE_ID], 0);
-	}
-}
-
 static void cleanup_plane(struct atomic *atomic, const struct card *card,
-			  const struct kms_plane *plane)
+			  const struct kms_crtc *ours, const struct kms_plane *plane)
 {
 	struct plane_props props;
 
 	if (!plane->taken && plane_props_read(card->fd, plane->id, &props) == 0 &&
-	    props.value[PLANE_FB_ID]) {
+	    concerns(card, ours, props.value[PLANE_CRTC_ID])) {
 		atomic_hide_plane(atomic, plane);
+	}
+}
+
+static void cleanup(struct atomic *atomic, const struct card *card, const struct kms_crtc *ours,
+		    uint32_t connector)
+{
+	drmModeRes *resources = drmModeGetResources(card->fd);
+
+	for (int i = 0; resources && i < resources->count_connectors; i++) {
+		if (resources->connectors[i] != connector) {
+			cleanup_connector(atomic, card, ours, resources->connectors[i]);
+		}
+	}
+	drmModeFreeResources(resources);
+	for (unsigned int i = 0; i < card->plane_count; i++) {
+		cleanup_plane(atomic, card, ours, &card->planes[i]);
 	}
 }
 
 void atomic_add_cleanup(struct atomic *atomic, const struct card *card, const struct kms_crtc *crtc,
 			uint32_t connector)
 {
-	drmModeRes *resources = drmModeGetResources(card->fd);
+	cleanup(atomic, card, crtc, connector);
+}
 
-	for (int i = 0; resources && i < resources->count_connectors; i++) {
-		if (resources->connectors[i] != connector) {
-			cleanup_connector(atomic, card, resources->connectors[i], crtc);
-		}
+static void turn_crtc_off(struct atomic *atomic, const struct card *card,
+			  const struct kms_crtc *crtc)
+{
+	struct crtc_props props;
+
+	if (!crtc->taken && crtc_props_read(card->fd, crtc->id, &props) == 0 &&
+	    (props.value[CRTC_ACTIVE] || props.value[CRTC_MODE_ID])) {
+		atomic_add(atomic, crtc->id, props.id[CRTC_ACTIVE], 0);
+		atomic_add(atomic, crtc->id, props.id[CRTC_MODE_ID], 0);
 	}
-	drmModeFreeResources(resources);
+}
+
+void atomic_add_foreign(struct atomic *atomic, const struct card *card)
+{
+	cleanup(atomic, card, NULL, 0);
 	for (unsigned int i = 0; i < card->crtc_count; i++) {
-		cleanup_crtc(atomic, card, &card->crtcs[i]);
-	}
-	for (unsigned int i = 0; i < card->plane_count; i++) {
-		cleanup_plane(atomic, card, &card->planes[i]);
+		turn_crtc_off(atomic, card, &card->crtcs[i]);
 	}
 }
 

@@ -34,11 +34,16 @@ void atomic_add_damage(struct atomic *atomic, const struct card *card,
 		       const struct kms_plane *plane, const pixman_region32_t *damage);
 
 /*
- * Turns off what no screen of ours uses but somebody left on: planes and CRTCs that are not taken,
- * and connectors at them or at this crtc, except connector.
+ * What somebody else left on: connectors and planes at this CRTC other than the screen's own are
+ * taken off it.
  */
 void atomic_add_cleanup(struct atomic *atomic, const struct card *card, const struct kms_crtc *crtc,
 			uint32_t connector);
+
+/* And CRTCs that no screen of ours has are turned off, with everything at them. */
+void atomic_add_foreign(struct atomic *atomic, const struct card *card);
+
+bool atomic_is_empty(const struct atomic *atomic);
 
 /* Would the kernel take it? 0 or -errno. */
 int atomic_test(struct atomic *atomic, const struct card *card);

@@ -113,6 +113,7 @@ static int screen_test(struct screen *screen, unsigned int parts, const struct k
 	int r = request_build(screen, &atomic, parts, buffer);
 
 	if (r == 0) {
+		atomic_add_foreign(&atomic, screen->card);
 		r = atomic_test(&atomic, screen->card);
 	}
 	atomic_finish(&atomic, screen->card);
@@ -197,6 +198,25 @@ static int screen_send_without_cursor(struct screen *screen, unsigned int parts)
 	return 0;
 }
 
+/*
+ * Not in the request that lights the screen: that one asks for flip events, and the kernel has none
+ * for a CRTC that is off before and after. When it is refused, so will be what comes next, and
+ * that is said.
+ */
+static void screen_turn_foreign_off(struct screen *screen)
+{
+	struct atomic atomic;
+
+	if (atomic_init(&atomic) < 0) {
+		return;
+	}
+	atomic_add_foreign(&atomic, screen->card);
+	if (!atomic_is_empty(&atomic)) {
+		atomic_commit_wait(&atomic, screen->card);
+	}
+	atomic_finish(&atomic, screen->card);
+}
+
 static int screen_submit(struct screen *screen, unsigned int parts)
 {
 	int r;
@@ -205,6 +225,7 @@ static int screen_submit(struct screen *screen, unsigned int parts)
 		return -EBUSY;
 	}
 	if (!screen->lit) {
+		screen_turn_foreign_off(screen);
 		parts |= PART_MODE;
 	}
 	if (screen->cursor.plane && (screen->cursor.dirty || (parts & PART_MODE))) {

@@ -22,7 +22,15 @@
 #include "common/clock.h"
 
 /* Ids of its objects. */
-enum { CONNECTOR = 10, ENCODER = 11, CRTC = 20, PRIMARY = 30, CURSOR = 40 };
+enum {
+	CONNECTOR = 10,
+	ENCODER = 11,
+	CRTC = 20,
+	OTHER_CRTC = 21,
+	PRIMARY = 30,
+	CURSOR = 40,
+	OVERLAY = 50
+};
 
 #define HANDLES_MAX 64
 
@@ -64,6 +72,11 @@ static struct prop props[] = {
 	{ CURSOR, "CRTC_H", 0 },
 	{ CURSOR, "HOTSPOT_X", 0 },
 	{ CURSOR, "HOTSPOT_Y", 0 },
+	{ OTHER_CRTC, "ACTIVE", 0 },
+	{ OTHER_CRTC, "MODE_ID", 0 },
+	{ OVERLAY, "type", DRM_PLANE_TYPE_OVERLAY },
+	{ OVERLAY, "FB_ID", 0 },
+	{ OVERLAY, "CRTC_ID", 0 },
 };
 #define PROPS (sizeof(props) / sizeof(props[0]))
 
@@ -203,10 +216,11 @@ int drmGetCap(int fd, uint64_t capability, uint64_t *value)
 
 drmModeResPtr drmModeGetResources(int fd)
 {
-	static uint32_t connectors[] = { CONNECTOR }, crtcs[] = { CRTC };
+	static uint32_t connectors[] = { CONNECTOR }, crtcs[] = { CRTC, OTHER_CRTC };
 	drmModeResPtr resources = calloc(1, sizeof(*resources));
 
-	resources->count_connectors = resources->count_crtcs = 1;
+	resources->count_connectors = 1;
+	resources->count_crtcs = 2;
 	resources->connectors = connectors;
 	resources->crtcs = crtcs;
 	return resources;
@@ -219,10 +233,10 @@ void drmModeFreeResources(drmModeResPtr resources)
 
 drmModePlaneResPtr drmModeGetPlaneResources(int fd)
 {
-	static uint32_t planes[] = { PRIMARY, CURSOR };
+	static uint32_t planes[] = { PRIMARY, OVERLAY, CURSOR };
 	drmModePlaneResPtr resources = calloc(1, sizeof(*resources));
 
-	resources->count_planes = fake_kms.has_cursor ? 2 : 1;
+	resources->count_planes = fake_kms.has_cursor ? 3 : 2;
 	resources->planes = planes;
 	return resources;
 }
@@ -237,7 +251,7 @@ drmModePlanePtr drmModeGetPlane(int fd, uint32_t id)
 	drmModePlanePtr plane = calloc(1, sizeof(*plane));
 
 	plane->plane_id = id;
-	plane->possible_crtcs = 1;
+	plane->possible_crtcs = id == OVERLAY ? 3 : 1;
 	return plane;
 }
 
@@ -450,6 +464,11 @@ void drmModeAtomicFree(drmModeAtomicReqPtr request)
 	free(request);
 }
 
+int drmModeAtomicGetCursor(const drmModeAtomicReqPtr request)
+{
+	return (int)request->count;
+}
+
 int drmModeAtomicAddProperty(drmModeAtomicReqPtr request, uint32_t object, uint32_t prop,
 			     uint64_t value)
 {
@@ -500,8 +519,26 @@ static bool shows_cursor(const struct _drmModeAtomicReq *request)
 	return false;
 }
 
+/* An event is wanted for a CRTC that is off before and after: only the overlay's can be. */
+static bool asks_event_of_dark_crtc(const struct _drmModeAtomicReq *request, uint32_t flags)
+{
+	if (!(flags & DRM_MODE_PAGE_FLIP_EVENT) || *prop_value(OVERLAY, "CRTC_ID") != OTHER_CRTC ||
+	    *prop_value(OTHER_CRTC, "ACTIVE")) {
+		return false;
+	}
+	for (unsigned int i = 0; i < request->count; i++) {
+		if (props[request->items[i].prop - 1].object == OVERLAY) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static bool commit_refused(const struct _drmModeAtomicReq *request, uint32_t flags)
 {
+	if (asks_event_of_dark_crtc(request, flags)) {
+		return true;
+	}
 	if (flags & DRM_MODE_ATOMIC_TEST_ONLY) {
 		return false;
 	}
@@ -597,6 +634,20 @@ unsigned int fake_kms_real_count(void)
 		count += !fake_kms.commits[i].test;
 	}
 	return count;
+}
+
+void fake_kms_leave_overlay(enum fake_overlay where)
+{
+	*prop_value(OVERLAY, "FB_ID") = where != FAKE_OVERLAY_OFF;
+	*prop_value(OVERLAY, "CRTC_ID") = where == FAKE_OVERLAY_OFF    ? 0
+					  : where == FAKE_OVERLAY_HERE ? CRTC
+								       : OTHER_CRTC;
+	*prop_value(OTHER_CRTC, "ACTIVE") = where == FAKE_OVERLAY_THERE;
+}
+
+bool fake_kms_is_clean(void)
+{
+	return *prop_value(OVERLAY, "FB_ID") == 0 && *prop_value(OTHER_CRTC, "ACTIVE") == 0;
 }
 
 /* ---- libseat ---- */

@@ -25,6 +25,14 @@ struct fake_commit {
 	pixman_box32_t damage[FAKE_BOXES_MAX];
 };
 
+/* Where somebody left an overlay plane on. */
+enum fake_overlay {
+	FAKE_OVERLAY_OFF,
+	FAKE_OVERLAY_HERE,  /* at the connector's CRTC */
+	FAKE_OVERLAY_THERE, /* at a second CRTC, which the connector cannot use and which is on */
+	FAKE_OVERLAY_DARK,  /* at the second CRTC, which is off */
+};
+
 struct fake_kms {
 	/* What the card is like; may be changed at any time. */
 	bool connected;
@@ -53,6 +61,10 @@ void fake_kms_flip(uint64_t vblank_ns);
 bool fake_kms_flip_pending(void);
 /* The flip of the request before the one in flight is reported late. */
 void fake_kms_flip_late(void);
+
+void fake_kms_leave_overlay(enum fake_overlay where);
+/* Nothing is on that no screen has. */
+bool fake_kms_is_clean(void);
 
 /* The seat goes to somebody else, who then shows something on the card, or comes back. */
 void fake_seat_disable(void);

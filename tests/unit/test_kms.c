@@ -593,6 +593,28 @@ static void test_away_and_back(void **state)
 	cursor_image_unlock(image);
 }
 
+/* What others left on the card goes off, wherever it is, at the start and after a switch. */
+static void test_leftovers(void **state)
+{
+	struct bench *b = *state;
+
+	fake_kms_leave_overlay(FAKE_OVERLAY_DARK);
+	start_and_show(b);
+	for (enum fake_overlay i = FAKE_OVERLAY_HERE; i <= FAKE_OVERLAY_DARK; i++) {
+		assert_true(fake_kms_is_clean());
+		assert_int_equal(fake_kms.refused, 0);
+		leave(b);
+		fake_kms_leave_overlay(i);
+		b->presented = 0;
+		b->active = -1;
+		fake_seat_enable();
+		assert_true(loop_until(b->event, is_active, b, WAIT_MS));
+		wait_presented(b);
+	}
+	assert_true(fake_kms_is_clean());
+	assert_int_equal(fake_kms.refused, 0);
+}
+
 /* A flip from before the switch counts for nothing afterwards. */
 static void test_away_during_flip(void **state)
 {
@@ -726,6 +748,7 @@ int main(void)
 		TEST(test_software_pointer),
 		TEST(test_refused_pointer_plane),
 		TEST(test_away_and_back),
+		TEST(test_leftovers),
 		TEST(test_away_during_flip),
 		TEST(test_unplug_and_plug),
 		TEST(test_another_mode),
