@@ -55,7 +55,7 @@ static bool input_has(const struct input *input, int number)
 	return false;
 }
 
-static int device_open(struct input *input, int number)
+static void device_open(struct input *input, int number)
 {
 	char path[32];
 
@@ -70,34 +70,30 @@ static int device_open(struct input *input, int number)
 			.fd = open(path, O_RDWR | O_NONBLOCK | O_CLOEXEC),
 			.number = number,
 		};
-		if (device->fd < 0) {
-			return 0;
+		if (device->fd >= 0) {
+			ioctl(device->fd, EVIOCGRAB, 1);
+			device_learn(device);
 		}
-		ioctl(device->fd, EVIOCGRAB, 1);
-		device_learn(device);
-		return 1;
+		return;
 	}
-	return 0;
 }
 
-int input_scan(struct input *input)
+void input_scan(struct input *input)
 {
 	DIR *folder = opendir("/dev/input");
 	struct dirent *entry;
-	int found = 0;
 
 	if (!folder) {
-		return 0;
+		return;
 	}
 	while ((entry = readdir(folder))) {
 		int number;
 
 		if (sscanf(entry->d_name, "event%d", &number) == 1 && !input_has(input, number)) {
-			found += device_open(input, number);
+			device_open(input, number);
 		}
 	}
 	closedir(folder);
-	return found;
 }
 
 bool input_complete(const struct input *input)

@@ -42,8 +42,8 @@ typedef void (*report_handler)(void *data, const struct report *report);
 
 void input_init(struct input *input);
 
-/* Opens and grabs the nodes that appeared since the last call. Returns how many. */
-int input_scan(struct input *input);
+/* Opens and grabs the nodes that appeared since the last call. */
+void input_scan(struct input *input);
 
 /* True when there is a keyboard and a pointer. */
 bool input_complete(const struct input *input);

@@ -33,8 +33,9 @@
 #include "testcard.h"
 
 enum {
-	SETTLE_US = 400 * 1000,	     /* no new input device for so long: the guest is complete */
-	SETTLE_MAX_US = 6000 * 1000, /* ready all the same */
+	SETTLE_US = 400 * 1000,	      /* no news of a device for so long: the guest is complete */
+	SETTLE_USB_US = 1500 * 1000,  /* the same where there is USB, which finds devices in slow steps */
+	SETTLE_MAX_US = 10000 * 1000, /* ready all the same */
 	PROBE_MS = 50,		     /* look again for the console until it is there */
 };
 
@@ -136,13 +137,17 @@ static void uevents_read(struct testcard *tc)
 {
 	char message[4096];
 	ssize_t size;
-	bool screen = false;
+	bool screen = false, device = false;
 
 	while ((size = recv(tc->uevents, message, sizeof(message) - 1, 0)) > 0) {
 		message[size] = '\0';
 		screen |= uevent_is_about(message, (size_t)size, "SUBSYSTEM=drm");
+		device |= uevent_is_about(message, (size_t)size, "SUBSYSTEM=usb") ||
+			  uevent_is_about(message, (size_t)size, "SUBSYSTEM=hid") ||
+			  uevent_is_about(message, (size_t)size, "SUBSYSTEM=input");
 	}
-	if (input_scan(&tc->input) > 0) {
+	input_scan(&tc->input);
+	if (device) {
 		tc->last_device = monotonic_us();
 	}
 	if (screen) {
@@ -200,11 +205,12 @@ static void report_handle(void *data, const struct report *report)
 	}
 }
 
-/* Sends "ready" once: frame shown, console open, and no input device has appeared for a while. */
+/* Sends "ready" once: frame shown, console open, and no device has shown up for a while. */
 static void ready_check(struct testcard *tc)
 {
 	int64_t now = monotonic_us();
-	bool settled = input_complete(&tc->input) && now - tc->last_device > SETTLE_US;
+	int64_t quiet = access("/sys/bus/usb/devices/usb1", F_OK) == 0 ? SETTLE_USB_US : SETTLE_US;
+	bool settled = input_complete(&tc->input) && now - tc->last_device > quiet;
 
 	if (!tc->ready && tc->console.fd >= 0 && (settled || now - tc->started > SETTLE_MAX_US)) {
 		tc->ready = true;
