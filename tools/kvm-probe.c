@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Says whether KVM can run a guest on this machine: exit status 0 when it can, else 1 with the reason. For the shell
- * commands; baton itself asks the same function.
+ * Says whether KVM can run a guest on this machine: exit status 0 when it can, else 1 with the
+ * reason. For the shell commands; baton itself asks the same function.
  */
 #include <stdio.h>
 #include <sys/types.h>

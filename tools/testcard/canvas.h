@@ -1,4 +1,5 @@
-/* Drawing into memory: rectangles, rings and text on a 32-bit XRGB picture. X is always written 0. */
+/* Drawing into memory: rectangles, rings and text on a 32-bit XRGB picture. X is always written 0.
+ */
 #ifndef TESTCARD_CANVAS_H
 #define TESTCARD_CANVAS_H
 

@@ -1,4 +1,5 @@
-/* Layout and drawing of the test card. All measures are in units of the canvas' height, see unit_of(). */
+/* Layout and drawing of the test card. All measures are in units of the canvas' height, see
+ * unit_of(). */
 #include "card.h"
 
 #include <stdarg.h>
@@ -7,8 +8,8 @@
 #include <time.h>
 
 enum {
-	BLOCK = 8,	/* pixels, whatever the unit */
-	HEADER = 32,	/* the rest in units */
+	BLOCK = 8,   /* pixels, whatever the unit */
+	HEADER = 32, /* the rest in units */
 	LANE_LEFT = 112,
 	LANE_WIDTH = 120,
 	BALL = 20,
@@ -85,7 +86,8 @@ static void draw_ramp(struct canvas *canvas, struct rect area)
 	}
 }
 
-/* Lines of 1, 2 and 4 pixels, upright and lying, and a fine chequer: any scaling that is not exact shows at once. */
+/* Lines of 1, 2 and 4 pixels, upright and lying, and a fine chequer: any scaling that is not exact
+ * shows at once. */
 static void draw_gratings(struct canvas *canvas, struct rect area)
 {
 	for (int y = area.y; y < area.y + area.height; y++) {
@@ -204,7 +206,8 @@ static void draw_block(struct card *card, struct canvas *canvas)
 	canvas_fill(canvas, (struct rect){ 0, 0, BLOCK, BLOCK }, card->counter & 0xffffff);
 }
 
-/* Draws the lines that this page does not show yet. The height of the result is 0 when there is none. */
+/* Draws the lines that this page does not show yet. The height of the result is 0 when there is
+ * none. */
 static struct rect draw_log(struct card *card, struct card_page *page, struct canvas *canvas)
 {
 	int unit = unit_of(canvas), top = log_top(canvas) + 14 * unit;
@@ -277,7 +280,8 @@ static struct card_damage draw_changes(struct card *card, struct card_page *page
 	return damage;
 }
 
-struct card_damage card_draw(struct card *card, int page, struct canvas *canvas, enum card_part part)
+struct card_damage card_draw(struct card *card, int page, struct canvas *canvas,
+			     enum card_part part)
 {
 	struct rect whole = { 0, 0, canvas->width, canvas->height };
 	struct rect box = { 0, 0, CARD_BOX, CARD_BOX };

@@ -1,9 +1,9 @@
 /*
  * The test card: what is on the picture and which part of it changed.
  *
- * A page is one of the screen's buffers; the card remembers what each page shows and draws only the difference. The
- * upper left block of 8x8 pixels has the frame counter as its colour and is always in the last rectangle of the
- * damage: who sees counter N sees all of frame N.
+ * A page is one of the screen's buffers; the card remembers what each page shows and draws only the
+ * difference. The upper left block of 8x8 pixels has the frame counter as its colour and is always
+ * in the last rectangle of the damage: who sees counter N sees all of frame N.
  */
 #ifndef TESTCARD_CARD_H
 #define TESTCARD_CARD_H
@@ -23,8 +23,8 @@ enum {
 
 enum card_part {
 	CARD_PART_CHANGES, /* what differs from the page's last picture */
-	CARD_PART_FULL,	   /* every pixel anew, none as before */
-	CARD_PART_BOX,	   /* the upper left 64x64 pixels anew */
+	CARD_PART_FULL,    /* every pixel anew, none as before */
+	CARD_PART_BOX,     /* the upper left 64x64 pixels anew */
 };
 
 struct card_log {
@@ -58,6 +58,7 @@ void card_log(struct card *card, int kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Draws the part with the card's present counter and says what changed. */
-struct card_damage card_draw(struct card *card, int page, struct canvas *canvas, enum card_part part);
+struct card_damage card_draw(struct card *card, int page, struct canvas *canvas,
+			     enum card_part part);
 
 #endif

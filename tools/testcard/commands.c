@@ -1,20 +1,18 @@
 /*
- * Commands of the host, one a line; those without an answer take effect before the next line is read.
+ * Commands of the host, one a line; those without an answer take effect before the next line is
+ * read.
  *
- *   stop N             stops drawing at frame N, at once when that is past or nothing draws by itself;
- *                      answers "stopped COUNT WxH SHA256"
- *   go                 draws again
- *   hash               answers "hash COUNT WxH SHA256" over the visible pixels: rows of width * 4 bytes, XRGB, X = 0
- *   fps N              frames a second; 0: none by itself
- *   count              answers "count N"
- *   down               answers "down CODE CODE..." with the keys and buttons that are held
- *   gap                answers "gap MICROSECONDS", the longest time between two frames since the last "gap"
- *   draw full|box      draws one frame, all pixels or the upper left 64x64; "drawn N" is sent just before the kernel
- *                      is told
+ *   stop N             stops drawing at frame N, at once when that is past or nothing draws by
+ * itself; answers "stopped COUNT WxH SHA256" go                 draws again hash answers "hash
+ * COUNT WxH SHA256" over the visible pixels: rows of width * 4 bytes, XRGB, X = 0 fps N frames a
+ * second; 0: none by itself count              answers "count N" down               answers "down
+ * CODE CODE..." with the keys and buttons that are held gap                answers "gap
+ * MICROSECONDS", the longest time between two frames since the last "gap" draw full|box      draws
+ * one frame, all pixels or the upper left 64x64; "drawn N" is sent just before the kernel is told
  *   flood on|off       draws as fast as it can, the whole picture damaged
- *   static on|off      draws one frame without clock, log and moving shape, and then only on command
- *   cursor on|off      hardware cursor at the pointer
- *   flip on|off        two buffers and page flips, or one buffer with damage
+ *   static on|off      draws one frame without clock, log and moving shape, and then only on
+ * command cursor on|off      hardware cursor at the pointer flip on|off        two buffers and page
+ * flips, or one buffer with damage
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,8 +71,8 @@ static void command_down(struct testcard *tc, const char *argument)
 	(void)argument;
 	for (int code = 0; code < INPUT_KEYS && length < sizeof(text) - 8; code++) {
 		if (tc->input.down[code]) {
-			length += (size_t)snprintf(text + length, sizeof(text) - length, " %d",
-						   code);
+			length +=
+				(size_t)snprintf(text + length, sizeof(text) - length, " %d", code);
 		}
 	}
 	console_print(&tc->console, "down%s", text);
@@ -134,7 +132,7 @@ void command_handle(void *data, char *line)
 		{ "stop", command_stop },     { "go", command_go },
 		{ "hash", command_hash },     { "fps", command_fps },
 		{ "count", command_count },   { "down", command_down },
-		{ "gap", command_gap },	      { "draw", command_draw },
+		{ "gap", command_gap },       { "draw", command_draw },
 		{ "flood", command_flood },   { "static", command_static },
 		{ "cursor", command_cursor }, { "flip", command_flip },
 	};

@@ -1,4 +1,5 @@
-/* The line protocol with the host over a virtio console. Works without one: lines then go nowhere. */
+/* The line protocol with the host over a virtio console. Works without one: lines then go nowhere.
+ */
 #ifndef TESTCARD_CONSOLE_H
 #define TESTCARD_CONSOLE_H
 

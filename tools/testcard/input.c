@@ -1,4 +1,5 @@
-/* Finding, grabbing and reading evdev nodes. A grab keeps the text console away: no Ctrl+Alt+Del, no VT switch. */
+/* Finding, grabbing and reading evdev nodes. A grab keeps the text console away: no Ctrl+Alt+Del,
+ * no VT switch. */
 #include "input.h"
 
 #include <dirent.h>
@@ -254,7 +255,8 @@ static int pending_compare(const void *left, const void *right)
 	return a->number - b->number;
 }
 
-/* Adds the device's events to the pending ones, as far as there is room; the rest waits in the kernel. */
+/* Adds the device's events to the pending ones, as far as there is room; the rest waits in the
+ * kernel. */
 static int device_collect(struct input_device *device, int count)
 {
 	struct input_event event;

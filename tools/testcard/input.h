@@ -12,11 +12,11 @@ enum {
 };
 
 enum report_kind {
-	REPORT_KEY,	 /* a: evdev code, b: 1 pressed, 0 released */
+	REPORT_KEY,      /* a: evdev code, b: 1 pressed, 0 released */
 	REPORT_RELATIVE, /* a, b: sum of one evdev frame */
 	REPORT_ABSOLUTE, /* a, b: position, 0..INPUT_ABS_MAX */
-	REPORT_WHEEL,	 /* a: vertical, b: horizontal, in 120ths of a notch */
-	REPORT_LOST,	 /* the kernel dropped events: a log of them is not complete */
+	REPORT_WHEEL,    /* a: vertical, b: horizontal, in 120ths of a notch */
+	REPORT_LOST,     /* the kernel dropped events: a log of them is not complete */
 };
 
 struct report {
@@ -25,7 +25,7 @@ struct report {
 };
 
 struct input_device {
-	int fd; /* -1: free place */
+	int fd;     /* -1: free place */
 	int number; /* N of /dev/input/eventN */
 	bool is_keyboard, is_pointer, has_fine_wheel;
 	int abs_max[2];
@@ -49,8 +49,8 @@ void input_scan(struct input *input);
 bool input_complete(const struct input *input);
 
 /*
- * Reads what all devices have and reports it in the order in which the kernel received it, which a look at one device
- * after the other would not keep. Closes devices that are gone.
+ * Reads what all devices have and reports it in the order in which the kernel received it, which a
+ * look at one device after the other would not keep. Closes devices that are gone.
  */
 void input_read(struct input *input, report_handler handle, void *data);
 

@@ -1,5 +1,6 @@
 /*
- * The test guest's only program: draws a test card, reports what it receives and does what the host's tests ask for.
+ * The test guest's only program: draws a test card, reports what it receives and does what the
+ * host's tests ask for.
  *
  * Guest to host, one line each (over the virtio console /dev/hvc0):
  *   ready NAME WxH        the first frame is shown, keyboard and pointer are there
@@ -12,15 +13,15 @@
  *   error TEXT            a command was not understood
  * Host to guest: see commands.c.
  *
- * Kernel command line: testcard.name=NAME, testcard.fps=N (30; 0: draws nothing by itself), testcard.flip=0|1,
- * testcard.cursor=0|1 (hardware cursor, 0), testcard.first=N (the frame counter begins there, so that a frame tells
- * which guest drew it; 0).
+ * Kernel command line: testcard.name=NAME, testcard.fps=N (30; 0: draws nothing by itself),
+ * testcard.flip=0|1, testcard.cursor=0|1 (hardware cursor, 0), testcard.first=N (the frame counter
+ * begins there, so that a frame tells which guest drew it; 0).
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/input-event-codes.h>
 #include <linux/kd.h>
 #include <linux/netlink.h>
-#include <linux/input-event-codes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,15 +34,24 @@
 #include "testcard.h"
 
 enum {
-	SETTLE_US = 400 * 1000,	      /* no news of a device for so long: the guest is complete */
-	SETTLE_USB_US = 1500 * 1000,  /* the same where there is USB, which finds devices in slow steps */
+	SETTLE_US = 400 * 1000, /* no news of a device for so long: the guest is complete */
+	SETTLE_USB_US =
+		1500 * 1000, /* the same where there is USB, which finds devices in slow steps */
 	SETTLE_MAX_US = 10000 * 1000, /* ready all the same */
-	PROBE_MS = 50,		     /* look again for the console until it is there */
+	PROBE_MS = 50,                /* look again for the console until it is there */
 };
 
-enum { POLL_CONSOLE, POLL_UEVENT, POLL_TIMER, POLL_SCREEN, POLL_INPUT, POLL_COUNT = POLL_INPUT + INPUT_DEVICES };
+enum {
+	POLL_CONSOLE,
+	POLL_UEVENT,
+	POLL_TIMER,
+	POLL_SCREEN,
+	POLL_INPUT,
+	POLL_COUNT = POLL_INPUT + INPUT_DEVICES
+};
 
-/* Copies the value of testcard.KEY from the kernel command line; leaves value alone when it is not there. */
+/* Copies the value of testcard.KEY from the kernel command line; leaves value alone when it is not
+ * there. */
 static void parameter_read(const char *cmdline, const char *key, char *value, size_t size)
 {
 	char pattern[32];
@@ -195,8 +205,8 @@ static void report_handle(void *data, const struct report *report)
 		break;
 	case REPORT_WHEEL:
 		console_print(&tc->console, "W %d %d", report->a, report->b);
-		card_log(&tc->card, report->kind, "wheel %+.2f, sideways %+.2f",
-			 report->a / 120.0, report->b / 120.0);
+		card_log(&tc->card, report->kind, "wheel %+.2f, sideways %+.2f", report->a / 120.0,
+			 report->b / 120.0);
 		break;
 	case REPORT_LOST:
 		console_print(&tc->console, "lost");

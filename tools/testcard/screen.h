@@ -1,8 +1,9 @@
 /*
  * One DRM output through the kernel's legacy mode-setting calls and dumb buffers.
  *
- * Without flipping there is one buffer, drawn in place and announced with its real damage (DIRTYFB). With flipping
- * there are two: screen_canvas() is always the one that is not shown, and screen_show() exchanges them.
+ * Without flipping there is one buffer, drawn in place and announced with its real damage
+ * (DIRTYFB). With flipping there are two: screen_canvas() is always the one that is not shown, and
+ * screen_show() exchanges them.
  */
 #ifndef TESTCARD_SCREEN_H
 #define TESTCARD_SCREEN_H
@@ -35,7 +36,7 @@ struct screen {
 	struct drm_mode_modeinfo mode;
 	struct screen_buffer buffers[SCREEN_BUFFERS];
 	int front;
-	bool flip;	   /* two buffers and page flips */
+	bool flip;         /* two buffers and page flips */
 	bool flip_pending; /* the kernel has not reported the last flip done */
 	uint32_t cursor;   /* handle of the cursor's picture, 0 while none was made */
 	bool cursor_shown;
@@ -44,7 +45,8 @@ struct screen {
 /* Opens the first card that has an output. 0 or -errno. */
 int screen_open(struct screen *screen, bool flip);
 
-/* Probes the connector and takes its preferred mode. *changed tells whether that differs from before. 0 or -errno. */
+/* Probes the connector and takes its preferred mode. *changed tells whether that differs from
+ * before. 0 or -errno. */
 int screen_follow_mode(struct screen *screen, bool *changed);
 
 /* Number of the buffer to draw into. */
@@ -54,7 +56,8 @@ struct canvas *screen_canvas(struct screen *screen);
 /* The picture that is shown now. */
 const struct canvas *screen_shown(const struct screen *screen);
 
-/* Shows what was drawn. Only the damaged rectangle is announced when there is one buffer. 0 or -errno. */
+/* Shows what was drawn. Only the damaged rectangle is announced when there is one buffer. 0 or
+ * -errno. */
 int screen_show(struct screen *screen, struct rect damage);
 
 /* Reads the kernel's flip events; waits at most wait_ms for one when a flip is under way. */

@@ -8,8 +8,8 @@
 #include "screen.h"
 
 /*
- * Drawing: paced by the timer (fps > 0), as fast as possible (flood), or only on command (fps 0, or a static card).
- * Stopped beats all three, but not the commands "draw" and a new screen size.
+ * Drawing: paced by the timer (fps > 0), as fast as possible (flood), or only on command (fps 0, or
+ * a static card). Stopped beats all three, but not the commands "draw" and a new screen size.
  */
 struct testcard {
 	struct screen screen;
@@ -19,10 +19,10 @@ struct testcard {
 	int uevents, timer; /* descriptors */
 	int fps;
 	bool flood, stopped, ready, power_off;
-	int64_t stop_at;		  /* frame to stop at, -1: none */
-	int pointer_x, pointer_y;	  /* pixels */
-	int64_t last_frame, longest_gap;  /* microseconds; last_frame 0: none to measure from */
-	int64_t started, last_device;	  /* microseconds */
+	int64_t stop_at;                 /* frame to stop at, -1: none */
+	int pointer_x, pointer_y;        /* pixels */
+	int64_t last_frame, longest_gap; /* microseconds; last_frame 0: none to measure from */
+	int64_t started, last_device;    /* microseconds */
 };
 
 int64_t monotonic_us(void);
