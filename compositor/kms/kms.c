@@ -34,6 +34,7 @@ struct kms {
 	sd_event *event; /* not owned */
 	const struct backend_events *events;
 	struct session_events session_events;
+	struct screen_events screen_events;
 	struct session *session;
 	struct card *card;
 	struct hotplug *hotplug;
@@ -115,8 +116,7 @@ static int kms_create_screen(struct kms *kms, const struct monitor *monitor,
 		.event = kms->event,
 		.painter = kms->events->painter,
 		.software_cursor = kms->software_cursor,
-		.cursor_lost = handle_cursor_lost,
-		.data = kms,
+		.events = &kms->screen_events,
 	};
 	int r;
 
@@ -400,6 +400,8 @@ int kms_backend_create(sd_event *event, const struct compositor_options *options
 	kms->base.ops = &kms_ops;
 	kms->event = event;
 	kms->events = events;
+	kms->screen_events =
+		(struct screen_events){ .cursor_lost = handle_cursor_lost, .data = kms };
 	kms->session_events = (struct session_events){ .active = handle_active, .data = kms };
 	kms->software_cursor = options->software_cursor;
 	list_init(&kms->screens);

@@ -194,7 +194,7 @@ static int screen_send_without_cursor(struct screen *screen, unsigned int parts)
 		    "picture from now on",
 		    screen->output.name, screen->card->driver);
 	cursor_finish(&screen->cursor);
-	screen->cursor_lost(screen->data);
+	screen->events->cursor_lost(screen->events->data);
 	return 0;
 }
 
@@ -466,8 +466,7 @@ static int screen_setup(struct screen *screen, const drmModeConnector *info,
 	output->height = screen->monitor.mode.vdisplay;
 	output->refresh_mhz = screen->monitor.refresh_mhz;
 	output->renderer = options->renderer;
-	screen->cursor_lost = options->cursor_lost;
-	screen->data = options->data;
+	screen->events = options->events;
 	r = screen_add_timers(screen, options->event);
 	if (r < 0) {
 		return r;

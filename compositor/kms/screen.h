@@ -24,6 +24,13 @@ enum flight { FLIGHT_NONE, FLIGHT_FRAME, FLIGHT_CURSOR };
 typedef int (*buffer_create_fn)(void *data, const struct card *card, const struct kms_plane *plane,
 				uint32_t width, uint32_t height, struct kms_buffer **out);
 
+struct screen_events {
+	/* The driver came to refuse the pointer's plane, which is off now. The screen must be made
+	 * anew with software_cursor, but not inside this call. */
+	void (*cursor_lost)(void *data);
+	void *data;
+};
+
 struct screen_options {
 	sd_event *event;
 	const struct output_painter *painter;
@@ -31,10 +38,7 @@ struct screen_options {
 	buffer_create_fn buffer_create;
 	void *buffer_data;
 	bool software_cursor;
-	/* The driver came to refuse the pointer's plane, which is off now. The screen must be made
-	 * anew with software_cursor, but not inside this call. */
-	void (*cursor_lost)(void *data);
-	void *data;
+	const struct screen_events *events; /* must outlive the screen */
 };
 
 struct screen {
@@ -47,8 +51,7 @@ struct screen {
 	uint32_t mode_blob;
 	struct swapchain chain;
 	struct cursor cursor;
-	void (*cursor_lost)(void *data);
-	void *data;
+	const struct screen_events *events;
 	enum flight flight;
 	uint32_t serial; /* of the request in flight */
 	bool lit;        /* the CRTC runs our mode */

@@ -496,7 +496,7 @@ static void test_pointer_after_picture(void **state)
 	began = clock_now_ns();
 	assert_int_equal(set_pointer(b, image, 31, 40), 0);
 	wait_pointer(b, 31, true);
-	assert_true(clock_now_ns() - began >= 9 * NSEC_PER_MSEC);
+	assert_true(clock_now_ns() - began >= 8 * NSEC_PER_MSEC);
 	cursor_image_unlock(image);
 	cursor_image_unlock(large);
 }
