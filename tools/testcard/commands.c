@@ -1,18 +1,22 @@
 /*
- * Commands of the host, one a line; those without an answer take effect before the next line is
- * read.
+ * Commands of the host, one a line; those without an answer take effect before the next one.
  *
- *   stop N             stops drawing at frame N, at once when that is past or nothing draws by
- * itself; answers "stopped COUNT WxH SHA256" go                 draws again hash answers "hash
- * COUNT WxH SHA256" over the visible pixels: rows of width * 4 bytes, XRGB, X = 0 fps N frames a
- * second; 0: none by itself count              answers "count N" down               answers "down
- * CODE CODE..." with the keys and buttons that are held gap                answers "gap
- * MICROSECONDS", the longest time between two frames since the last "gap" draw full|box      draws
- * one frame, all pixels or the upper left 64x64; "drawn N" is sent just before the kernel is told
- *   flood on|off       draws as fast as it can, the whole picture damaged
- *   static on|off      draws one frame without clock, log and moving shape, and then only on
- * command cursor on|off      hardware cursor at the pointer flip on|off        two buffers and page
- * flips, or one buffer with damage
+ *   stop N          stops drawing at frame N, at once when that is past or nothing draws by
+ *                   itself; answers "stopped COUNT WxH SHA256"
+ *   go              draws again
+ *   hash            answers "hash COUNT WxH SHA256" over the visible pixels: rows of width * 4
+ *                   bytes, XRGB, X = 0
+ *   fps N           frames a second; 0: none by itself
+ *   count           answers "count N"
+ *   down            answers "down CODE CODE..." with the keys and buttons that are held
+ *   gap             answers "gap MICROSECONDS", the longest time between two frames since the
+ *                   last "gap"
+ *   draw full|box   draws one frame, all pixels or the upper left 64x64; "drawn N" is sent just
+ *                   before the kernel is told
+ *   flood on|off    draws as fast as it can, the whole picture damaged
+ *   static on|off   draws one frame without clock, log and moving shape, then only on command
+ *   cursor on|off   hardware cursor at the pointer
+ *   flip on|off     two buffers and page flips, or one buffer with damage
  */
 #include <stdio.h>
 #include <stdlib.h>
