@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* Drawing primitives. Everything that touches pixels ends in canvas_fill() or canvas_ring(). */
 #include "canvas.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Drawing into memory: rectangles, rings and text on a 32-bit XRGB picture. X is always written 0.
  */
 #ifndef TESTCARD_CANVAS_H

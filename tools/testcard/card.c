@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* Layout and drawing of the test card. All measures are in units of the canvas' height, see
  * unit_of(). */
 #include "card.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * The test card: what is on the picture and which part of it changed.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /*
  * Commands of the host, one a line; those without an answer take effect before the next one.
  *

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* Raw, non-blocking lines over /dev/hvc0. */
 #include "console.h"
 

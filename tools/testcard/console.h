@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The line protocol with the host over a virtio console. Works without one: lines then go nowhere.
  */
 #ifndef TESTCARD_CONSOLE_H

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* The test card's own letters: printable ASCII on a grid of 5x7, one byte a row. */
 #include "canvas.h"
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* When frames are drawn, and what is counted about them. */
 #include <stdio.h>
 #include <string.h>

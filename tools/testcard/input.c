@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* Finding, grabbing and reading evdev nodes. A grab keeps the text console away: no Ctrl+Alt+Del,
  * no VT switch. */
 #include "input.h"

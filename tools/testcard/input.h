@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Every evdev node of the guest, read as the host's tests want to see it. */
 #ifndef TESTCARD_INPUT_H
 #define TESTCARD_INPUT_H

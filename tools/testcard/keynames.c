@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* Words for the keys and buttons of a usual keyboard and mouse. */
 #include <linux/input-event-codes.h>
 #include <stdio.h>

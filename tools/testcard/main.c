@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /*
  * The test guest's only program: draws a test card, reports what it receives and does what the
  * host's tests ask for.

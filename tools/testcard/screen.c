@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* Finding the card and its output, buffers, damage, flips and the hardware cursor. */
 #include "screen.h"
 

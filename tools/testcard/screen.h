@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /*
  * One DRM output through the kernel's legacy mode-setting calls and dumb buffers.
  *

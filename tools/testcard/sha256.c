@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: MIT
 /* SHA-256 after FIPS 180-4. */
 #include "sha256.h"
 

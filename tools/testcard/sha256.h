@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* SHA-256 (FIPS 180-4), so that the guest can name its picture without any library. */
 #ifndef TESTCARD_SHA256_H
 #define TESTCARD_SHA256_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The program's one state, and when frames are drawn. */
 #ifndef TESTCARD_TESTCARD_H
 #define TESTCARD_TESTCARD_H
