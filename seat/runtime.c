@@ -16,6 +16,8 @@
 #include "control/control.h"
 #include "control/paths.h"
 
+#define FOCUS_RECORD 128 /* bytes at the start of the lock's file: a guest's name, then zeros */
+
 /* dir/name, allocated; dir NULL gives NULL. */
 static char *join(const char *dir, const char *name)
 {
@@ -161,22 +163,25 @@ void runtime_close(struct runtime *runtime)
 	*runtime = (struct runtime){ .lock = -1 };
 }
 
-/* A wrong or missing file costs nothing but the memory of who was in front. */
+/*
+ * It stands in the lock's file, which is open and never changes its size: creating or truncating a
+ * file can wait for a disk, and the picture of a switch would wait with it. What is wrong or
+ * missing there costs nothing but the memory of who was in front.
+ */
 void runtime_save_focus(const struct runtime *runtime, const char *guest)
 {
-	_cleanup_free_ char *path = join(runtime->dir, "focus");
-	_cleanup_fclose_ FILE *f = path ? fopen(path, "we") : NULL;
+	char record[FOCUS_RECORD] = { 0 };
 
-	if (f) {
-		fputs(guest ? guest : "", f);
+	snprintf(record, sizeof(record), "%s", guest ? guest : "");
+	if (pwrite(runtime->lock, record, sizeof(record), 0) < 0) {
+		log_debug("Who is in front is not noted: %s", strerror(errno));
 	}
 }
 
 char *runtime_load_focus(const struct runtime *runtime)
 {
-	_cleanup_free_ char *path = join(runtime->dir, "focus");
-	_cleanup_fclose_ FILE *f = path ? fopen(path, "re") : NULL;
-	char name[128];
+	char record[FOCUS_RECORD] = { 0 };
 
-	return f && fgets(name, sizeof(name), f) ? strdup(name) : NULL;
+	return pread(runtime->lock, record, sizeof(record) - 1, 0) > 0 && *record ? strdup(record)
+										  : NULL;
 }

@@ -11,7 +11,7 @@ struct runtime {
 	char *state;   /* what outlives a reboot: UEFI variables */
 	char *config;  /* baton.conf and guests/ */
 	char *socket;  /* the control socket */
-	int lock;      /* descriptor that holds the lock, or -1 */
+	int lock;      /* descriptor that holds the lock, or -1; the file says who is in front */
 };
 
 /*
