@@ -194,7 +194,7 @@ static bool output_rested(const struct output *output, uint64_t now)
 /*
  * Chooses between drawing now and drawing just before a vblank. An output whose vblank is computed
  * may already have a picture for the coming one; it is replaced once, as late as possible, and
- * what comes after that waits for the vblank itself.
+ * what comes after that is for the vblank after it.
  */
 static void output_plan(struct output *output)
 {
@@ -202,7 +202,7 @@ static void output_plan(struct output *output)
 	uint64_t need = output->draw_ns + output->draw_ns / 2 + DRAW_MARGIN_NS;
 
 	if (now < output->last_vblank_ns && output->replaced_ns == output->last_vblank_ns) {
-		wait_until(output, output->last_vblank_ns);
+		wait_until(output, vblank + output_interval_ns(output) - need);
 	} else if (output_rested(output, now) || now + need >= vblank) {
 		draw_soon(output);
 	} else {

@@ -267,6 +267,29 @@ static void test_a_computed_vblank_has_two_drawings_at_most(void **fixture)
 	screen_finish(&screen);
 }
 
+/* The picture for the coming vblank is settled: what comes now is drawn late for the one after. */
+static void test_after_replacing_it_waits_for_the_vblank_after(void **fixture)
+{
+	struct screen screen;
+	uint64_t settled;
+
+	(void)fixture;
+	screen_init(&screen, true);
+	output_enable(&screen.output);
+	turn_dry(&screen);
+	/* On a busy machine the second drawing for a vblank may come too late to be one. */
+	for (int i = 0; i < 50 && screen.output.replaced_ns != screen.output.last_vblank_ns; i++) {
+		damage(&screen);
+		wait_for_commit(&screen);
+	}
+	assert_int_equal(screen.output.replaced_ns, screen.output.last_vblank_ns);
+	settled = screen.output.last_vblank_ns;
+	damage(&screen);
+	wait_for_commit(&screen);
+	assert_true(screen.committed_ns >= settled + 10 * NSEC_PER_MSEC);
+	screen_finish(&screen);
+}
+
 static void test_a_refused_buffer_turns_it_off_until_enabled(void **fixture)
 {
 	struct screen screen;
@@ -297,6 +320,7 @@ int main(void)
 		cmocka_unit_test(test_pending_waits_for_the_vblank),
 		cmocka_unit_test(test_while_frames_follow_drawing_is_late),
 		cmocka_unit_test(test_a_computed_vblank_has_two_drawings_at_most),
+		cmocka_unit_test(test_after_replacing_it_waits_for_the_vblank_after),
 		cmocka_unit_test(test_a_refused_buffer_turns_it_off_until_enabled),
 	};
 
