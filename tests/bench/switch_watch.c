@@ -26,6 +26,7 @@
 #define TICKS 240 /* vblanks until a switch is given up */
 #define GAP_MIN_NS (80 * NSEC_PER_MSEC)
 #define GAP_SPREAD_NS (100 * NSEC_PER_MSEC)
+#define LOOK_EARLY_NS (300 * NSEC_PER_USEC)
 /* The answer of a guest is waited for until so long before the next look. */
 #define LOOK_AHEAD_NS (2 * NSEC_PER_MSEC)
 
@@ -59,19 +60,33 @@ static bool is_from(uint32_t marker, unsigned int slot)
 	return marker >> MARKER_SLOT_SHIFT == slot && (marker & MARKER_FRAMES) != 0;
 }
 
+/* The marker of a picture that was complete before the time, else 0. */
+static uint32_t look_at(struct watch *watch, struct course *course, uint64_t ns)
+{
+	struct screen_sample sample;
+
+	screen_read(&watch->client.screen, 0, 0, &sample);
+	if (!course->drawn_ns && is_from(sample.marker, course->slot)) {
+		course->drawn_ns = sample.written_ns;
+	}
+	return sample.written_ns <= ns ? sample.marker : 0;
+}
+
+/* Just before the vblank and at it: the picture of the first look may already be on its way out
+ * at the second one, since the seat draws for the vblank after. */
 static void course_look(struct watch *watch, struct course *course)
 {
 	uint64_t tick = course->first_tick_ns + course->ticks * watch->client.screen.interval_ns;
-	struct screen_sample sample;
-	uint64_t late = sleep_until(tick);
+	uint32_t early, marker;
+	uint64_t late;
 
+	sleep_until(tick - LOOK_EARLY_NS);
+	early = look_at(watch, course, tick);
+	late = sleep_until(tick);
+	marker = look_at(watch, course, tick);
+	course->markers[course->ticks++] = marker ? marker : early;
 	if (late > course->late_ns) {
 		course->late_ns = late;
-	}
-	screen_read(&watch->client.screen, 0, 0, &sample);
-	course->markers[course->ticks++] = sample.written_ns <= tick ? sample.marker : 0;
-	if (!course->drawn_ns && is_from(sample.marker, course->slot)) {
-		course->drawn_ns = sample.written_ns;
 	}
 }
 
