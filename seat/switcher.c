@@ -18,7 +18,7 @@
 struct switcher {
 	struct xkb_context *context;
 	struct xkb_keymap *keymap;
-	struct xkb_state *state;
+	struct xkb_state *state; /* new each time it opens; may be NULL */
 	char filter[FILTER_MAX]; /* UTF-8 */
 };
 
@@ -36,10 +36,14 @@ int switcher_create(struct switcher **out)
 		switcher->keymap = xkb_keymap_new_from_names(switcher->context, NULL,
 							     XKB_KEYMAP_COMPILE_NO_FLAGS);
 	}
-	if (switcher->keymap) {
-		switcher->state = xkb_state_new(switcher->keymap);
-	}
 	return 0;
+}
+
+/* A modifier that was held when it closed let go unseen: it would turn all text into others. */
+static void forget_modifiers(struct switcher *switcher)
+{
+	xkb_state_unref(switcher->state);
+	switcher->state = switcher->keymap ? xkb_state_new(switcher->keymap) : NULL;
 }
 
 void switcher_destroy(struct switcher *switcher)
@@ -58,6 +62,7 @@ void seat_show_switcher(struct seat *seat, bool open)
 		return;
 	}
 	seat->switcher->filter[0] = '\0';
+	forget_modifiers(seat->switcher);
 	compositor_switcher_filter(seat->compositor, NULL);
 	compositor_show_switcher(seat->compositor, open);
 	input_set_grab(seat->input, open);
