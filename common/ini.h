@@ -2,9 +2,9 @@
 /*
  * Configuration files: "[section]", "key = value" and comment lines that begin with # or ;, read
  * against a table of known keys. A value goes on to the end of its line, whatever its length; a
- * comment behind it would be part of it. Every mistake is collected with its file, line, key and what would be right, so that one run of
- * check-config shows them all. Knows no key itself: the folder that owns the settings owns the
- * table.
+ * comment behind it would be part of it. Every mistake is collected with its file, line, key and
+ * what would be right, so that one run of check-config shows them all. Knows no key itself: the
+ * folder that owns the settings owns the table.
  */
 #ifndef COMMON_INI_H
 #define COMMON_INI_H
