@@ -94,6 +94,7 @@ static int load_guests(struct seat *seat, struct guest_configs *list, struct ini
 {
 	const char *dir = seat->options->guests ? seat->options->guests : seat->config.guests;
 	_cleanup_free_ char *fallback = NULL;
+	int r;
 
 	if (seat->options->files) {
 		return load_files(seat->options->files, list, report);
@@ -109,7 +110,14 @@ static int load_guests(struct seat *seat, struct guest_configs *list, struct ini
 		}
 		dir = fallback;
 	}
-	return vm_config_load_dir(dir, report, &list->configs, &list->n);
+	r = vm_config_load_dir(dir, report, &list->configs, &list->n);
+	if (list->n > FOCUS_GUESTS_MAX) {
+		ini_report_add(report, dir, 0, NULL,
+			       "%zu guests are more than a seat switches among, which is %d; move "
+			       "some out of the folder",
+			       list->n, FOCUS_GUESTS_MAX);
+	}
+	return r;
 }
 
 /* The seat's settings name keys as text; what they mean is input's business. */

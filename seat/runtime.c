@@ -98,7 +98,12 @@ static int take_lock(struct runtime *runtime)
 	}
 	runtime->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (runtime->lock < 0) {
-		return -errno;
+		int r = -errno;
+
+		log_error("Cannot open the lock %s: %s. Remove what is there, or name another "
+			  "folder with --runtime.",
+			  path, strerror(-r));
+		return r;
 	}
 	if (flock(runtime->lock, LOCK_EX | LOCK_NB) < 0) {
 		if (errno == EWOULDBLOCK) {
