@@ -258,14 +258,29 @@ tree_copy() {
 	echo "$copy"
 }
 
-# What is being checked: the commit, with a mark of what was changed since.
+# git on this tree, whoever owns it.
+tree_git() {
+	git -c safe.directory='*' -C "$BATON_TOP" "$@" 2>/dev/null
+}
+
+# A short name for what the files of this source tree contain.
+tree_content() {
+	(
+		cd "$BATON_TOP" || exit 1
+		if tree_git rev-parse HEAD >/dev/null; then
+			tree_git ls-files -z --cached --others --exclude-standard
+		else
+			find . -name .git -prune -o -type f -print0
+		fi | sort -zu | xargs -0 sha256sum 2>/dev/null | sha256sum | cut -c1-8
+	)
+}
+
+# What is being checked: the commit, with a mark of what was changed since; "tree" where no commit is known.
 tree_commit() {
-	local head changes
-	head=$(git -c safe.directory='*' -C "$BATON_TOP" rev-parse --short=12 HEAD 2>/dev/null) || head=none
-	changes=$(git -c safe.directory='*' -C "$BATON_TOP" status --porcelain 2>/dev/null)
-	if [ -n "$changes" ]; then
-		head=$head-$( (cd "$BATON_TOP" && git -c safe.directory='*' diff HEAD && echo "$changes") 2>/dev/null |
-			sha256sum | cut -c1-8)
+	local head
+	head=$(tree_git rev-parse --short=12 HEAD) || head=tree
+	if [ "$head" = tree ] || [ -n "$(tree_git status --porcelain)" ]; then
+		head=$head-$(tree_content)
 	fi
 	echo "$head"
 }
