@@ -12,6 +12,7 @@
 
 #include <drm_fourcc.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -517,12 +518,26 @@ int dbus_listener_create(sd_event *event, struct vm *vm,
 	return 0;
 }
 
+/* What comes on the socket from now on is nobody's; its end in QEMU is waited for. */
+static void listener_see_off(struct dbus_listener *listener)
+{
+	int fd = listener->pump ? sd_bus_get_fd(listener->bus) : -1;
+
+	if (fd >= 0) {
+		fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	}
+	if (fd >= 0) {
+		vm_see_off(listener->vm, fd);
+	}
+}
+
 void dbus_listener_destroy(struct dbus_listener *listener)
 {
 	if (!listener) {
 		return;
 	}
 	listener->ending = true;
+	listener_see_off(listener);
 	sd_bus_slot_unref(listener->registration);
 	sd_event_source_disable_unref(listener->patience);
 	bus_pump_destroy(listener->pump);

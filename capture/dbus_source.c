@@ -241,7 +241,8 @@ static const char *source_obstacle(const struct dbus_source *source)
 /* The one place that opens and closes listeners. */
 static void source_update_listener(struct dbus_source *source)
 {
-	bool wanted = source->base.watched || !source->pictured;
+	bool wanted = source->base.watched || !source->pictured ||
+		      (source->listener && vm_keys_under_way(source->vm));
 	const char *obstacle = source_obstacle(source);
 	int r;
 
@@ -323,8 +324,19 @@ static void handle_peer_down(struct vm *vm, void *data)
 	source_update_listener(source);
 }
 
+static void handle_keys_arrived(struct vm *vm, void *data)
+{
+	struct dbus_source *source = data;
+
+	(void)vm;
+	if (source->listener && !source->base.watched) {
+		source_update_listener(source);
+	}
+}
+
 static const struct vm_observer_ops vm_ops = {
 	.changed = handle_vm_changed,
+	.keys_arrived = handle_keys_arrived,
 	.peer_up = handle_peer_up,
 	.peer_down = handle_peer_down,
 };

@@ -255,7 +255,8 @@ static void update_timer(struct dbus_sink *sink)
 {
 	uint64_t deadline = sink_flow_deadline(&sink->flow);
 
-	if (deadline == UINT64_MAX) {
+	/* While QEMU lifts keys, its end of that is what we wait for. */
+	if (deadline == UINT64_MAX || vm_lifts_keys(sink->vm)) {
 		sd_event_source_set_enabled(sink->timer, SD_EVENT_OFF);
 		return;
 	}
@@ -270,10 +271,12 @@ static void sink_pump(struct dbus_sink *sink)
 	bool dropping;
 	int number;
 
-	while ((number = sink_flow_take(&sink->flow, sink_now_ns(sink), &call)) >= 0) {
+	while (!vm_lifts_keys(sink->vm) &&
+	       (number = sink_flow_take(&sink->flow, sink_now_ns(sink), &call)) >= 0) {
 		send_call(sink, number, &call);
 	}
 	update_timer(sink);
+	vm_set_keys_under_way(sink->vm, sink_flow_busy(&sink->flow));
 	dropping = sink->flow.state == SINK_FLOW_DROPPING;
 	if (dropping != sink->base.dropping) {
 		sink->base.dropping = dropping;
@@ -487,10 +490,19 @@ static void handle_vm_changed(struct vm *vm, void *data)
 	}
 }
 
+static void handle_lifted(struct vm *vm, void *data)
+{
+	struct dbus_sink *sink = data;
+
+	sink_flow_elapsed(&sink->flow, sink_now_ns(sink));
+	sink_pump(sink);
+}
+
 static const struct vm_observer_ops observer_ops = {
 	.changed = handle_vm_changed,
 	.peer_up = handle_peer_up,
 	.peer_down = handle_peer_down,
+	.lifted = handle_lifted,
 };
 
 static void dbus_sink_destroy(struct input_sink *base)

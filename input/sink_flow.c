@@ -65,6 +65,12 @@ static bool has_open_call(const struct sink_flow *flow)
 	return false;
 }
 
+bool sink_flow_busy(const struct sink_flow *flow)
+{
+	return flow->state == SINK_FLOW_FLOWING &&
+	       (has_open_call(flow) || event_queue_due(&flow->queue) != UINT64_MAX);
+}
+
 static int open_call(struct sink_flow *flow, int number, uint64_t now_ns)
 {
 	flow->calls[number].open = true;

@@ -66,6 +66,9 @@ void sink_flow_answered(struct sink_flow *flow, int number, uint64_t now_ns);
 /* There will be no answer: the call timed out, or it could not be sent. */
 void sink_flow_lost(struct sink_flow *flow, int number);
 
+/* True while the guest is to get something that it has not answered for. */
+bool sink_flow_busy(const struct sink_flow *flow);
+
 /* Drops what waits and releases what the guest saw pressed, now or as soon as it answers. */
 void sink_flow_release_all(struct sink_flow *flow);
 

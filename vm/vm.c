@@ -217,6 +217,7 @@ int vm_create(sd_event *event, struct vm_config *config, const char *run_dir,
 	vm->event = sd_event_ref(event);
 	vm->config = config;
 	list_init(&vm->observers);
+	list_init(&vm->farewells);
 	vm_link_init(&vm->link);
 	r = answers_init(&vm->answers, event, handle_late, vm);
 	if (r >= 0) {
@@ -240,6 +241,7 @@ void vm_destroy(struct vm *vm)
 	scope_destroy(vm->scope);
 	process_destroy(vm->process);
 	answers_finish(&vm->answers);
+	vm_farewells_drop(vm);
 	vm_config_destroy(vm->config);
 	free(vm->run_dir);
 	free(vm->state_dir);

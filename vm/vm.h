@@ -45,6 +45,10 @@ struct vm_observer_ops {
 	void (*peer_up)(struct vm *vm, void *data);
 	/* The connection is gone; slots and messages on it must be dropped now. */
 	void (*peer_down)(struct vm *vm, void *data);
+	/* vm_lifts_keys() is false again. */
+	void (*lifted)(struct vm *vm, void *data);
+	/* vm_keys_under_way() is false again. */
+	void (*keys_arrived)(struct vm *vm, void *data);
 };
 
 struct vm_observer {
@@ -116,5 +120,26 @@ bool vm_is_hung(const struct vm *vm);
 
 /* For those who talk to QEMU by other means (a display listener): something arrived, it lives. */
 void vm_note_alive(struct vm *vm);
+
+/*
+ * QEMU releases all keys that the guest sees pressed when it notices that a display listener has
+ * gone, and the listener's connection and the one that carries keys have no order between them.
+ * So a listener ends only after all keys that were typed before, or "Shift, A, switch" would
+ * become "a": input says when keys are under way, at most for as long as a guest may leave them
+ * unanswered.
+ */
+void vm_set_keys_under_way(struct vm *vm, bool under_way);
+bool vm_keys_under_way(const struct vm *vm);
+
+/*
+ * And keys wait for the end of a listener, or one that is pressed meanwhile would be let go under
+ * the finger. Who ends a listener gives a descriptor of its socket to vm_see_off(), which ends the
+ * sending direction and owns it; vm_lifts_keys() is true until QEMU has closed its end, at most
+ * for VM_FAREWELL_USEC.
+ */
+void vm_see_off(struct vm *vm, int fd);
+bool vm_lifts_keys(const struct vm *vm);
+
+#define VM_FAREWELL_USEC (1000 * 1000)
 
 #endif

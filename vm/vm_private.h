@@ -69,6 +69,8 @@ struct vm {
 	struct vm_link link;
 	struct vm_stop stop;
 	struct answers answers;
+	struct list farewells; /* sockets that QEMU has not closed yet */
+	bool keys_under_way;
 };
 
 /* vm.c: a path in a folder; the caller frees it. */
@@ -112,5 +114,8 @@ void vm_stop_link_ready(struct vm *vm);
 
 /* vm_call.c: drops all open calls, without their callbacks. */
 void vm_calls_drop(struct vm *vm);
+
+/* vm_farewell.c: waits for none of them any more. */
+void vm_farewells_drop(struct vm *vm);
 
 #endif

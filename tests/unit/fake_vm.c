@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/bus_pump.h"
 #include "tests/unit/fake_vm.h"
@@ -19,7 +20,8 @@ struct vm {
 	char *reason;
 	bool hung;
 	int call_error;
-	unsigned int notes;
+	unsigned int notes, farewells;
+	bool lifts, keys_under_way;
 };
 
 struct vm *fake_vm_create(sd_event *event, const char *name)
@@ -144,6 +146,23 @@ unsigned int fake_vm_notes(const struct vm *vm)
 	return vm->notes;
 }
 
+unsigned int fake_vm_farewells(const struct vm *vm)
+{
+	return vm->farewells;
+}
+
+void fake_vm_set_lifts(struct vm *vm, bool lifts)
+{
+	struct vm_observer *observer, *next;
+
+	vm->lifts = lifts;
+	list_for_each_safe(observer, next, &vm->observers, link) {
+		if (!lifts && observer->ops->lifted) {
+			observer->ops->lifted(vm, observer->data);
+		}
+	}
+}
+
 /* ---- vm/vm.h ---- */
 
 void vm_add_observer(struct vm *vm, struct vm_observer *observer)
@@ -189,6 +208,35 @@ bool vm_is_hung(const struct vm *vm)
 void vm_note_alive(struct vm *vm)
 {
 	vm->notes++;
+}
+
+void vm_see_off(struct vm *vm, int fd)
+{
+	vm->farewells++;
+	close(fd);
+}
+
+void vm_set_keys_under_way(struct vm *vm, bool under_way)
+{
+	struct vm_observer *observer, *next;
+	bool arrived = vm->keys_under_way && !under_way;
+
+	vm->keys_under_way = under_way;
+	list_for_each_safe(observer, next, &vm->observers, link) {
+		if (arrived && observer->ops->keys_arrived) {
+			observer->ops->keys_arrived(vm, observer->data);
+		}
+	}
+}
+
+bool vm_keys_under_way(const struct vm *vm)
+{
+	return vm->keys_under_way;
+}
+
+bool vm_lifts_keys(const struct vm *vm)
+{
+	return vm->lifts;
 }
 
 static int check_call(const struct vm *vm)

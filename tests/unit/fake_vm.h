@@ -37,4 +37,10 @@ void fake_vm_set_reason(struct vm *vm, const char *reason);
 /* How often vm_note_alive() was called. */
 unsigned int fake_vm_notes(const struct vm *vm);
 
+/* How often vm_see_off() was called, which closes at once. */
+unsigned int fake_vm_farewells(const struct vm *vm);
+
+/* Sets vm_lifts_keys(), and tells the observers of its end. */
+void fake_vm_set_lifts(struct vm *vm, bool lifts);
+
 #endif

@@ -294,6 +294,40 @@ static bool leds_are_num(void *data)
 	return q->sink->leds == 1u << LED_NUML;
 }
 
+static bool has_no_keys_under_way(void *data)
+{
+	struct qemu *q = data;
+
+	return !vm_keys_under_way(q->vm);
+}
+
+static bool saw_two_keys(void *data)
+{
+	struct qemu *q = data;
+
+	return q->key_presses == 2;
+}
+
+/* QEMU would let go of a key that came before it noticed the end of a display listener. */
+static void test_keys_wait_for_a_lift(void **state)
+{
+	struct qemu *q = *state;
+
+	assert_true(loop_until(q->event, lifted_buttons, q, DEADLINE_MS));
+	fake_vm_set_lifts(q->vm, true);
+	key(q, KEY_A, true);
+	key(q, KEY_B, true);
+	/* A signal that was sent later has been seen, so the keys would have been as well. */
+	q->modifiers = 2;
+	qemu_signal(q, "org.qemu.Display1.Keyboard");
+	assert_true(loop_until(q->event, leds_are_num, q, DEADLINE_MS));
+	assert_int_equal(q->key_presses, 0);
+	fake_vm_set_lifts(q->vm, false);
+	assert_true(loop_until(q->event, saw_two_keys, q, DEADLINE_MS));
+	assert_true(vm_keys_under_way(q->vm)); /* the answers are */
+	assert_true(loop_until(q->event, has_no_keys_under_way, q, DEADLINE_MS));
+}
+
 static void test_properties(void **state)
 {
 	struct qemu *q = *state;
@@ -607,6 +641,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_keys, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_keys_wait_for_a_lift, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_buttons_are_lifted_first, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_properties, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_odd_properties, setup, teardown),

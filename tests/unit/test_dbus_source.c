@@ -224,6 +224,7 @@ static void test_unwatched_keeps_the_frame_and_costs_nothing(void **fixture)
 
 	frame_source_set_watched(qemu->source, false);
 	fake_display_wait(qemu, fake_display_is_closed);
+	assert_int_equal(fake_vm_farewells(qemu->vm), 1);
 	assert_non_null(qemu->source->frame);
 	assert_true(qemu->source->live);
 	/* The guest goes on drawing into what we still have mapped. */
@@ -245,6 +246,28 @@ static void test_unwatched_keeps_the_frame_and_costs_nothing(void **fixture)
 	assert_int_equal(qemu->answer, 0);
 	assert_int_equal(qemu->frames, 1);
 	assert_int_equal(qemu->damages, 1);
+	close(fd);
+}
+
+/* The end of a listener makes QEMU release all keys, so it comes after those that were typed. */
+static void test_a_listener_outlives_keys(void **fixture)
+{
+	struct fake_display *qemu = *fixture;
+	int fd = fake_display_show(qemu);
+
+	vm_set_keys_under_way(qemu->vm, true);
+	frame_source_set_watched(qemu->source, false);
+	fake_display_settle(qemu);
+	assert_false(qemu->closed);
+	vm_set_keys_under_way(qemu->vm, false);
+	fake_display_wait(qemu, fake_display_is_closed);
+
+	/* It is not opened for them. */
+	vm_set_keys_under_way(qemu->vm, true);
+	vm_set_keys_under_way(qemu->vm, false);
+	while (sd_event_run(qemu->event, 0) > 0) {
+	}
+	assert_int_equal(qemu->registrations, 1);
 	close(fd);
 }
 
@@ -413,6 +436,7 @@ int main(void)
 		TEST(test_cursor),
 		TEST(test_short_cursor_cuts_off),
 		TEST(test_unwatched_keeps_the_frame_and_costs_nothing),
+		TEST(test_a_listener_outlives_keys),
 		TEST(test_an_unwatched_guest_has_its_first_picture),
 		TEST(test_a_lost_registration_is_repeated),
 		TEST(test_death_and_return),
