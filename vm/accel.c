@@ -4,9 +4,11 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,7 +23,7 @@ struct accel_probe {
 	int pidfd;
 	sd_event_source *exit;
 	sd_event_source *deadline;
-	accel_probe_fn done;
+	accel_probe_fn done; /* NULL: nobody asks any more, the child is still to be reaped */
 	void *data;
 };
 
@@ -49,6 +51,7 @@ static void probe_end(struct accel_probe *probe, enum kvm_probe found)
 
 static int handle_exit(sd_event_source *source, int fd, uint32_t revents, void *data)
 {
+	struct accel_probe *probe = data;
 	siginfo_t info = { 0 };
 	enum kvm_probe found = KVM_PROBE_NO_RUN; /* also when it died of a signal */
 
@@ -56,7 +59,11 @@ static int handle_exit(sd_event_source *source, int fd, uint32_t revents, void *
 	    info.si_code == CLD_EXITED && info.si_status < KVM_PROBE_COUNT) {
 		found = (enum kvm_probe)info.si_status;
 	}
-	probe_end(data, found);
+	if (!probe->done) {
+		/* Nobody else holds the source: it ends, and the probe with it. */
+		return sd_event_source_set_floating(source, 0);
+	}
+	probe_end(probe, found);
 	return 0;
 }
 
@@ -66,34 +73,69 @@ static int handle_deadline(sd_event_source *source, uint64_t usec, void *data)
 	return 0;
 }
 
-/* Reaps the child later if the kernel keeps it: SIGKILL works when the kernel lets go of it. */
-void accel_probe_destroy(struct accel_probe *probe)
+static void probe_free(void *data)
 {
-	if (!probe) {
-		return;
-	}
-	sd_event_source_disable_unref(probe->exit);
-	sd_event_source_disable_unref(probe->deadline);
-	if (probe->pidfd >= 0) {
-		siginfo_t info;
+	struct accel_probe *probe = data;
 
-		pidfd_send_signal(probe->pidfd, SIGKILL, NULL, 0);
-		waitid(P_PIDFD, (id_t)probe->pidfd, &info, WEXITED | WNOHANG);
+	if (probe->pidfd >= 0) {
 		close(probe->pidfd);
 	}
 	free(probe);
 }
 
-/* The child calls nothing but kvm_probe(), which is safe in a fork of a program with threads. */
+static bool probe_reap(const struct accel_probe *probe)
+{
+	siginfo_t info = { 0 };
+
+	return probe->pidfd < 0 ||
+	       waitid(P_PIDFD, (id_t)probe->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid;
+}
+
+/* A child that the kernel keeps is reaped by the loop when the kernel lets go of it. */
+void accel_probe_destroy(struct accel_probe *probe)
+{
+	if (!probe) {
+		return;
+	}
+	probe->deadline = sd_event_source_disable_unref(probe->deadline);
+	if (probe->pidfd >= 0) {
+		pidfd_send_signal(probe->pidfd, SIGKILL, NULL, 0);
+	}
+	if (probe_reap(probe) || !probe->exit) {
+		sd_event_source_disable_unref(probe->exit);
+		probe_free(probe);
+		return;
+	}
+	probe->done = NULL;
+	sd_event_source_set_enabled(probe->exit, SD_EVENT_ON);
+	sd_event_source_set_destroy_callback(probe->exit, probe_free);
+	sd_event_source_set_floating(probe->exit, 1);
+	sd_event_source_unref(probe->exit);
+}
+
+/*
+ * The child calls nothing but what is safe in a fork of a program with threads. It may hang for
+ * ever, so it keeps nothing of ours open (the lock on the runtime folder, screens, clients) and
+ * ends with us.
+ */
+static void child_run(pid_t parent)
+{
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
+	    close_range(STDERR_FILENO + 1, ~0u, 0) < 0) {
+		_exit(KVM_PROBE_NO_VM);
+	}
+	_exit((int)kvm_probe());
+}
+
 static int probe_fork(struct accel_probe *probe)
 {
-	pid_t pid = fork();
+	pid_t parent = getpid(), pid = fork();
 
 	if (pid < 0) {
 		return -errno;
 	}
 	if (pid == 0) {
-		_exit((int)kvm_probe());
+		child_run(parent);
 	}
 	probe->pidfd = pidfd_open(pid, 0);
 	return probe->pidfd < 0 ? -errno : 0;
