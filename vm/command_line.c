@@ -108,14 +108,23 @@ add_path(struct builder *b, const char *option, const char *folder, const char *
 	add_taken(b, take_ptr(value));
 }
 
+const char *option_name(const char *arg)
+{
+	return *arg == '-' ? arg + 1 + (arg[1] == '-') : NULL;
+}
+
 bool command_line_has_accel(const struct vm_config *config)
 {
 	char *const *args = config->qemu_args;
 
 	for (; args && *args; args++) {
-		const char *name = args[0] + strspn(args[0], "-");
-		bool machine = strcmp(name, "machine") == 0 || strcmp(name, "M") == 0;
+		const char *name = option_name(*args);
+		bool machine;
 
+		if (!name) {
+			continue;
+		}
+		machine = strcmp(name, "machine") == 0 || strcmp(name, "M") == 0;
 		if (strcmp(name, "accel") == 0 || strcmp(name, "enable-kvm") == 0 ||
 		    (machine && args[1] && strstr(args[1], "accel="))) {
 			return true;

@@ -46,6 +46,10 @@ struct command_line {
  * 0, -ENOMEM or -ENOENT (UEFI firmware asked for and absent). */
 int command_line_build(const struct command_line *input, char ***argv);
 
+/* The name of the option that an argument is, without the one or two dashes that QEMU takes; NULL
+ * for a value. */
+const char *option_name(const char *arg);
+
 /* True when the configuration's extra arguments choose the accelerator themselves. */
 bool command_line_has_accel(const struct vm_config *config);
 

@@ -90,19 +90,35 @@ static bool is_our_socket(const struct vm_config *config, const char *value)
 	       has_field(value, descriptor);
 }
 
-static void check_argument(const struct check *check, const char *arg)
+/* Which of the key's lines the n-th extra argument stands in. */
+static unsigned int line_of_argument(const struct vm_config *config, size_t n)
 {
-	/* QEMU takes -option and --option alike. */
-	const char *name = arg[0] == '-' ? arg + 1 + (arg[1] == '-') : NULL;
+	unsigned int i = 0;
+
+	for (char *const *line = config->qemu_lines; line && *line; line++, i++) {
+		_cleanup_strv_ char **words = NULL;
+
+		if (strv_append_words(&words, *line) < 0 || n < strv_length(words)) {
+			return i;
+		}
+		n -= strv_length(words);
+	}
+	return 0;
+}
+
+static void check_argument(const struct check *check, size_t n)
+{
+	const char *arg = check->config->qemu_args[n];
+	const char *name = option_name(arg);
 
 	for (size_t i = 0; name && i < sizeof(refused_options) / sizeof(refused_options[0]); i++) {
 		if (strcmp(name, refused_options[i].name) == 0) {
-			mistake(check, "qemu-args", 0, "%s %s; remove it", arg,
-				refusals[refused_options[i].why]);
+			mistake(check, "qemu-args", line_of_argument(check->config, n),
+				"%s %s; remove it", arg, refusals[refused_options[i].why]);
 		}
 	}
 	if (!name && is_our_socket(check->config, arg)) {
-		mistake(check, "qemu-args", 0,
+		mistake(check, "qemu-args", line_of_argument(check->config, n),
 			"%s takes the connection that Baton controls the guest by; use %s in the "
 			"guest's runtime folder, which is free",
 			arg, RUN_FILE_QMP_USER);
@@ -244,8 +260,8 @@ int vm_config_check(const struct vm_config *config, const char *file, struct ini
 	if (!config->attach) {
 		check_files(&check);
 		check_ports(&check);
-		for (char *const *arg = config->qemu_args; arg && *arg; arg++) {
-			check_argument(&check, *arg);
+		for (size_t n = 0; n < strv_length(config->qemu_args); n++) {
+			check_argument(&check, n);
 		}
 		check_host(&check);
 	}

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "common/list.h"
 #include "common/strv.h"
 
 #define NAME_MAX_LENGTH 63
@@ -145,6 +146,15 @@ static int parse_net(const char *value, void *field, char *expected, size_t size
 	return ini_parse_string(value, field, expected, size);
 }
 
+/* The lines are kept too: a mistake that is found later names its own. */
+static int parse_qemu_args(const char *value, void *field, char *expected, size_t size)
+{
+	struct vm_config *config = container_of(field, struct vm_config, qemu_args);
+	int r = ini_parse_words(value, field, expected, size);
+
+	return r < 0 ? r : strv_append(&config->qemu_lines, value);
+}
+
 #define KEY(name, field, parse) { "vm", name, offsetof(struct vm_config, field), parse }
 static const struct ini_key keys[] = {
 	KEY("name", name, parse_name),
@@ -159,7 +169,7 @@ static const struct ini_key keys[] = {
 	KEY("initrd", initrd, ini_parse_string),
 	KEY("append", append, ini_parse_string),
 	KEY("net", net, parse_net),
-	KEY("qemu-args", qemu_args, ini_parse_words),
+	KEY("qemu-args", qemu_args, parse_qemu_args),
 	KEY("attach", attach, ini_parse_string),
 	KEY("autostart", autostart, ini_parse_bool),
 	{ 0 },
@@ -197,6 +207,7 @@ void vm_config_destroy(struct vm_config *config)
 	free(config->append);
 	free(config->net);
 	strv_free(config->qemu_args);
+	strv_free(config->qemu_lines);
 	free(config->attach);
 	free(config);
 }

@@ -24,7 +24,8 @@ struct vm_config {
 	char **cdroms; /* NULL-terminated, may be NULL */
 	char *kernel, *initrd, *append;
 	char *net;        /* "user", "none" or "tap:NAME" */
-	char **qemu_args; /* free extra arguments, checked by vm_config_check() */
+	char **qemu_args;  /* free extra arguments, checked by vm_config_check() */
+	char **qemu_lines; /* the lines of the file that they stand in */
 	char *attach;     /* QMP socket of a QEMU that runs already, instead of all of the above */
 	bool autostart;   /* start with the seat; default yes */
 };

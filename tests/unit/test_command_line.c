@@ -139,6 +139,18 @@ static void user_may_choose_the_accelerator(void **state)
 	assert_int_equal(count(f, "-cpu", NULL), 0);
 }
 
+static void a_value_is_no_choice_of_the_accelerator(void **state)
+{
+	struct fixture *f = *state;
+
+	strv_append(&f->config->qemu_args, "-fw_cfg");
+	strv_append(&f->config->qemu_args, "accel");
+	assert_false(command_line_has_accel(f->config));
+	strv_append(&f->config->qemu_args, "-M");
+	strv_append(&f->config->qemu_args, "q35,accel=tcg");
+	assert_true(command_line_has_accel(f->config));
+}
+
 static void windows_has_its_clock_and_features(void **state)
 {
 	struct fixture *f = *state;
@@ -274,6 +286,7 @@ int main(void)
 		TEST(every_guest_is_confined_and_controlled),
 		TEST(accelerator_is_what_the_probe_found),
 		TEST(user_may_choose_the_accelerator),
+		TEST(a_value_is_no_choice_of_the_accelerator),
 		TEST(windows_has_its_clock_and_features),
 		TEST(disks_have_a_bus_that_the_system_knows),
 		TEST(kernel_is_booted_directly),

@@ -265,6 +265,19 @@ static void arguments_that_weaken_are_refused_by_name(void **state)
 	refused(f, "-mon chardev=baton-qmp", "takes the connection that Baton");
 }
 
+static void the_line_of_a_refused_argument_is_named(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(load(f, "[vm]\nname = g\nqemu-args = -device 'virtio-serial-pci'\ncpus = 1\n"
+				 "qemu-args =\nqemu-args = -snapshot -vnc :1\n"
+				 "qemu-args = -chardev socket,id=x,fd=3\n"),
+			 -EINVAL);
+	assert_mistake(f, "guest.ini:6: qemu-args: -vnc would");
+	assert_mistake(f, "guest.ini:7: qemu-args: socket,id=x,fd=3 takes");
+	assert_int_equal(ini_report_count(f->report), 2);
+}
+
 static void arguments_that_are_of_use_pass(void **state)
 {
 	struct fixture *f = *state;
@@ -420,6 +433,7 @@ int main(void)
 		TEST(missing_files_are_found),
 		TEST(files_without_permission_are_found),
 		TEST(arguments_that_weaken_are_refused_by_name),
+		TEST(the_line_of_a_refused_argument_is_named),
 		TEST(arguments_that_are_of_use_pass),
 		TEST(attached_guest_needs_nothing_else),
 		TEST(folder_gives_free_slots),
