@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "compositor/backend.h"
 #include "compositor/headless_export.h"
+#include "compositor/render/visible.h"
 
 #define DEFAULT_WIDTH 1280
 #define DEFAULT_HEIGHT 800
@@ -51,22 +52,9 @@ static int headless_begin(struct output *output, struct render_target *target,
 	target->width = output->width;
 	target->height = output->height;
 	target->stride = headless->export->stride;
-	atomic_fetch_add(&headless->export->sequence, 1);
+	/* Odd already when the drawing before this one failed. */
+	atomic_fetch_or(&headless->export->sequence, 1);
 	return 0;
-}
-
-static uint64_t region_bytes(const pixman_region32_t *region)
-{
-	uint64_t pixels = 0;
-	int count;
-	const pixman_box32_t *boxes = pixman_region32_rectangles((pixman_region32_t *)region,
-								 &count);
-
-	for (int i = 0; i < count; i++) {
-		pixels += (uint64_t)(boxes[i].x2 - boxes[i].x1) *
-			  (uint64_t)(boxes[i].y2 - boxes[i].y1);
-	}
-	return pixels * sizeof(uint32_t);
 }
 
 static int headless_commit(struct output *output, const pixman_region32_t *damage)

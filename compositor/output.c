@@ -17,6 +17,9 @@
 /* Time left for drawing, beyond what it took lately: lateness of timers and of the commit. */
 #define DRAW_MARGIN_NS (1500 * NSEC_PER_USEC)
 
+/* After a picture that could not be drawn, for instance without memory. */
+#define RETRY_NS (250 * NSEC_PER_MSEC)
+
 /* Before guests' messages, behind input: what was typed is routed before it is drawn. */
 #define OUTPUT_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 5)
 
@@ -40,8 +43,7 @@ uint64_t output_interval_ns(const struct output *output)
 	return 1000 * NSEC_PER_SEC / mhz;
 }
 
-/* The first vblank after now, going on from the last one that is known. */
-static uint64_t next_vblank_ns(const struct output *output, uint64_t now)
+uint64_t output_next_vblank_ns(const struct output *output, uint64_t now)
 {
 	uint64_t interval = output_interval_ns(output);
 
@@ -56,6 +58,27 @@ static void note_draw_time(struct output *output, uint64_t took)
 	uint64_t decayed = output->draw_ns - output->draw_ns / 16;
 
 	output->draw_ns = took > decayed ? took : decayed;
+}
+
+static void wait_until(struct output *output, uint64_t ns)
+{
+	output->state = OUTPUT_SCHEDULED;
+	sd_event_source_set_time(output->timer, ns / NSEC_PER_USEC);
+	sd_event_source_set_enabled(output->timer, SD_EVENT_ONESHOT);
+}
+
+/* The damage is gone, so the next picture is drawn in full. -EBUSY: the back end says when. */
+static void output_failed(struct output *output, int error)
+{
+	if (error == -EBUSY || output->state == OUTPUT_OFF) {
+		output->state = OUTPUT_OFF;
+		return;
+	}
+	if (!output->failing) {
+		log_error("%s: cannot show a picture: %s", output->name, strerror(-error));
+	}
+	output->failing = output->repaint_all = true;
+	wait_until(output, clock_now_ns() + RETRY_NS);
 }
 
 static void output_repaint(struct output *output)
@@ -74,6 +97,7 @@ static void output_repaint(struct output *output)
 	if (output->repaint_all) {
 		pixman_region32_union_rect(&damage, &damage, 0, 0, output->width, output->height);
 	}
+	pixman_region32_intersect_rect(&damage, &damage, 0, 0, output->width, output->height);
 	output->needs_frame = output->repaint_all = false;
 	output->state = OUTPUT_IDLE;
 	if (!pixman_region32_not_empty(&damage)) {
@@ -89,12 +113,10 @@ static void output_repaint(struct output *output)
 		output->state = OUTPUT_PENDING;
 		r = output->ops->commit(output, &damage);
 	}
-	if (r < 0 && output->state != OUTPUT_OFF) {
-		if (r != -EBUSY) {
-			log_error("%s: cannot show a picture: %s", output->name, strerror(-r));
-		}
-		/* Drawn in full when the back end enables the output anew. */
-		output->state = OUTPUT_OFF;
+	if (r < 0) {
+		output_failed(output, r);
+	} else {
+		output->failing = false;
 	}
 out:
 	pixman_region32_fini(&damage);
@@ -172,13 +194,6 @@ static void draw_soon(struct output *output)
 	sd_event_source_set_enabled(output->soon, SD_EVENT_ONESHOT);
 }
 
-static void wait_until(struct output *output, uint64_t ns)
-{
-	output->state = OUTPUT_SCHEDULED;
-	sd_event_source_set_time(output->timer, ns / NSEC_PER_USEC);
-	sd_event_source_set_enabled(output->timer, SD_EVENT_ONESHOT);
-}
-
 /*
  * True when frames do not follow each other. Counted from the last drawing, a text console's
  * updates, one in 30 ms, never are a stream, wherever the vblanks fall between them.
@@ -198,7 +213,7 @@ static bool output_rested(const struct output *output, uint64_t now)
  */
 static void output_plan(struct output *output)
 {
-	uint64_t now = clock_now_ns(), vblank = next_vblank_ns(output, now);
+	uint64_t now = clock_now_ns(), vblank = output_next_vblank_ns(output, now);
 	uint64_t need = output->draw_ns + output->draw_ns / 2 + DRAW_MARGIN_NS;
 
 	if (now < output->last_vblank_ns && output->replaced_ns == output->last_vblank_ns) {

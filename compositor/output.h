@@ -8,7 +8,8 @@
  *                 drawn at once after a rest: the last vblank, or the last drawing when that is
  *                 on screen, is at least one interval ago.
  * OUTPUT_SCHEDULED a timer waits for the moment that leaves just enough time to draw before the
- *                 next vblank, so that the picture is as fresh as possible.
+ *                 next vblank, so that the picture is as fresh as possible; or, after a picture
+ *                 that could not be drawn, for the next attempt.
  * OUTPUT_PENDING  a frame was committed; output_presented() has not come yet. Damage waits.
  *
  * All of it belongs to the event loop's thread.
@@ -39,13 +40,14 @@ struct output;
 struct output_ops {
 	/*
 	 * A buffer for the next picture. Adds to damage what this buffer lacks beyond the new
-	 * damage (it may be several frames old). -EBUSY when there is none: output_presented() or
-	 * output_enable() comes later.
+	 * damage (it may be several frames old). -EBUSY when there is none: output_enable() comes
+	 * later. After any other error, here and below, the output tries again by itself.
 	 */
 	int (*begin)(struct output *output, struct render_target *target,
 		     pixman_region32_t *damage);
 	/* Shows the drawn buffer at the next vblank; damage is what was drawn. Afterwards the back
-	 * end calls output_presented(), also when the hardware reports nothing. 0 or -errno. */
+	 * end calls output_presented(), also when the hardware reports nothing. 0 or -errno:
+	 * -EBUSY as above. */
 	int (*commit)(struct output *output, const pixman_region32_t *damage);
 	/*
 	 * Shows a pointer image on a plane of its own; image NULL hides it. x, y: of the image's
@@ -86,7 +88,8 @@ struct output {
 	uint64_t draw_ns;    /* how long drawing took lately (decaying maximum) */
 	uint64_t sequence;   /* frames presented */
 	bool needs_frame;    /* damage arrived */
-	bool repaint_all;    /* enabled anew: nothing that is on it can be relied on */
+	bool repaint_all;    /* nothing that is on it can be relied on */
+	bool failing;        /* the last picture could not be drawn, and that was said */
 };
 
 /* Fills in the clock; state OFF. painter must outlive the output. 0 or -errno. */
@@ -105,6 +108,8 @@ void output_schedule(struct output *output);
 void output_presented(struct output *output, uint64_t vblank_ns);
 
 uint64_t output_interval_ns(const struct output *output);
+/* The first vblank after now, going on from the last one that is known. */
+uint64_t output_next_vblank_ns(const struct output *output, uint64_t now);
 
 const char *output_state_name(enum output_state state);
 

@@ -244,13 +244,6 @@ static int screen_submit(struct screen *screen, unsigned int parts)
 	return 0;
 }
 
-static uint64_t next_vblank_ns(const struct output *output, uint64_t now)
-{
-	uint64_t interval = output_interval_ns(output), last = output->last_vblank_ns;
-
-	return now < last ? last : last + ((now - last) / interval + 1) * interval;
-}
-
 static void screen_plan_cursor(struct screen *screen)
 {
 	uint64_t when;
@@ -258,7 +251,7 @@ static void screen_plan_cursor(struct screen *screen)
 	if (!screen->cursor.dirty || !screen->lit || screen->flight != FLIGHT_NONE) {
 		return; /* it goes with the next picture, or is looked at after the flip */
 	}
-	when = next_vblank_ns(&screen->output, clock_now_ns()) - CURSOR_LEAD_NS;
+	when = output_next_vblank_ns(&screen->output, clock_now_ns()) - CURSOR_LEAD_NS;
 	if (screen->cursor.in_picture) {
 		/* The picture that no longer has the pointer in it is being made: not before it. */
 		when += output_interval_ns(&screen->output);

@@ -16,7 +16,7 @@ struct screen {
 	sd_event *event;
 	struct output output;
 	int drawn, committed;
-	int begin_result;
+	int begin_result, draw_result;
 	bool computed; /* like headless: presented inside commit, for the coming vblank */
 	uint64_t committed_ns;
 	pixman_region32_t last_damage;
@@ -71,7 +71,7 @@ static int draw(struct output *output, const struct render_target *target,
 
 	(void)output, (void)target, (void)damage;
 	screen->drawn++;
-	return 0;
+	return screen->draw_result;
 }
 
 static void presented(struct output *output, uint64_t vblank_ns, void *data)
@@ -310,6 +310,55 @@ static void test_a_refused_buffer_turns_it_off_until_enabled(void **fixture)
 	screen_finish(&screen);
 }
 
+static void test_a_failed_drawing_is_tried_again_in_full(void **fixture)
+{
+	struct screen screen;
+	pixman_box32_t *extents;
+
+	(void)fixture;
+	screen_init(&screen, true);
+	output_enable(&screen.output);
+	turn_dry(&screen);
+	screen.draw_result = -ENOMEM;
+	damage(&screen);
+	for (int i = 0; i < 10 && screen.drawn < 2; i++) {
+		sd_event_run(screen.event, 100000);
+	}
+	assert_int_equal(screen.drawn, 2);
+	assert_int_equal(screen.committed, 1);
+	screen.draw_result = 0;
+	wait_for_commit(&screen);
+	assert_int_equal(screen.drawn, 3);
+	extents = pixman_region32_extents(&screen.last_damage);
+	assert_int_equal(extents->x2, 640);
+	assert_int_equal(extents->y2, 480);
+	screen_finish(&screen);
+}
+
+static void test_only_what_is_on_it_is_drawn(void **fixture)
+{
+	struct screen screen;
+	pixman_box32_t *extents;
+
+	(void)fixture;
+	screen_init(&screen, true);
+	output_enable(&screen.output);
+	turn_dry(&screen);
+	screen.new_damage = (pixman_box32_t){ -20, 470, 20, 490 };
+	output_schedule(&screen.output);
+	wait_for_commit(&screen);
+	extents = pixman_region32_extents(&screen.last_damage);
+	assert_int_equal(extents->x1, 0);
+	assert_int_equal(extents->y2, 480);
+	screen.new_damage = (pixman_box32_t){ 640, 0, 660, 20 };
+	output_schedule(&screen.output);
+	while (screen.output.state == OUTPUT_SCHEDULED) {
+		sd_event_run(screen.event, 100000);
+	}
+	assert_int_equal(screen.committed, 2);
+	screen_finish(&screen);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,6 +371,8 @@ int main(void)
 		cmocka_unit_test(test_a_computed_vblank_has_two_drawings_at_most),
 		cmocka_unit_test(test_after_replacing_it_waits_for_the_vblank_after),
 		cmocka_unit_test(test_a_refused_buffer_turns_it_off_until_enabled),
+		cmocka_unit_test(test_a_failed_drawing_is_tried_again_in_full),
+		cmocka_unit_test(test_only_what_is_on_it_is_drawn),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
