@@ -338,6 +338,20 @@ static int vm_take_over(struct vm *vm, pid_t pid)
 	return r < 0 ? r : 1;
 }
 
+/*
+ * QEMU locks its pid file a while after it was executed, but has held its control socket from the
+ * first moment on. An earlier seat may have ended in between: starting another QEMU would leave
+ * two of them. Returns 1 when somebody holds it, else 0.
+ */
+static int vm_take_over_early(struct vm *vm)
+{
+	if (vm_link_open(vm, VM_GREETING_USEC) < 0) {
+		return 0;
+	}
+	vm_set_state(vm, VM_STATE_STARTING, NULL);
+	return 1;
+}
+
 int vm_adopt(struct vm *vm)
 {
 	_cleanup_free_ char *pid_file = NULL;
@@ -356,7 +370,7 @@ int vm_adopt(struct vm *vm)
 	}
 	pid = process_find(pid_file);
 	if (pid == 0) {
-		return 0;
+		return vm_take_over_early(vm);
 	}
 	r = vm_take_over(vm, pid);
 	if (r == -ESRCH) {

@@ -152,6 +152,23 @@ static void watch_foreign(struct vm *vm, int fd)
 	(void)process_watch(vm->event, peer.pid, vm_process_exited, vm, &vm->process);
 }
 
+/* A QEMU that was taken over so early that nobody could tell its process has it told by now. */
+static void watch_own(struct vm *vm)
+{
+	_cleanup_free_ char *pid_file = NULL;
+	pid_t pid;
+
+	if (vm->process || vm->config->attach) {
+		return;
+	}
+	pid_file = vm_path(vm->run_dir, RUN_FILE_PID);
+	pid = pid_file ? process_find(pid_file) : 0;
+	if (pid > 0) {
+		/* Without it the end of the connection says that QEMU is gone. */
+		(void)process_watch(vm->event, pid, vm_process_exited, vm, &vm->process);
+	}
+}
+
 static int link_connect(struct vm *vm)
 {
 	_cleanup_free_ char *own = NULL;
@@ -306,6 +323,7 @@ static void handle_qmp_ready(void *data)
 
 	answers_close(&vm->answers, &link->greeting);
 	answers_alive(&vm->answers);
+	watch_own(vm);
 	if (link->listen_fd >= 0) {
 		/* QEMU has shortened the queue to one client when it took the socket over. */
 		listen(link->listen_fd, VM_QMP_BACKLOG);

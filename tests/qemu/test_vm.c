@@ -240,6 +240,48 @@ static void outlives_us_and_is_adopted(void **state)
 	wait_until(f, is_in_state, VM_STATE_RUNNING);
 }
 
+/* An earlier seat ended while QEMU was so new that it had not locked its pid file yet. */
+static void is_adopted_before_its_process_is_known(void **state)
+{
+	struct fixture *f = *state;
+	char path[256], away[300];
+	pid_t pid;
+
+	start(f, NULL);
+	pid = vm_pid(f->vm);
+	vm_destroy(f->vm);
+	snprintf(path, sizeof(path), "%s/test/" RUN_FILE_PID, f->run_dir);
+	snprintf(away, sizeof(away), "%s.away", path);
+	assert_int_equal(rename(path, away), 0);
+	create_vm(f, NULL);
+	assert_int_equal(vm_start(f->vm), 0);
+	assert_int_equal(vm_pid(f->vm), 0);
+	assert_true(is_in_state(f, VM_STATE_STARTING));
+	assert_int_equal(rename(away, path), 0);
+	wait_until(f, is_in_state, VM_STATE_RUNNING);
+	assert_int_equal(vm_pid(f->vm), pid);
+	assert_answers(f);
+}
+
+/* The same, but it ends before it ever greets. */
+static void its_early_end_is_a_failure(void **state)
+{
+	struct fixture *f = *state;
+	char path[256];
+	int fd;
+
+	create_vm(f, NULL);
+	snprintf(path, sizeof(path), "%s/test/" RUN_FILE_QMP, f->run_dir);
+	fd = unix_listen(path, 1);
+	assert_true(fd >= 0);
+	assert_int_equal(vm_adopt(f->vm), 1);
+	assert_true(is_in_state(f, VM_STATE_STARTING));
+	close(fd);
+	wait_until(f, is_in_state, VM_STATE_FAILED);
+	assert_string_equal(vm_reason(f->vm), "QEMU ended unexpectedly");
+	assert_int_equal(vm_adopt(f->vm), 0);
+}
+
 static void adopts_nothing_where_nothing_runs(void **state)
 {
 	struct fixture *f = *state;
@@ -529,6 +571,8 @@ int main(void)
 		TEST(starts_and_answers),
 		TEST(starts_again_after_the_end),
 		TEST(outlives_us_and_is_adopted),
+		TEST(is_adopted_before_its_process_is_known),
+		TEST(its_early_end_is_a_failure),
 		TEST(adopts_nothing_where_nothing_runs),
 		TEST(pauses_resumes_and_resets),
 		TEST(hangs_and_comes_back),
