@@ -1,10 +1,13 @@
 """What all other lab tests take for granted about the virtual PC, each as a test of its own."""
+import os
 import statistics
+import subprocess
 import time
 
-from harness import test
+from harness import Skip, test
 from inputs import Pacer, QCODES
-from testcard import start_guest
+from lab import cache_folder
+from testcard import guest_append, start_guest
 
 
 def evdev_reader(pc):
@@ -102,6 +105,50 @@ def test_keys_paced(pc):
     assert got == sent, "first difference at %d" % next(
         i for i, pair in enumerate(zip(got, sent)) if pair[0] != pair[1])
     print("     platform.keys_paced: %.0f events/s" % pacer.rate())
+
+
+def runs_under_kvm(accel="kvm"):
+    """Whether the test guest starts on this machine itself. Its firmware says nothing: a KVM that only
+    emulates may run that, and then no kernel."""
+    guests = os.path.join(cache_folder(), "guests")
+    command = ["timeout", "120", "qemu-system-x86_64", "-accel", accel, "-m", "256", "-nodefaults",
+               "-no-user-config", "-no-reboot", "-display", "none", "-device", "virtio-vga",
+               "-kernel", guests + "/vmlinuz", "-initrd", guests + "/testcard.cpio.zst",
+               "-append", guest_append("one"), "-device", "virtio-serial-pci",
+               "-chardev", "stdio,id=said", "-device", "virtconsole,chardev=said"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True) as qemu:
+        ready = any(line.startswith("ready") for line in qemu.stdout)
+        qemu.terminate()
+    return ready
+
+
+@test()
+def test_kvm_probe(pc):
+    """The probe calls KVM usable where it runs guests, and on this machine only if it does so here."""
+    if not pc.build:
+        raise Skip("no build folder was given")
+    local = os.path.join(pc.build, "tools/kvm-probe")
+    path = "/opt/lab/kvm-probe"
+    pc.put_file(local, path)
+
+    def probe(**options):
+        # On the CPU of the nested guests, as all that runs them.
+        done = pc.channel.run(["taskset", "-c", "1", path], check=False, **options)
+        return done.rc, done.out
+    assert probe() == (0, "KVM is usable\n")
+    assert probe(user="seat") == (0, "KVM is usable\n")
+    rc, said = probe(user="nobody")
+    assert rc == 1 and "no permission" in said, said
+    pc.run("modprobe -r kvm_amd")
+    rc, said = probe()
+    assert rc == 1 and "does not exist" in said, said
+    pc.run("modprobe kvm_amd")
+    assert probe() == (0, "KVM is usable\n")
+    here = subprocess.run([local], stdout=subprocess.PIPE, check=False, text=True)
+    print("     platform.kvm_probe: on this machine: %s" % here.stdout.strip())
+    if here.returncode == 0:
+        assert runs_under_kvm(), "the probe calls a KVM usable under which QEMU runs nothing"
 
 
 @test()
