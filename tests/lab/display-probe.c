@@ -10,6 +10,7 @@
  *                                                    -> ui N | error N TEXT
  *   cursor N PATH        writes the last cursor image as PAM    -> cursor N WIDTH HEIGHT | error N TEXT
  *   updates N            updates since the last question        -> updates N COUNT
+ *   lamps N              the keyboard's: 1 scroll, 2 num, 4 caps -> lamps N SUM | error N TEXT
  * Events: scanout N WIDTH HEIGHT map|bytes|dmabuf, disable N,
  *   define N WIDTH HEIGHT HOT_X HOT_Y OPAQUE   (OPAQUE: number of pixels with alpha)
  *   move N X Y ON
@@ -275,6 +276,32 @@ static int on_ui_set(sd_bus_message *message, void *userdata, sd_bus_error *erro
 	return answer_print(message, userdata, "ui");
 }
 
+static int on_lamps(sd_bus_message *message, void *userdata, sd_bus_error *error)
+{
+	struct console *console = userdata;
+	uint32_t lamps;
+
+	(void)error;
+	if (sd_bus_message_is_method_error(message, NULL)) {
+		return answer_print(message, console, "lamps");
+	}
+	if (sd_bus_message_read(message, "v", "u", &lamps) < 0) {
+		return -EBADMSG;
+	}
+	say("lamps %u %u", console->number, lamps);
+	return 1;
+}
+
+static int console_lamps(struct probe *probe, struct console *console)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/org/qemu/Display1/Console_%u", console->number);
+	return sd_bus_call_method_async(probe->bus, NULL, NULL, path,
+					"org.freedesktop.DBus.Properties", "Get", on_lamps, console,
+					"ss", "org.qemu.Display1.Keyboard", "Modifiers");
+}
+
 static void console_close(struct console *console)
 {
 	console->bus = sd_bus_close_unref(console->bus);
@@ -398,6 +425,8 @@ static void command_run(struct probe *probe, const char *line)
 	} else if (strcmp(verb, "ui") == 0 &&
 		   sscanf(line, "%*s %*u %u %u %u", &width, &height, &mm) == 3) {
 		r = console_ui(probe, console, width, height, mm);
+	} else if (strcmp(verb, "lamps") == 0) {
+		r = console_lamps(probe, console);
 	} else if (strcmp(verb, "cursor") == 0 && sscanf(line, "%*s %*u %255s", path) == 1) {
 		r = cursor_write(console, path);
 	} else if (strcmp(verb, "updates") == 0) {

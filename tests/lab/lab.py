@@ -388,6 +388,11 @@ class Monitor:
         """Updates of the screen since the last question."""
         return int(self.command("updates 0", "updates 0").split()[2])
 
+    def lamps(self):
+        """The lamps of the PC's keyboard: (num, caps, scroll)."""
+        lit = int(self.command("lamps 0", "lamps 0").split()[2])
+        return lit >> 1 & 1, lit >> 2 & 1, lit & 1
+
     def close(self):
         self.pc.monitors.remove(self)
         self.process.stdin.close()

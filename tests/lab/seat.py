@@ -129,6 +129,28 @@ class Seat:
     def focused(self):
         return next((name for name, guest in self.list().items() if guest["focused"]), None)
 
+    def watch(self):
+        """Follows who is in front without asking."""
+        return Watch(self.pc.spawn([PROGRAMS + "/batonctl", "watch"], user=USER,
+                                   env=self.environment()))
+
+    def guest_monitor(self, name, line):
+        """A line to the monitor of a guest's QEMU, on the socket that is for its user's tools."""
+        stream = self.pc.channel.connect("%s/baton/%s/qmp-user.sock" % (RUNTIME, name))
+        stream.write('{"execute": "qmp_capabilities"}\n')
+        stream.line('{"return"', 20)
+        stream.write(json.dumps({"execute": "human-monitor-command",
+                                 "arguments": {"command-line": line}}) + "\n")
+        answer = json.loads(stream.line('{"return"', 20))["return"]
+        stream.close()
+        return answer
+
+    def mouse_instead_of_tablet(self, name):
+        """The guest gets motion from now on, and no positions, as with a game or old firmware."""
+        mice = self.guest_monitor(name, "info mice").splitlines()
+        number = next(line.split("#")[1].split(":")[0] for line in mice if "Virtio Mouse" in line)
+        self.guest_monitor(name, "mouse_set " + number)
+
     def guest_pid(self, name):
         """The process of a guest's QEMU."""
         return int(self.list()[name]["pid"])
@@ -172,6 +194,29 @@ class Seat:
             if before <= number <= card.count():
                 return number
         return None
+
+
+class Watch:
+    """What batonctl watch tells: who is in front, as it changes."""
+
+    def __init__(self, stream):
+        self.stream = stream
+        self.told = []
+        stream.line("focus", 30)
+        for line in stream.lines:
+            self.on_line(line)
+        stream.on_line = self.on_line
+
+    def on_line(self, text):
+        words = text.split()
+        if words[0] == "focus":
+            self.told.append(words[1] if len(words) > 1 else None)
+
+    def front(self):
+        return self.told[-1]
+
+    def changes(self):
+        return len(self.told) - 1
 
 
 class SeatScene:

@@ -2,6 +2,7 @@
 import os
 import re
 import time
+from collections import Counter
 
 from channel import RemoteError
 from lab import cache_folder
@@ -54,6 +55,7 @@ class Testcard:
         self.stream = None
         self.marked = 0
         self.arrived = 0
+        self.tally = Counter()
         self.socket = socket
 
     def connect(self, seconds=60):
@@ -82,6 +84,7 @@ class Testcard:
     def on_line(self, text):
         if text[:2] in ("K ", "R ", "A ", "W "):
             self.arrived += 1
+            self.tally[text[0]] += 1
 
     def ready(self, seconds=120):
         """Waits until the guest answers."""
@@ -149,6 +152,11 @@ class Testcard:
         """The sum of all relative motion since mark()."""
         moves = self.events("R")
         return sum(m[1] for m in moves), sum(m[2] for m in moves)
+
+    def position(self):
+        """The last absolute position since mark(), or None."""
+        places = self.events("A")
+        return places[-1][1:] if places else None
 
     def wheel(self):
         turns = self.events("W")
