@@ -130,6 +130,11 @@ bool grid_is_visible(const struct grid *grid, unsigned int index)
 	       index < grid->first + grid->rows * grid->columns;
 }
 
+bool grid_has_pictures(const struct grid *grid)
+{
+	return grid->card_width > 2 * grid->padding && grid->picture_height > 0;
+}
+
 pixman_box32_t grid_card(const struct grid *grid, unsigned int index)
 {
 	unsigned int place = index - grid->first;

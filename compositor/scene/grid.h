@@ -30,6 +30,8 @@ void grid_layout(struct grid *grid, const struct theme *theme, const pixman_box3
 		 unsigned int count, unsigned int selected);
 
 bool grid_is_visible(const struct grid *grid, unsigned int index);
+/* False on a tiny output, whose cards have no room for a picture. */
+bool grid_has_pictures(const struct grid *grid);
 /* Box of a visible card, and of the picture inside it. */
 pixman_box32_t grid_card(const struct grid *grid, unsigned int index);
 pixman_box32_t grid_picture(const struct grid *grid, unsigned int index);

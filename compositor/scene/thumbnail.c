@@ -9,6 +9,10 @@
 #include "common/list.h"
 #include "compositor/render/renderer.h"
 
+/* Pixels of the source that are read for a whole thumbnail, or one row for each of its own: no
+ * guest makes a turn of the loop long by the size of its picture. */
+#define SAMPLES_MAX (4u << 20)
+
 struct thumbnail {
 	struct frame frame;
 	uint32_t pixels[];
@@ -52,7 +56,7 @@ static void source_range(uint32_t i, uint32_t length, uint32_t from_length, uint
 	}
 }
 
-/* Sums of one channel each, 32 bits wide: 2^24 pixels of 8 bits fit, more than a box can have. */
+/* Sums of one channel each, 32 bits wide: 2^24 pixels of 8 bits fit, more than one reads. */
 struct sums {
 	uint64_t high_low; /* channels of bits 16..23 (upper half) and 0..7 (lower half) */
 	uint32_t middle;   /* channel of bits 8..15 */
@@ -81,13 +85,20 @@ static void sum_row_565(struct sums *sums, const uint8_t *row, int32_t count)
 	}
 }
 
+/* Every how many rows one is read. */
+static int32_t row_step(const struct frame *from)
+{
+	return 1 + (int32_t)((from->width * from->height - 1) / SAMPLES_MAX);
+}
+
 static uint32_t average(const struct frame *from, const pixman_box32_t *box)
 {
-	uint32_t n = (uint32_t)(box->x2 - box->x1) * (uint32_t)(box->y2 - box->y1), high, low;
+	int32_t step = row_step(from), rows = (box->y2 - box->y1 + step - 1) / step;
+	uint32_t n = (uint32_t)(box->x2 - box->x1) * (uint32_t)rows, high, low;
 	unsigned int bytes = frame_format_bytes(from->fourcc);
 	struct sums sums = { 0 };
 
-	for (int32_t y = box->y1; y < box->y2; y++) {
+	for (int32_t y = box->y1; y < box->y2; y += step) {
 		const uint8_t *row =
 			from->pixels + (size_t)y * from->stride + (size_t)box->x1 * bytes;
 

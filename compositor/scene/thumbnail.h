@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Small copies of guests' pictures for the switcher. Made on the CPU with every pixel of the
- * source averaged, so that text stays legible, and only where the source has changed.
+ * Small copies of guests' pictures for the switcher. Made on the CPU with the pixels of the source
+ * averaged, so that text stays legible, and only where the source has changed. What one drawing
+ * reads is bounded: of a huge picture rows are left out.
  */
 #ifndef COMPOSITOR_SCENE_THUMBNAIL_H
 #define COMPOSITOR_SCENE_THUMBNAIL_H

@@ -221,7 +221,7 @@ bool scene_view_card_picture(const struct scene_view *view, const struct scene *
 {
 	unsigned int index = scene_matching_index(scene, entry->id);
 
-	if (!grid_is_visible(&view->grid, index)) {
+	if (!grid_is_visible(&view->grid, index) || !grid_has_pictures(&view->grid)) {
 		return false;
 	}
 	*box = grid_picture(&view->grid, index);
@@ -316,7 +316,7 @@ static void add_card(struct scene_view *view, const struct scene *scene,
 	}
 	draw_card(view, scene, entry, &card->card);
 	layers_add_sprite(&view->layers, box.x1, box.y1, card->card.sprite);
-	if (!entry->frame) {
+	if (!entry->frame || !grid_has_pictures(&view->grid)) {
 		return;
 	}
 	add_card_picture(view, entry, &picture, scene->selected == entry->id);

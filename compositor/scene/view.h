@@ -44,7 +44,7 @@ void scene_view_update(struct scene_view *view, const struct scene *scene,
 /* Where the picture of the guest in front is. False: there is none. */
 bool scene_view_front_box(const struct scene_view *view, const struct scene *scene,
 			  pixman_box32_t *box);
-/* Where the picture of a guest is on its card. False: its card is not visible. */
+/* Where the picture of a guest is on its card. False: it is not visible. */
 bool scene_view_card_picture(const struct scene_view *view, const struct scene *scene,
 			     const struct scene_entry *entry, pixman_box32_t *box);
 

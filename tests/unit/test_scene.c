@@ -10,6 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "compositor/scene/scene.h"
 #include "compositor/scene/text.h"
@@ -225,6 +228,25 @@ static void arrows_stay_in_the_grid(void **state)
 }
 
 /* ---- guests, filter, selection ---- */
+
+/* A window may be pulled smaller than anything that can be shown in it. */
+static void tiny_outputs_have_no_pictures_of_negative_size(void **state)
+{
+	for (uint32_t size = 1; size < 200; size += 3) {
+		struct stage *stage = stage_create(size, 201 - size);
+		struct scene_entry *entry = add_guest(stage, "one", 1);
+		pixman_box32_t box;
+
+		set_frame(stage, entry, 64, 48);
+		stage->scene.switcher = true;
+		update(stage);
+		if (scene_view_card_picture(&stage->view, &stage->scene, entry, &box)) {
+			assert_true(box.x1 < box.x2 && box.y1 < box.y2);
+		}
+		free(draw_all(stage));
+		stage_destroy(stage);
+	}
+}
 
 static void guests_are_in_slot_order(void **state)
 {
@@ -510,6 +532,33 @@ static void thumbnails_average(void **state)
 }
 
 /* Interpolation in parts may round otherwise than in one go. */
+/* The memory of a memfd that is there has been read: reading a hole fills it. */
+static void huge_pictures_are_read_in_part(void **state)
+{
+	enum { SIDE = 8192, BYTES = 4 * SIDE * SIDE };
+	int fd = memfd_create("huge", MFD_CLOEXEC);
+	struct frame from = { .kind = FRAME_SHM,
+			      .width = SIDE,
+			      .height = SIDE,
+			      .fourcc = DRM_FORMAT_XRGB8888,
+			      .stride = 4 * SIDE };
+	struct frame *thumbnail = thumbnail_create(450, 280);
+	pixman_box32_t all = { 0, 0, SIDE, SIDE };
+	struct stat st;
+	void *pixels;
+
+	assert_int_equal(ftruncate(fd, BYTES), 0);
+	pixels = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, fd, 0);
+	assert_ptr_not_equal(pixels, MAP_FAILED);
+	from.pixels = pixels;
+	thumbnail_update(thumbnail, &from, &all);
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_in_range(st.st_blocks, BYTES / 512 / 100, BYTES / 512 / 8);
+	frame_unlock(thumbnail);
+	munmap(pixels, BYTES);
+	close(fd);
+}
+
 static void assert_rgb_near(uint32_t a, uint32_t b)
 {
 	for (unsigned int shift = 0; shift < 24; shift += 8) {
@@ -607,6 +656,7 @@ int main(void)
 		cmocka_unit_test(cards_lie_apart_and_inside),
 		cmocka_unit_test(thirty_guests_fit_one_page),
 		cmocka_unit_test(arrows_stay_in_the_grid),
+		cmocka_unit_test(tiny_outputs_have_no_pictures_of_negative_size),
 		cmocka_unit_test(guests_are_in_slot_order),
 		cmocka_unit_test(filter_narrows_and_selection_follows),
 		cmocka_unit_test(guest_fills_the_screen_with_bars),
@@ -617,6 +667,7 @@ int main(void)
 		cmocka_unit_test(guest_that_dies_turns_grey_everywhere),
 		cmocka_unit_test(toast_damages_only_itself),
 		cmocka_unit_test(thumbnails_average),
+		cmocka_unit_test(huge_pictures_are_read_in_part),
 		cmocka_unit_test(thumbnails_follow_damage),
 		cmocka_unit_test(pointer_is_the_guests_or_ours),
 	};
