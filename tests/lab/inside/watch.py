@@ -18,7 +18,8 @@ import time
 EVENT = struct.Struct("@llHHi")
 EVIOCSCLOCKID = 0x400445A0
 TRACING = "/sys/kernel/tracing/"
-FLIP = re.compile(rb"(\d+)\.(\d{6}): drm_vblank_event_delivered:")
+# Without a file it is the kernel's own, of its console.
+FLIP = re.compile(rb"(\d+)\.(\d{6}): drm_vblank_event_delivered: file=0*[1-9a-f]")
 EXEC = re.compile(rb"(\d+)\.(\d{6}): sched_process_exec: filename=(\S+) pid=(\d+)")
 STEP = 0.01
 
