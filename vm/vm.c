@@ -105,6 +105,8 @@ void vm_update_state(struct vm *vm)
 
 	if (vm->stop.step != VM_STOP_NONE) {
 		vm_set_state(vm, VM_STATE_STOPPING, NULL);
+	} else if (link->refused) {
+		/* Why is said already: by handle_peer_failed() in vm_link.c. */
 	} else if (!link->qmp_ready || !link->peer_up) {
 		vm_set_state(vm, VM_STATE_STARTING, NULL);
 	} else if (vm->vcpus_run) {

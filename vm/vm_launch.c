@@ -159,10 +159,12 @@ int vm_launch(struct vm *vm)
 		return launch_now(vm);
 	}
 	r = accel_probe_create(vm->event, handle_accel, vm, &vm->accel);
-	if (r >= 0) {
-		vm_set_state(vm, VM_STATE_STARTING, NULL);
+	if (r < 0) {
+		vm_set_state(vm, VM_STATE_FAILED, "KVM could not be tried out: %s", strerror(-r));
+		return r;
 	}
-	return r;
+	vm_set_state(vm, VM_STATE_STARTING, NULL);
+	return 0;
 }
 
 void vm_process_exited(void *data, const struct process_end *end)

@@ -74,6 +74,7 @@ static void link_drop(struct vm *vm)
 	struct vm_link *link = &vm->link;
 
 	link->qmp_ready = false;
+	link->refused = false;
 	link->probing = false;
 	answers_close(&vm->answers, &link->greeting);
 	answers_close(&vm->answers, &link->status);
@@ -353,6 +354,7 @@ static void handle_peer_failed(void *data, int error, const char *text)
 
 	if (error == -EREMOTEIO) {
 		/* QEMU's answer will not change: it has no such display. */
+		vm->link.refused = true;
 		vm_set_state(vm, VM_STATE_STARTING,
 			     "QEMU has no D-Bus display (%s); start it with -display dbus,p2p=yes",
 			     text);

@@ -28,6 +28,7 @@ struct vm_link {
 	bool qmp_ready;
 	struct peer *peer;
 	bool peer_up;
+	bool refused; /* QEMU has no display for us; the reason stays until QMP is closed */
 	sd_event_source *retry; /* enabled after a loss, until the next attempt */
 	unsigned int attempts;	/* of losses that are not yet forgiven */
 	uint64_t lost_ns;	/* when something was lost last */
