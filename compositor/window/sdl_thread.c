@@ -19,7 +19,10 @@
 #include "common/log.h"
 #include "compositor/window/keymap.h"
 
-#define QUEUE_LENGTH 1024
+/* Input may fill the queue up to its length; behind that there is room for what must not be lost:
+ * one picture's end, the last size, the end of the window. */
+#define INPUT_MAX 1024
+#define QUEUE_LENGTH (INPUT_MAX + 16)
 #define RECTS_MAX 64
 
 /* What the loop asks the thread to do, as SDL_UserEvent::code. */
@@ -46,24 +49,29 @@ struct sdl_thread {
 
 /* ---- events to the loop ---- */
 
-/* Motion that nobody has looked at yet becomes one. */
-static bool merge_motion(struct sdl_thread *t, const struct window_event *event)
+/* Motion that nobody has looked at yet becomes one, and of sizes the last one counts. */
+static bool merge_event(struct sdl_thread *t, const struct window_event *event)
 {
-	struct window_event *last;
+	struct window_event *last = &t->queue[(t->first + t->count - 1) % QUEUE_LENGTH];
+	double dx = event->dx, dy = event->dy;
 
-	if (event->type != WINDOW_MOTION || t->count == 0) {
+	if (t->count == 0 || last->type != event->type ||
+	    (event->type != WINDOW_MOTION && event->type != WINDOW_RESIZED)) {
 		return false;
 	}
-	last = &t->queue[(t->first + t->count - 1) % QUEUE_LENGTH];
-	if (last->type != WINDOW_MOTION) {
-		return false;
-	}
-	last->x = event->x;
-	last->y = event->y;
-	last->dx += event->dx;
-	last->dy += event->dy;
-	last->time_ns = event->time_ns;
+	dx += last->dx;
+	dy += last->dy;
+	*last = *event;
+	last->dx = dx;
+	last->dy = dy;
 	return true;
+}
+
+static bool has_room(const struct sdl_thread *t, enum window_event_type type)
+{
+	bool needed = type == WINDOW_PRESENTED || type == WINDOW_RESIZED || type == WINDOW_CLOSE;
+
+	return t->count < (needed ? QUEUE_LENGTH : INPUT_MAX);
 }
 
 static void queue_event(struct sdl_thread *t, struct window_event event)
@@ -72,8 +80,8 @@ static void queue_event(struct sdl_thread *t, struct window_event event)
 
 	event.time_ns = clock_now_ns();
 	pthread_mutex_lock(&t->lock);
-	if (!merge_motion(t, &event)) {
-		if (t->count < QUEUE_LENGTH) {
+	if (!merge_event(t, &event)) {
+		if (has_room(t, event.type)) {
 			t->queue[(t->first + t->count++) % QUEUE_LENGTH] = event;
 		} else {
 			t->overflown = true;

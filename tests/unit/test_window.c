@@ -31,7 +31,7 @@ static struct stage {
 	pthread_t thread; /* the loop's */
 	/* Written by SDL's thread. */
 	_Atomic unsigned int locks, frees, strays;
-	_Atomic bool lock_fails;
+	_Atomic bool lock_fails, lock_held;
 } stage;
 
 /* The dummy driver has no pointer that could be locked: this stands for one. */
@@ -41,6 +41,9 @@ int __wrap_SDL_SetRelativeMouseMode(SDL_bool enabled)
 	stage.strays += pthread_equal(pthread_self(), stage.thread) != 0;
 	stage.locks += enabled == SDL_TRUE;
 	stage.frees += enabled == SDL_FALSE;
+	while (stage.lock_held) {
+		sched_yield();
+	}
 	return stage.lock_fails ? SDL_SetError("no such thing") : 0;
 }
 
@@ -288,24 +291,52 @@ static void focus_and_close_are_told(void **state)
 	assert_string_equal(stage.log, "lost\nclose\n");
 }
 
-/* A loop that does not get to run: the queue is bounded, and the loss is told at its end. */
-static void a_flood_is_bounded(void **state)
+static void push_flood(void)
 {
-	uint64_t deadline = clock_now_ns() + 10 * NSEC_PER_SEC;
-
 	for (int i = 0; i < 1500; i++) {
 		push_key(SDL_SCANCODE_A, true, false);
 		push_key(SDL_SCANCODE_A, false, false);
 	}
-	/* The thread is through with them when it has taken an event behind them. */
+}
+
+/* The thread is through with them when it has taken an event behind them. */
+static void wait_for_thread(void)
+{
+	uint64_t deadline = clock_now_ns() + 10 * NSEC_PER_SEC;
+
 	push_window_event(SDL_WINDOWEVENT_ENTER);
-	while (SDL_HasEvents(SDL_WINDOWEVENT, SDL_KEYUP)) {
+	while (SDL_HasEvents(SDL_WINDOWEVENT, SDL_LASTEVENT)) {
 		assert_true(clock_now_ns() < deadline);
 		sched_yield();
 	}
+}
+
+/* A loop that does not get to run: the queue is bounded, and the loss is told at its end. */
+static void a_flood_is_bounded(void **state)
+{
+	push_flood();
+	wait_for_thread();
 	wait_for_lines(1025);
 	assert_int_equal(stage.lines, 1025);
 	assert_string_equal(stage.log + stage.length - 5, "lost\n");
+}
+
+/* Without news of its picture the window would stand still for good. */
+static void a_flood_drops_no_picture(void **state)
+{
+	uint64_t before = stage.presented;
+
+	stage.lock_held = true;
+	compositor_lock_pointer(stage.compositor, true);
+	push_flood();
+	compositor_notice(stage.compositor, "behind the flood");
+	while (sd_event_run(stage.event, 50000) > 0) {
+	}
+	stage.lock_held = false;
+	wait_for_thread();
+	wait_for_picture(before + 1);
+	compositor_notice(stage.compositor, NULL);
+	wait_for_picture(before + 2);
 }
 
 static void pictures_go_through_the_thread(void **state)
@@ -379,6 +410,7 @@ int main(void)
 		TEST(a_pointer_that_cannot_be_locked_still_moves),
 		TEST(focus_and_close_are_told),
 		TEST(a_flood_is_bounded),
+		TEST(a_flood_drops_no_picture),
 		TEST(pictures_go_through_the_thread),
 		cmocka_unit_test(a_missing_desktop_is_one_error),
 		cmocka_unit_test(codes_are_those_of_evdev),
