@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -15,19 +17,61 @@
 
 /* Descriptors that the child gets are first moved up here, so that none overwrites another. */
 #define HIGH_FD 64
+#define PRELOAD "baton-qemu.so"
 
 extern char **environ;
 
-/* What the service manager told the seat about the seat. QEMU must not answer in its name. */
+/* What the service manager told the seat about the seat: QEMU must not answer in its name. And
+ * LD_PRELOAD, which add_preload() writes anew. */
 static const char *const private_variables[] = {
+	"LD_PRELOAD=",
 	"NOTIFY_SOCKET=", "WATCHDOG_PID=", "WATCHDOG_USEC=", "LISTEN_PID=",	  "LISTEN_FDS=",
 	"LISTEN_FDNAMES=", "MAINPID=",	   "INVOCATION_ID=", "JOURNAL_STREAM=", "FDSTORE=",
 };
 
+/* Beside us when we run where we were built, else where it was installed; NULL: neither. */
+static char *find_preload(void)
+{
+	char program[PATH_MAX], *path;
+	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
+
+	program[n < 0 ? 0 : n] = '\0';
+	if (asprintf(&path, "%s/../vm/preload/" PRELOAD, dirname(program)) < 0) {
+		return NULL;
+	}
+	if (access(path, R_OK) == 0) {
+		return path;
+	}
+	free(path);
+	return access(BATON_LIBDIR "/" PRELOAD, R_OK) == 0 ? strdup(BATON_LIBDIR "/" PRELOAD)
+							   : NULL;
+}
+
+/* What vm/preload/ mends in QEMU, before whatever the user preloads. */
+static int add_preload(char ***environment)
+{
+	_cleanup_free_ char *path = find_preload();
+	const char *others = getenv("LD_PRELOAD");
+	char *variable;
+
+	if (!path && !others) {
+		return 0;
+	}
+	if (asprintf(&variable, "LD_PRELOAD=%s%s%s", path ? path : "", path && others ? ":" : "",
+		     others ? others : "") < 0) {
+		return -ENOMEM;
+	}
+	return strv_append_take(environment, variable);
+}
+
 static int build_environment(char ***out)
 {
 	_cleanup_strv_ char **copy = NULL;
+	int r = add_preload(&copy);
 
+	if (r < 0) {
+		return r;
+	}
 	for (char **variable = environ; *variable; variable++) {
 		bool private = false;
 
