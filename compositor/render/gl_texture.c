@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "compositor/render/visible.h"
+
 /* Sprites are text and pointers: what was not drawn in this many drawings is old text. */
 #define SPRITE_TURNS 120
 
@@ -238,9 +240,7 @@ void gl_textures_damage(struct gl_textures *textures, const struct frame *frame,
 	if (!texture || box->x1 >= box->x2 || box->y1 >= box->y2) {
 		return;
 	}
-	pixman_region32_union_rect(&texture->stale, &texture->stale, box->x1, box->y1,
-				   (unsigned int)(box->x2 - box->x1),
-				   (unsigned int)(box->y2 - box->y1));
+	region_add_box(&texture->stale, box);
 	pixman_region32_intersect_rect(&texture->stale, &texture->stale, 0, 0, frame->width,
 				       frame->height);
 }

@@ -44,6 +44,18 @@ void layers_find_visible(const struct layer *layers, unsigned int count, uint32_
 	pixman_region32_fini(&left);
 }
 
+void region_add_box(pixman_region32_t *region, const pixman_box32_t *box)
+{
+	pixman_region32_union_rect(region, region, box->x1, box->y1,
+				   (unsigned int)(box->x2 - box->x1),
+				   (unsigned int)(box->y2 - box->y1));
+	if (pixman_region32_n_rects(region) > REGION_BOXES_MAX) {
+		pixman_box32_t extents = *pixman_region32_extents(region);
+
+		pixman_region32_reset(region, &extents);
+	}
+}
+
 uint64_t region_bytes(const pixman_region32_t *region)
 {
 	int count;

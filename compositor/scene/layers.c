@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "compositor/render/visible.h"
+
 static bool box_is_empty(const pixman_box32_t *box)
 {
 	return box->x1 >= box->x2 || box->y1 >= box->y2;
@@ -82,13 +84,6 @@ static bool layer_equal(const struct layer *a, const struct layer *b)
 	       a->alpha == b->alpha && a->grey == b->grey;
 }
 
-static void add_box(pixman_region32_t *region, const pixman_box32_t *box)
-{
-	pixman_region32_union_rect(region, region, box->x1, box->y1,
-				   (unsigned int)(box->x2 - box->x1),
-				   (unsigned int)(box->y2 - box->y1));
-}
-
 void layers_diff(const struct layers *a, const struct layers *b, pixman_region32_t *damage)
 {
 	unsigned int matched = 0; /* layers of a before this are dealt with */
@@ -100,16 +95,16 @@ void layers_diff(const struct layers *a, const struct layers *b, pixman_region32
 			j++;
 		}
 		if (j == a->count) {
-			add_box(damage, &b->items[i].dst);
+			region_add_box(damage, &b->items[i].dst);
 			continue;
 		}
 		for (; matched < j; matched++) {
-			add_box(damage, &a->items[matched].dst);
+			region_add_box(damage, &a->items[matched].dst);
 		}
 		matched = j + 1;
 	}
 	for (; matched < a->count; matched++) {
-		add_box(damage, &a->items[matched].dst);
+		region_add_box(damage, &a->items[matched].dst);
 	}
 }
 
@@ -154,7 +149,7 @@ void layers_map_damage(const struct layers *layers, const struct frame *frame,
 		if (layer->kind == LAYER_FRAME && layer->frame == frame) {
 			pixman_box32_t mapped = map_box(layer, box);
 
-			add_box(damage, &mapped);
+			region_add_box(damage, &mapped);
 		}
 	}
 }

@@ -394,6 +394,30 @@ static void unscaled_damage_is_exact(void **state)
 }
 
 /* One random change of what is to be shown. */
+/* Single pixels everywhere: what is told of them stays short, and leaves none out. */
+static void scattered_damage_is_bounded(void **state)
+{
+	struct stage *stage = stage_create(640, 480);
+	struct scene_entry *entry = add_guest(stage, "one", 1);
+	pixman_box32_t all = { 0, 0, 639, 479 };
+
+	stage->scene.front = entry->id;
+	set_frame(stage, entry, 640, 480);
+	update(stage);
+	pixman_region32_clear(&stage->damage);
+	for (int32_t y = 0; y < 480; y += 2) {
+		for (int32_t x = 0; x < 640; x += 2) {
+			pixman_box32_t box = { x, y, x + 1, y + 1 };
+
+			layers_map_damage(&stage->view.layers, entry->frame, &box, &stage->damage);
+			assert_in_range(pixman_region32_n_rects(&stage->damage), 1, 256);
+		}
+	}
+	assert_int_equal(pixman_region32_contains_rectangle(&stage->damage, &all),
+			 PIXMAN_REGION_IN);
+	stage_destroy(stage);
+}
+
 static void change_scene(struct stage *stage, uint32_t *random)
 {
 	struct scene *scene = &stage->scene;
@@ -663,6 +687,7 @@ int main(void)
 		cmocka_unit_test(desk_is_shown_without_a_picture),
 		cmocka_unit_test(frame_damage_covers_what_changes),
 		cmocka_unit_test(unscaled_damage_is_exact),
+		cmocka_unit_test(scattered_damage_is_bounded),
 		cmocka_unit_test(scene_changes_damage_what_changes),
 		cmocka_unit_test(guest_that_dies_turns_grey_everywhere),
 		cmocka_unit_test(toast_damages_only_itself),
