@@ -547,6 +547,28 @@ static void told_to_quit_is_no_failure(void **state)
 	assert_string_equal(vm_reason(f->vm), "QEMU was told to quit");
 }
 
+/* The seat takes these signals from a descriptor, so they are blocked in it. */
+static void inherits_no_signal_mask_and_no_descriptor(void **state)
+{
+	struct fixture *f = *state;
+	sigset_t mask, before;
+	int pair[2];
+	char byte;
+
+	sigemptyset(&mask);
+	sigaddset(&mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, &mask, &before);
+	/* Without close-on-exec, as a library might leave one. */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	start(f, NULL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(pair[1]);
+	assert_int_equal(recv(pair[0], &byte, 1, MSG_DONTWAIT), 0);
+	close(pair[0]);
+	kill(vm_pid(f->vm), SIGTERM);
+	wait_until(f, is_in_state, VM_STATE_STOPPED);
+}
+
 static void has_a_stable_identity(void **state)
 {
 	struct fixture *f = *state;
@@ -586,6 +608,7 @@ int main(void)
 		TEST(lost_display_comes_back),
 		TEST(attaches_to_a_foreign_qemu),
 		TEST(told_to_quit_is_no_failure),
+		TEST(inherits_no_signal_mask_and_no_descriptor),
 		TEST(has_a_stable_identity),
 	};
 
