@@ -227,7 +227,7 @@ static void show_guest(struct seat_guest *guest)
 			     });
 }
 
-static void end_when_drained(struct seat *seat)
+void seat_end_when_drained(struct seat *seat)
 {
 	struct seat_guest *guest;
 
@@ -258,7 +258,7 @@ static void handle_vm_changed(struct vm *vm, void *data)
 	if (seat_front(guest->seat) == guest) {
 		seat_update_notice(guest->seat);
 	}
-	end_when_drained(guest->seat);
+	seat_end_when_drained(guest->seat);
 }
 
 static void handle_source_state(struct frame_source *source, void *data)

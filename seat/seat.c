@@ -132,24 +132,18 @@ int seat_run(struct seat *seat)
 void seat_quit(struct seat *seat, bool guests)
 {
 	struct seat_guest *guest;
-	bool waiting = false;
 
-	if (guests) {
-		list_for_each(guest, &seat->guests, link) {
-			if (vm_get_state(guest->vm) == VM_STATE_STOPPED ||
-			    vm_get_state(guest->vm) == VM_STATE_FAILED) {
-				continue;
-			}
-			if (vm_get_state(guest->vm) != VM_STATE_STOPPING) {
-				vm_shutdown(guest->vm);
-			}
-			waiting = true;
-		}
-	}
-	seat->phase = waiting ? SEAT_DRAINING : SEAT_ENDING;
-	if (!waiting) {
+	if (!guests) {
+		seat->phase = SEAT_ENDING;
 		sd_event_exit(seat->event, 0);
+		return;
 	}
+	/* First: one that was about to be started is down before vm_shutdown() returns. */
+	seat->phase = SEAT_DRAINING;
+	list_for_each(guest, &seat->guests, link) {
+		vm_shutdown(guest->vm);
+	}
+	seat_end_when_drained(seat);
 }
 
 void seat_destroy(struct seat *seat)

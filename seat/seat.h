@@ -80,6 +80,8 @@ void seat_quit(struct seat *seat, bool guests);
 
 /* guests.c */
 int seat_load_config(struct seat *seat, struct ini_report *report);
+/* Ends the loop when the seat only waited for its guests and all of them are down. */
+void seat_end_when_drained(struct seat *seat);
 int seat_add_guests(struct seat *seat);
 int seat_reload_guests(struct seat *seat);
 void seat_remove_guest(struct seat_guest *guest);
