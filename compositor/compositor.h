@@ -133,8 +133,9 @@ const char *compositor_seat_name(const struct compositor *compositor); /* "seat0
 /*
  * A copy of what the first output shows now (id 0), or of one guest's last picture alone, without
  * overlays. Taking it costs the loop one copy of the pixels. 0 or -errno: -ENODEV without an
- * output, -ENODATA without a picture of this guest. The picture is the caller's, is tied to nothing
- * and may be used and destroyed in any one thread at a time.
+ * output, -ENODATA without a picture of this guest, -EFBIG when that is much larger than 8K. The
+ * picture is the caller's, is tied to nothing and may be used and destroyed in any one thread at a
+ * time.
  */
 struct picture;
 int compositor_picture_take(struct compositor *compositor, uint32_t id, struct picture **out);

@@ -73,6 +73,9 @@ static int take_guest(struct compositor *c, uint32_t id, pixman_image_t **out)
 	if (!entry || !entry->frame) {
 		return -ENODATA;
 	}
+	if ((uint64_t)entry->frame->width * entry->frame->height > RENDER_COPY_MAX) {
+		return -EFBIG;
+	}
 	layer.frame = entry->frame;
 	layer.dst.x2 = (int32_t)entry->frame->width;
 	layer.dst.y2 = (int32_t)entry->frame->height;

@@ -96,15 +96,12 @@ static int draw_frame(struct gl_renderer *gl, const struct render_target *target
 	const struct frame *frame = layer->frame;
 	const struct gl_program *program;
 	enum gl_format format;
-	int r = frame->kind == FRAME_SHM ? gl_textures_bind_frame(&gl->textures, frame, &format)
-					 : -ENOTSUP;
+	bool bound = frame->kind == FRAME_SHM &&
+		     gl_textures_bind_frame(&gl->textures, frame, &format) == 0;
 
-	if (r == -ENOTSUP) {
+	if (!bound) {
 		/* Nothing that could be drawn: black, as an output without signal. */
 		return draw_fill(gl, target, layer, 0xff000000, visible);
-	}
-	if (r < 0) {
-		return r;
 	}
 	program = use_program(gl, LAYER_FRAME, target, layer);
 	glDisable(GL_BLEND);
@@ -124,10 +121,10 @@ static int draw_sprite(struct gl_renderer *gl, const struct render_target *targe
 {
 	const struct gl_program *program;
 	pixman_region32_t inside;
-	int r = gl_textures_bind_sprite(&gl->textures, layer->sprite);
+	int r;
 
-	if (r < 0) {
-		return r == -ENOTSUP ? 0 : r; /* larger than GL can hold: no text is that large */
+	if (gl_textures_bind_sprite(&gl->textures, layer->sprite) < 0) {
+		return 0;
 	}
 	program = use_program(gl, LAYER_SPRITE, target, layer);
 	glEnable(GL_BLEND);

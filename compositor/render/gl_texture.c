@@ -89,6 +89,7 @@ void gl_textures_finish(struct gl_textures *textures)
 	textures_destroy(&textures->sprites);
 }
 
+/* NULL: no memory, of ours or of the GPU. */
 static struct gl_texture *texture_create(struct list *list, const struct pixels *pixels)
 {
 	struct gl_texture *texture = calloc(1, sizeof(*texture));
@@ -104,6 +105,10 @@ static struct gl_texture *texture_create(struct list *list, const struct pixels 
 	glTexStorage2D(GL_TEXTURE_2D, 1, pixels->internal, (GLsizei)pixels->width,
 		       (GLsizei)pixels->height);
 	list_append(list, &texture->link);
+	if (glGetError() != GL_NO_ERROR) {
+		texture_destroy(texture);
+		return NULL;
+	}
 	return texture;
 }
 
@@ -150,14 +155,15 @@ static int texture_bind(struct gl_textures *textures, struct list *list,
 			struct gl_texture **texture, const struct pixels *pixels)
 {
 	if (pixels->bytes == 0 || pixels->width > (uint32_t)textures->side_max ||
-	    pixels->height > (uint32_t)textures->side_max) {
+	    pixels->height > (uint32_t)textures->side_max ||
+	    (uint64_t)pixels->width * pixels->height > RENDER_COPY_MAX) {
 		return -ENOTSUP;
 	}
 	if (!*texture) {
 		*texture = texture_create(list, pixels);
 	}
 	if (!*texture) {
-		return -ENOMEM;
+		return -ENOTSUP;
 	}
 	(*texture)->turn = textures->turn;
 	glBindTexture(GL_TEXTURE_2D, (*texture)->name);

@@ -24,7 +24,7 @@ void gl_textures_init(struct gl_textures *textures);
 void gl_textures_finish(struct gl_textures *textures);
 
 /* Binds the frame's texture, with everything in it that was damaged. 0; -ENOTSUP when GL cannot
- * hold such a picture. */
+ * hold such a picture: then that picture is missing, and nothing else. */
 int gl_textures_bind_frame(struct gl_textures *textures, const struct frame *frame,
 			   enum gl_format *format);
 int gl_textures_bind_sprite(struct gl_textures *textures, const struct sprite *sprite);

@@ -37,6 +37,10 @@ void sprite_unlock(struct sprite *sprite);
 #define RENDER_GREY_NUMERATOR 5
 #define RENDER_GREY_DENOMINATOR 8
 
+/* A picture with more pixels than that (8K has 33 millions) is not copied as a whole: it would cost
+ * the loop too long, whatever the guest wants. */
+#define RENDER_COPY_MAX (40u << 20)
+
 enum layer_kind { LAYER_FILL, LAYER_FRAME, LAYER_SPRITE };
 
 struct layer {

@@ -6,6 +6,7 @@
 #include "tests/unit/test.h"
 
 #include <cairo.h>
+#include <drm_fourcc.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -714,6 +715,23 @@ static void screenshots_have_the_pixels(void **state)
 	picture_destroy(NULL);
 }
 
+/* Copying it would keep the loop for a second. */
+static void screenshots_of_absurd_pictures_are_refused(void **state)
+{
+	struct frame absurd = { .kind = FRAME_SHM,
+				.width = FRAME_SIDE_MAX,
+				.height = FRAME_SIDE_MAX,
+				.fourcc = DRM_FORMAT_XRGB8888,
+				.stride = 4 * FRAME_SIDE_MAX,
+				.locks = 2 };
+	struct picture *picture;
+
+	frame_source_set_frame(source(3), &absurd);
+	assert_int_equal(compositor_picture_take(stage.compositor, 3, &picture), -EFBIG);
+	frame_source_set_frame(source(3), new_frame(WIDTH, HEIGHT));
+	assert_int_equal(absurd.locks, 1);
+}
+
 /* They are written later, by a thread that knows nothing of what becomes of the original. */
 static void screenshots_outlive_what_they_show(void **state)
 {
@@ -766,6 +784,7 @@ int main(void)
 		TEST(outputs_mirror_and_change),
 		TEST(without_outputs_nobody_is_watched),
 		TEST(screenshots_have_the_pixels),
+		TEST(screenshots_of_absurd_pictures_are_refused),
 		TEST(screenshots_outlive_what_they_show),
 		TEST(back_end_without_a_session_says_so),
 	};

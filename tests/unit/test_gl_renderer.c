@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "compositor/render/egl.h"
 #include "compositor/render/gl.h"
@@ -360,12 +361,40 @@ static void test_dmabuf_is_black(void **state)
 	pixman_region32_fini(&all);
 }
 
+/* A guest that wants more than GL can hold, or than can be copied in time, loses its own picture:
+ * it is black, and not even read. */
+static void test_absurd_frame_is_black(void **state)
+{
+	const size_t bytes = (size_t)4 * FRAME_SIDE_MAX * FRAME_SIDE_MAX;
+	struct bench *b = *state;
+	struct frame frame = { .kind = FRAME_SHM,
+			       .width = FRAME_SIDE_MAX,
+			       .height = FRAME_SIDE_MAX,
+			       .stride = 4 * FRAME_SIDE_MAX,
+			       .locks = 1,
+			       .fourcc = DRM_FORMAT_XRGB8888 };
+	struct layer layer = { .kind = LAYER_FRAME, .dst = { 0, 0, 8, 8 }, .frame = &frame };
+	void *pixels = mmap(NULL, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pixman_region32_t all;
+
+	assert_ptr_not_equal(pixels, MAP_FAILED);
+	frame.pixels = pixels;
+	bench_resize(b, 8, 8);
+	pixman_region32_init_rect(&all, 0, 0, 8, 8);
+	draw_gl(b, &layer, 1, &all);
+	for (unsigned int i = 0; i < 64; i++) {
+		assert_int_equal(b->drawn[i] & 0xffffff, 0);
+	}
+	pixman_region32_fini(&all);
+	munmap(pixels, bytes);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_same_pixels_as_pixman), cmocka_unit_test(test_large_frame),
 		cmocka_unit_test(test_uploads_only_damage),   cmocka_unit_test(test_forgets_frames),
-		cmocka_unit_test(test_dmabuf_is_black),
+		cmocka_unit_test(test_dmabuf_is_black),       cmocka_unit_test(test_absurd_frame_is_black),
 	};
 
 	return cmocka_run_group_tests_name("gl_renderer", tests, bench_setup, bench_teardown);
