@@ -35,7 +35,7 @@ struct frame {
 	enum frame_kind kind;
 	uint32_t width, height; /* pixels, 1..FRAME_SIDE_MAX */
 	uint32_t fourcc;        /* DRM_FORMAT_XRGB8888, ARGB8888, XBGR8888, ABGR8888, RGB565 */
-	uint32_t stride;        /* bytes; FRAME_SHM only */
+	uint32_t stride;        /* bytes, a multiple of 4; FRAME_SHM only */
 	const uint8_t *pixels;  /* first pixel; FRAME_SHM only */
 	const struct frame_dmabuf *dmabuf; /* FRAME_DMABUF only */
 

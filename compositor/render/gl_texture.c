@@ -112,28 +112,14 @@ static struct gl_texture *texture_create(struct list *list, const struct pixels 
 	return texture;
 }
 
-static void upload_rows(const struct pixels *pixels, const pixman_box32_t *box, int32_t y,
-			int32_t rows)
-{
-	const uint8_t *data =
-		pixels->data + (size_t)y * pixels->stride + (size_t)box->x1 * pixels->bytes;
-
-	glTexSubImage2D(GL_TEXTURE_2D, 0, box->x1, y, box->x2 - box->x1, rows, pixels->format,
-			pixels->type, data);
-}
-
 static void upload_box(const struct pixels *pixels, const pixman_box32_t *box)
 {
-	if (pixels->stride % pixels->bytes == 0) {
-		glPixelStorei(GL_UNPACK_ROW_LENGTH, (GLint)(pixels->stride / pixels->bytes));
-		upload_rows(pixels, box, box->y1, box->y2 - box->y1);
-		return;
-	}
-	/* GL counts rows in pixels; these do not begin at a whole one. */
-	glPixelStorei(GL_UNPACK_ROW_LENGTH, 0);
-	for (int32_t y = box->y1; y < box->y2; y++) {
-		upload_rows(pixels, box, y, 1);
-	}
+	const uint8_t *data =
+		pixels->data + (size_t)box->y1 * pixels->stride + (size_t)box->x1 * pixels->bytes;
+
+	glPixelStorei(GL_UNPACK_ROW_LENGTH, (GLint)(pixels->stride / pixels->bytes));
+	glTexSubImage2D(GL_TEXTURE_2D, 0, box->x1, box->y1, box->x2 - box->x1, box->y2 - box->y1,
+			pixels->format, pixels->type, data);
 }
 
 static void texture_upload(struct gl_textures *textures, struct gl_texture *texture,

@@ -81,18 +81,6 @@ static pixman_format_code_t frame_pixman_format(uint32_t fourcc)
 	}
 }
 
-/* pixman wants rows that start on 32 bits; any other frame is copied first. NULL: no memory. */
-static uint8_t *copy_to_aligned_rows(const struct frame *frame, uint32_t stride)
-{
-	size_t row = (size_t)frame->width * frame_format_bytes(frame->fourcc);
-	uint8_t *copy = malloc((size_t)stride * frame->height);
-
-	for (uint32_t y = 0; copy && y < frame->height; y++) {
-		memcpy(copy + (size_t)y * stride, frame->pixels + (size_t)y * frame->stride, row);
-	}
-	return copy;
-}
-
 static void set_scale(pixman_image_t *image, const struct layer *layer)
 {
 	const struct frame *frame = layer->frame;
@@ -114,21 +102,10 @@ static int draw_frame_composite(struct drawing *d, const struct layer *layer,
 				pixman_region32_t *visible)
 {
 	const struct frame *frame = layer->frame;
-	_cleanup_free_ uint8_t *copy = NULL;
-	const uint8_t *pixels = frame->pixels;
-	uint32_t stride = frame->stride;
-	pixman_image_t *image;
+	pixman_image_t *image = pixman_image_create_bits_no_clear(
+		frame_pixman_format(frame->fourcc), (int)frame->width, (int)frame->height,
+		(uint32_t *)(uintptr_t)frame->pixels, (int)frame->stride);
 
-	if (stride % sizeof(uint32_t) != 0) {
-		stride = (frame->width * frame_format_bytes(frame->fourcc) + 3) & ~3u;
-		pixels = copy = copy_to_aligned_rows(frame, stride);
-		if (!copy) {
-			return -ENOMEM;
-		}
-	}
-	image = pixman_image_create_bits_no_clear(frame_pixman_format(frame->fourcc),
-						  (int)frame->width, (int)frame->height,
-						  (uint32_t *)(uintptr_t)pixels, (int)stride);
 	if (!image) {
 		return -ENOMEM;
 	}

@@ -76,6 +76,7 @@ static void test_absurd_geometry_cuts_off(void **fixture)
 {
 	static const struct {
 		uint32_t offset, width, height, stride;
+		bool packed; /* 16 bits a pixel */
 	} lies[] = {
 		{ 0, 0, 32, 256 },
 		{ 0, 64, 0, 256 },
@@ -89,6 +90,7 @@ static void test_absurd_geometry_cuts_off(void **fixture)
 		{ 0, UINT32_MAX, UINT32_MAX, UINT32_MAX },
 		{ 2, 16, 16, 64 },
 		{ 0, 16, 1, UINT32_MAX - 63 },
+		{ 0, 17, 16, 34, .packed = true },
 	};
 	int fd = fake_display_memory(64 * 4 * 32);
 
@@ -101,7 +103,7 @@ static void test_absurd_geometry_cuts_off(void **fixture)
 		}
 		qemu = *fixture;
 		fake_display_map(qemu, fd, lies[i].offset, lies[i].width, lies[i].height,
-				 lies[i].stride, PIXMAN_x8r8g8b8);
+				 lies[i].stride, lies[i].packed ? PIXMAN_r5g6b5 : PIXMAN_x8r8g8b8);
 		fake_display_assert_cut_off(qemu);
 		assert_null(qemu->source->frame);
 	}

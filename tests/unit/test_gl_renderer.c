@@ -174,8 +174,8 @@ static void make_frame_layer(struct bench *b, struct layer *layer)
 	uint32_t width = (uint32_t)random_between(&b->random, 1, 70);
 	uint32_t height = (uint32_t)random_between(&b->random, 1, 50);
 	uint32_t fourcc = formats[random_between(&b->random, 0, 4)];
-	uint32_t stride =
-		width * frame_format_bytes(fourcc) + (uint32_t)random_between(&b->random, 0, 9);
+	uint32_t row = width * frame_format_bytes(fourcc);
+	uint32_t stride = (row + (uint32_t)random_between(&b->random, 0, 9) + 3) & ~3u;
 	int32_t factor = random_between(&b->random, 1, 3);
 
 	layer->frame = test_frame_create(width, height, fourcc, stride, &b->random);
@@ -392,9 +392,12 @@ static void test_absurd_frame_is_black(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_same_pixels_as_pixman), cmocka_unit_test(test_large_frame),
-		cmocka_unit_test(test_uploads_only_damage),   cmocka_unit_test(test_forgets_frames),
-		cmocka_unit_test(test_dmabuf_is_black),       cmocka_unit_test(test_absurd_frame_is_black),
+		cmocka_unit_test(test_same_pixels_as_pixman),
+		cmocka_unit_test(test_large_frame),
+		cmocka_unit_test(test_uploads_only_damage),
+		cmocka_unit_test(test_forgets_frames),
+		cmocka_unit_test(test_dmabuf_is_black),
+		cmocka_unit_test(test_absurd_frame_is_black),
 	};
 
 	return cmocka_run_group_tests_name("gl_renderer", tests, bench_setup, bench_teardown);

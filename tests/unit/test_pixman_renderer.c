@@ -116,11 +116,11 @@ static bool box_has(const pixman_box32_t *box, int32_t x, int32_t y)
 	return x >= box->x1 && x < box->x2 && y >= box->y1 && y < box->y2;
 }
 
-static uint32_t odd_stride(uint32_t width, uint32_t fourcc, uint32_t *random)
+static uint32_t padded_stride(uint32_t width, uint32_t fourcc, uint32_t *random)
 {
 	uint32_t bytes = frame_format_bytes(fourcc);
 
-	return (width + (uint32_t)random_between(random, 0, 3)) * bytes;
+	return ((width + (uint32_t)random_between(random, 0, 3)) * bytes + 3) & ~3u;
 }
 
 static void frames_are_copied_exactly(void **state)
@@ -130,7 +130,7 @@ static void frames_are_copied_exactly(void **state)
 		uint32_t width = (uint32_t)random_between(&random, 1, 70);
 		uint32_t height = (uint32_t)random_between(&random, 1, 40);
 		struct frame *frame = test_frame_create(
-			width, height, fourcc, odd_stride(width, fourcc, &random), &random);
+			width, height, fourcc, padded_stride(width, fourcc, &random), &random);
 		struct layer layer = { .kind = LAYER_FRAME, .frame = frame };
 		struct bench b;
 
@@ -155,8 +155,8 @@ static void integer_scales_repeat_pixels(void **state)
 		uint32_t random = i * 77, fourcc = formats[i % FORMATS];
 		int32_t across = random_between(&random, 1, 4),
 			down = random_between(&random, 2, 4);
-		struct frame *frame =
-			test_frame_create(13, 9, fourcc, odd_stride(13, fourcc, &random), &random);
+		struct frame *frame = test_frame_create(
+			13, 9, fourcc, padded_stride(13, fourcc, &random), &random);
 		struct layer layer = { .kind = LAYER_FRAME,
 				       .frame = frame,
 				       .dst = { 2, 1, 2 + 13 * across, 1 + 9 * down } };
@@ -215,8 +215,8 @@ static void other_scales_interpolate(void **state)
 
 	for (uint32_t i = 1; i <= 40; i++) {
 		uint32_t random = i * 991, fourcc = formats[i % FORMATS];
-		struct frame *frame =
-			test_frame_create(17, 11, fourcc, odd_stride(17, fourcc, &random), &random);
+		struct frame *frame = test_frame_create(
+			17, 11, fourcc, padded_stride(17, fourcc, &random), &random);
 		struct layer layer = { .kind = LAYER_FRAME, .frame = frame, .dst = boxes[i % 4] };
 		struct bench b;
 
