@@ -184,8 +184,8 @@ int headless_backend_create(sd_event *event, const struct compositor_options *op
 	headless->events = events;
 	r = headless_start(headless, event, options);
 	if (r < 0) {
-		log_error("No memory for a headless screen of %ux%u: %s.", options->width,
-			  options->height, strerror(-r));
+		log_error("No headless screen of %ux%u can be made: %s.", headless->output.width,
+			  headless->output.height, strerror(-r));
 		headless_destroy(&headless->base);
 		return r;
 	}
