@@ -302,14 +302,27 @@ static void report_start(struct sdl_thread *t, int error)
 	pthread_mutex_unlock(&t->lock);
 }
 
+static void handle_all_events(struct sdl_thread *t)
+{
+	SDL_Event event;
+
+	do {
+		if (!SDL_WaitEvent(&event)) {
+			log_error("The window is lost: %s.", SDL_GetError());
+			queue_event(t, (struct window_event){ .type = WINDOW_CLOSE });
+			return;
+		}
+	} while (handle_event(t, &event));
+}
+
 static void *run(void *data)
 {
 	struct sdl_thread *t = data;
 	int r = open_window(t);
-	SDL_Event event;
 
 	report_start(t, r);
-	while (r == 0 && SDL_WaitEvent(&event) && handle_event(t, &event)) {
+	if (r == 0) {
+		handle_all_events(t);
 	}
 	if (t->window) {
 		SDL_DestroyWindow(t->window);

@@ -18,7 +18,7 @@ enum window_event_type {
 	WINDOW_KEYBOARD_LOST, /* also when events had to be dropped */
 	WINDOW_RESIZED,       /* width, height */
 	WINDOW_PRESENTED,     /* the picture given last is on the window */
-	WINDOW_CLOSE,
+	WINDOW_CLOSE,         /* by the user, or by a desktop that is gone */
 };
 
 struct window_event {

@@ -31,7 +31,7 @@ static struct stage {
 	pthread_t thread; /* the loop's */
 	/* Written by SDL's thread. */
 	_Atomic unsigned int locks, frees, strays;
-	_Atomic bool lock_fails, lock_held;
+	_Atomic bool lock_fails, lock_held, wait_fails;
 } stage;
 
 /* The dummy driver has no pointer that could be locked: this stands for one. */
@@ -45,6 +45,14 @@ int __wrap_SDL_SetRelativeMouseMode(SDL_bool enabled)
 		sched_yield();
 	}
 	return stage.lock_fails ? SDL_SetError("no such thing") : 0;
+}
+
+/* A desktop that goes away. */
+int __real_SDL_WaitEvent(SDL_Event *event);
+int __wrap_SDL_WaitEvent(SDL_Event *event);
+int __wrap_SDL_WaitEvent(SDL_Event *event)
+{
+	return stage.wait_fails ? 0 : __real_SDL_WaitEvent(event);
 }
 
 __attribute__((format(printf, 1, 2))) static void note(const char *format, ...)
@@ -291,6 +299,14 @@ static void focus_and_close_are_told(void **state)
 	assert_string_equal(stage.log, "lost\nclose\n");
 }
 
+static void a_lost_desktop_closes_the_window(void **state)
+{
+	stage.wait_fails = true;
+	push_key(SDL_SCANCODE_A, true, false);
+	wait_for_lines(2);
+	assert_string_equal(stage.log, "K 30 1\nclose\n");
+}
+
 static void push_flood(void)
 {
 	for (int i = 0; i < 1500; i++) {
@@ -409,6 +425,7 @@ int main(void)
 		TEST(a_locked_pointer_moves_without_end),
 		TEST(a_pointer_that_cannot_be_locked_still_moves),
 		TEST(focus_and_close_are_told),
+		TEST(a_lost_desktop_closes_the_window),
 		TEST(a_flood_is_bounded),
 		TEST(a_flood_drops_no_picture),
 		TEST(pictures_go_through_the_thread),
