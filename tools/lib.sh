@@ -230,10 +230,11 @@ ordinary_ids() {
 	fi
 }
 
-# Groups that open the devices that are there: "kvm,video" as numbers, separated by commas.
+# Groups that open the devices that are there: "kvm,video" as numbers, separated by commas. Not input's: seatd hands out
+# keyboards, and no guest's QEMU has to be able to read them.
 device_groups() {
 	local node
-	for node in /dev/kvm /dev/dri/card* /dev/dri/renderD* /dev/input/event*; do
+	for node in /dev/kvm /dev/dri/card* /dev/dri/renderD*; do
 		if [ -c "$node" ]; then
 			stat -c %g "$node"
 		fi
