@@ -395,6 +395,18 @@ int seat_add_guests(struct seat *seat)
 	return r < 0 ? r : 0;
 }
 
+static struct seat_guest *guest_named(struct seat *seat, const char *name)
+{
+	struct seat_guest *guest;
+
+	list_for_each(guest, &seat->guests, link) {
+		if (strcmp(vm_name(guest->vm), name) == 0) {
+			return guest;
+		}
+	}
+	return NULL;
+}
+
 static void drop_unconfigured(struct seat *seat, const struct guest_configs *list)
 {
 	struct seat_guest *guest, *next;
@@ -409,8 +421,19 @@ static void drop_unconfigured(struct seat *seat, const struct guest_configs *lis
 	}
 }
 
-/* New guests appear; those whose file is gone go when they are stopped; the others stay as they
- * were started. */
+/* A guest that is not running takes what its file says now, slot included. */
+static void reconfigure(struct seat_guest *guest, struct vm_config *config)
+{
+	if (vm_set_config(guest->vm, config) == 0) {
+		list_remove(&guest->link);
+		insert_by_slot(guest->seat, guest);
+	}
+}
+
+/*
+ * New guests appear; those whose file is gone go when they are stopped; stopped ones start with
+ * their new settings the next time. A running one stays as it was started.
+ */
 int seat_reload_guests(struct seat *seat)
 {
 	_cleanup_(ini_report_destroy_ptr) struct ini_report *report = ini_report_create();
@@ -429,10 +452,11 @@ int seat_reload_guests(struct seat *seat)
 	}
 	drop_unconfigured(seat, &list);
 	for (size_t i = 0; i < list.n; i++) {
-		struct seat_guest *guest;
+		struct seat_guest *guest = guest_named(seat, list.configs[i]->name);
 
-		if (!seat_guest_by_name(seat, list.configs[i]->name) &&
-		    add_guest(seat, take_ptr(list.configs[i]), &guest) >= 0) {
+		if (guest) {
+			reconfigure(guest, take_ptr(list.configs[i]));
+		} else if (add_guest(seat, take_ptr(list.configs[i]), &guest) >= 0) {
 			bring_up(guest);
 		}
 	}
@@ -468,17 +492,12 @@ struct seat_guest *seat_guest_by_slot(struct seat *seat, unsigned int slot)
 
 struct seat_guest *seat_guest_by_name(struct seat *seat, const char *name)
 {
-	struct seat_guest *guest;
+	struct seat_guest *guest = guest_named(seat, name);
 
-	list_for_each(guest, &seat->guests, link) {
-		if (strcmp(vm_name(guest->vm), name) == 0) {
-			return guest;
-		}
+	if (!guest && name[0] >= '1' && name[0] <= '9' && name[1] == '\0') {
+		guest = seat_guest_by_slot(seat, (unsigned int)(name[0] - '0'));
 	}
-	if (name[0] >= '1' && name[0] <= '9' && name[1] == '\0') {
-		return seat_guest_by_slot(seat, (unsigned int)(name[0] - '0'));
-	}
-	return NULL;
+	return guest;
 }
 
 struct seat_guest *seat_front(struct seat *seat)

@@ -287,6 +287,18 @@ const struct vm_config *vm_get_config(const struct vm *vm)
 	return vm->config;
 }
 
+int vm_set_config(struct vm *vm, struct vm_config *config)
+{
+	if (vm->state != VM_STATE_STOPPED && vm->state != VM_STATE_FAILED) {
+		vm_config_destroy(config);
+		return -EBUSY;
+	}
+	vm_config_destroy(vm->config);
+	vm->config = config;
+	notify_changed(vm);
+	return 0;
+}
+
 pid_t vm_pid(const struct vm *vm)
 {
 	return process_pid(vm->process);

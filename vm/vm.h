@@ -77,6 +77,11 @@ enum vm_state vm_get_state(const struct vm *vm);
 /* One sentence why the state is what it is, or NULL. Lives until the next change. */
 const char *vm_reason(const struct vm *vm);
 const struct vm_config *vm_get_config(const struct vm *vm);
+/*
+ * Another configuration of the same name for the next start. Takes it, also on failure: -EBUSY
+ * unless the guest is STOPPED or FAILED.
+ */
+int vm_set_config(struct vm *vm, struct vm_config *config);
 /* QEMU's process, or 0. */
 pid_t vm_pid(const struct vm *vm);
 

@@ -216,6 +216,31 @@ static void starts_again_after_the_end(void **state)
 	assert_answers(f);
 }
 
+static struct vm_config *changed_config(void)
+{
+	struct vm_config *config = vm_config_create("test");
+
+	assert_non_null(config);
+	config->slot = 7;
+	return config;
+}
+
+static void takes_another_configuration_when_it_rests(void **state)
+{
+	struct fixture *f = *state;
+	int changes;
+
+	start(f, NULL);
+	assert_int_equal(vm_set_config(f->vm, changed_config()), -EBUSY);
+	assert_int_equal(vm_slot(f->vm), 0);
+	vm_kill(f->vm);
+	wait_until(f, is_in_state, VM_STATE_STOPPED);
+	changes = f->changes;
+	assert_int_equal(vm_set_config(f->vm, changed_config()), 0);
+	assert_int_equal(vm_slot(f->vm), 7);
+	assert_int_equal(f->changes, changes + 1);
+}
+
 static void outlives_us_and_is_adopted(void **state)
 {
 	struct fixture *f = *state;
@@ -592,6 +617,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(starts_and_answers),
 		TEST(starts_again_after_the_end),
+		TEST(takes_another_configuration_when_it_rests),
 		TEST(outlives_us_and_is_adopted),
 		TEST(is_adopted_before_its_process_is_known),
 		TEST(its_early_end_is_a_failure),
