@@ -19,7 +19,7 @@ typedef void (*remove_filter_fn)(void *connection, unsigned int id);
 typedef unsigned long (*connect_fn)(void *object, const char *signal, void *handler, void *data,
 				    void *destroy, int flags);
 typedef void (*set_data_fn)(void *object, const char *key, void *data);
-typedef unsigned int (*timeout_fn)(unsigned int seconds, int (*function)(void *), void *data);
+typedef unsigned int (*timeout_fn)(unsigned int milliseconds, int (*function)(void *), void *data);
 typedef void *(*object_fn)(void *object); /* of an object, another one or itself */
 typedef void *(*steal_data_fn)(void *object, const char *key);
 typedef int (*test_fn)(void *object);
@@ -27,8 +27,8 @@ typedef int (*close_fn)(void *stream, void *cancellable, void **error);
 
 static const char key[] = "baton-listener-filter";
 
-/* Whole seconds: what was still to be written to a closed socket has failed by then. */
-#define CLOSE_AFTER 2
+/* Milliseconds: what was still to be written to a closed socket has failed by then. */
+#define CLOSE_AFTER 100
 
 #define FIND(type, name) ((type)dlsym(RTLD_DEFAULT, name))
 #define FIND_NEXT(type, name) ((type)dlsym(RTLD_NEXT, name))
@@ -66,7 +66,7 @@ static int close_socket(void *connection)
 static void handle_closed(void *connection, int vanished, void *error, void *data)
 {
 	remove_filter_fn remove = FIND_NEXT(remove_filter_fn, "g_dbus_connection_remove_filter");
-	timeout_fn add_timeout = FIND(timeout_fn, "g_timeout_add_seconds");
+	timeout_fn add_timeout = FIND(timeout_fn, "g_timeout_add");
 	object_fn ref = FIND(object_fn, "g_object_ref");
 	unsigned int id = take_filter(connection);
 
