@@ -400,26 +400,27 @@ static void test_size_request(void **fixture)
 	assert_int_equal(qemu->resized, 1);
 }
 
-/* 20,000 updates in one go: the loop still turns every few milliseconds. */
+#define FLOOD 20000
+
+/* A flood in one go: other sources have their turn in between, however fast or slow we are. */
 static void test_flood(void **fixture)
 {
 	struct fake_display *qemu = *fixture;
-	int fd = fake_display_show(qemu);
-	uint64_t worst = 0;
+	int fd = fake_display_show(qemu), most = 0;
 
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < FLOOD; i++) {
 		FAKE_DISPLAY_SEND(qemu, IFACE_MAP, "UpdateMap", "iiii", 0, 0, 64, 32);
 	}
-	while (qemu->damages < 20000) {
-		uint64_t start = clock_now_ns();
+	while (qemu->damages < FLOOD) {
+		int before = qemu->damages;
 
 		assert_true(sd_event_run(qemu->event, DEADLINE_MS * 1000) >= 0);
-		if (clock_now_ns() - start > worst) {
-			worst = clock_now_ns() - start;
+		if (qemu->damages - before > most) {
+			most = qemu->damages - before;
 		}
 	}
-	print_message("longest turn %.1f ms\n", (double)worst / 1e6);
-	assert_true(worst < 200 * NSEC_PER_MSEC);
+	print_message("at most %d updates in a turn\n", most);
+	assert_in_range(most, 1, FLOOD / 2);
 	close(fd);
 }
 
