@@ -8,8 +8,11 @@ from test_seat import THREE
 from watch import Watch
 
 ROUNDS, ROUNDS_LONG = 3, 10
-# How much slower a switch may be than before, at the median: the virtual PC's own noise.
+# How much slower a switch may be than before, at the median, beyond how late timers are meanwhile: the virtual
+# PC's own noise. Who waits for a guest is slower by far more.
 SLOWER = 2.0
+# Two whole pictures of a flooding guest that are being drawn when the key comes, 30 ms each in a busy virtual PC.
+PICTURES_MS = 60
 # Calls that QEMU may have been sent before it was found to be frozen (input/sink_flow.h).
 CALLS_ON_THE_WAY = 4
 GREY = bytes((5 * luma // 8) for luma in range(256))
@@ -72,9 +75,9 @@ class Switches:
         self.tops[name] = top(picture).data
         return picture
 
-    def to(self, name, flips=1):
+    def to(self, name):
         """Switches; the time in ms."""
-        took = self.watch.switch_ms(self.seat, name, flips)
+        took = self.watch.switch_ms(self.seat, name)
         if name in self.tops:
             wait_screen(self.pc, lambda s: top(s).data == self.tops[name], "picture of " + name)
         return took
@@ -84,10 +87,11 @@ class Switches:
         return [self.to(name) for _ in range(self.rounds) for name in names]
 
 
-def compare(title, before, now):
-    before, now = statistics.median(before), statistics.median(now)
-    print("     robust.%s: %.1f ms, before %.1f ms: %.2f times" % (title, now, before, now / before))
-    assert now <= SLOWER * before, "a switch takes %.1f ms, before %.1f ms" % (now, before)
+def compare(title, switches, before, now, spare=0):
+    before, now, late = statistics.median(before), statistics.median(now), switches.watch.late_ms()[1]
+    print("     robust.%s: %.1f ms, before %.1f ms: %.2f times; timers late by %.1f ms"
+          % (title, now, before, now / before, late))
+    assert now <= SLOWER * before + late + spare, "a switch takes %.1f ms, before %.1f ms" % (now, before)
 
 
 def keys_go_to(pc, seat, name):
@@ -133,7 +137,7 @@ def test_frozen(pc, seat):
     on_the_way = seat.list()["two"]["keys_sent"] - sent
 
     times = switches.among(("one", "three", "two"))
-    compare("frozen", before, times)
+    compare("frozen", switches, before, times)
     switches.to("one")
     keys_go_to(pc, seat, "one")
 
@@ -168,18 +172,18 @@ def test_flooding(pc, seat):
     card = seat.cards["two"]
     card.go()
     card.tell("flood on")
-    switches.to("one", 2)
+    switches.to("one")
     count, shown = card.count(), seat.list()["two"]["frames"]
     among = switches.among(("three", "one"))
     assert card.count() > count + 20
     assert seat.list()["two"]["frames"] == shown, "a guest that nobody sees is listened to"
+    compare("flooding, among the others", switches, before, among)
     away = []
     for _ in range(switches.rounds):
         switches.to("two")
-        # The first flip may be of the flooding guest's picture that was on its way.
-        away.append(switches.to("one", 2))
-    compare("flooding, among the others", before, among)
-    compare("flooding, away from it", before, away)
+        # The flip may be one interval early: with the flooding guest's picture that was on its way.
+        away.append(switches.to("one"))
+    compare("flooding, away from it", switches, before, away, PICTURES_MS)
     keys_go_to(pc, seat, "one")
 
 
@@ -199,6 +203,6 @@ def test_killed(pc, seat):
     guest = seat.list()["two"]
     assert guest["reason"] and not guest["pid"], guest
     pc.save(pc.screen(), "killed")
-    compare("killed", before, switches.among(("one", "three", "two")))
+    compare("killed", switches, before, switches.among(("one", "three", "two")))
     switches.to("one")
     keys_go_to(pc, seat, "one")

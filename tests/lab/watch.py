@@ -24,19 +24,16 @@ class Watch:
         self.skip()
         return [int(line.split()[1]) for line in lines if line.startswith("flip ")]
 
-    def switch_ms(self, seat, name, flips=1, seconds=20):
+    def switch_ms(self, seat, name, seconds=20):
         """
         Presses the chord that brings a guest in front: from the kernel's time stamp of the key to that
-        of the page flip. flips: 1 when nothing else changes on the screen; 2 when the first one may
-        still have been on its way with the old picture.
+        of the next page flip, which is of this switch when nothing else changes on the screen.
         """
         code = 1 + next(guest.slot for guest in seat.guests if guest.name == name)
         self.skip()
         seat.chord(code)
-        time = pressed = self.line("key %d" % code, seconds)
-        for _ in range(flips):
-            time = self.line("flip", seconds, time)
-        return (time - pressed) / 1000
+        pressed = self.line("key %d" % code, seconds)
+        return (self.line("flip", seconds, pressed) - pressed) / 1000
 
     def exec_us(self, pid, seconds=30):
         return self.line("exec %d" % pid, seconds)
