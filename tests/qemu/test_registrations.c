@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -95,7 +96,8 @@ static void handle_ended(int error, const char *reason, void *data)
 {
 	struct attach *attach = data;
 
-	(void)error, (void)reason;
+	print_error("the listener ended: %s%s%s\n", strerror(-error), reason ? ", " : "",
+		    reason ? reason : "");
 	attach->ended = true;
 }
 
