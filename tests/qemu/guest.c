@@ -45,6 +45,16 @@ static bool is_over(void *data)
 	return vm_pid(guest->vm) == 0;
 }
 
+/* The guest of a test that failed: a guest outlives its seat, but not the test program. */
+static pid_t running;
+
+static void kill_running(void)
+{
+	if (running > 0) {
+		kill(running, SIGKILL);
+	}
+}
+
 void guest_start(struct guest *guest, const char *name, char *const *qemu_args)
 {
 	struct vm_config *config = vm_config_create(name);
@@ -59,6 +69,10 @@ void guest_start(struct guest *guest, const char *name, char *const *qemu_args)
 			 0);
 	assert_int_equal(vm_start(guest->vm), 0);
 	run_until(guest->event, is_running, guest, 60, "QEMU's start");
+	if (running == 0) {
+		atexit(kill_running);
+	}
+	running = vm_pid(guest->vm);
 }
 
 static int remove_entry(const char *path, const struct stat *st, int type, struct FTW *ftw)
@@ -71,6 +85,7 @@ void guest_stop(struct guest *guest)
 {
 	vm_kill(guest->vm);
 	run_until(guest->event, is_over, guest, 30, "QEMU's end");
+	running = -1;
 	vm_destroy(guest->vm);
 	nftw(guest->folder, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 	sd_event_unref(guest->event);
