@@ -179,8 +179,10 @@ def difference_box(one, other):
 
 @test(scene=TWO, kernel="new", card="bochs")
 def test_cursor_bochs(pc, seat):
-    """Without a cursor plane the pointer is in the picture: where it is, and nowhere else."""
-    monitor = pc.monitor()
+    """Without a cursor plane the pointer is in the picture: where it is, and nowhere else.
+
+    No monitor watches: QEMU sends this card's picture whole, which takes the time that guests need.
+    """
     stopped = Stopped(pc, seat)
     for name in ("one", "two"):
         stopped.look(name)
@@ -200,7 +202,6 @@ def test_cursor_bochs(pc, seat):
         except AssertionError as error:
             raise AssertionError("%s: %s at %d, %d, difference %r" % (what, error, x, y, seen)) \
                 from None
-        assert not monitor.cursor_visible()
 
     for name in ("one", "two"):
         seat.cards[name].tell("cursor on")
