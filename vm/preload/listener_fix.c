@@ -6,11 +6,19 @@
  * going (33 wakeups a second for a guest that nobody sees), costs time with each frame, and keeps
  * its socket: QEMU is out of descriptors after some 900 switches to one guest.
  *
- * So the filter is taken away when its connection closes, as QEMU 11.1 does itself, and the socket
- * is closed. Nothing is linked: what QEMU's GLib lacks leaves all as it was.
+ * So the filter is taken away when its connection closes, as QEMU 11.1 does itself. A proxy that
+ * QEMU forgets (the one for shared memory) still holds the connection, so the connection is closed:
+ * GLib's own thread then closes the socket, when it is through with it. Nothing else may close it:
+ * that thread asserts that nobody does. And up to 10.0 at least QEMU refers to the listener with
+ * each whole picture that it sends as bytes, for a callback that there is not: that reference is
+ * given back.
+ *
+ * All of it runs in QEMU's main thread, as QEMU's own part of it does. Nothing is linked: what
+ * QEMU's GLib lacks leaves all as it was.
  */
 #include <dlfcn.h>
 #include <stddef.h>
+#include <string.h>
 
 #define EXPORT __attribute__((visibility("default")))
 
@@ -19,16 +27,22 @@ typedef void (*remove_filter_fn)(void *connection, unsigned int id);
 typedef unsigned long (*connect_fn)(void *object, const char *signal, void *handler, void *data,
 				    void *destroy, int flags);
 typedef void (*set_data_fn)(void *object, const char *key, void *data);
-typedef unsigned int (*timeout_fn)(unsigned int milliseconds, int (*function)(void *), void *data);
-typedef void *(*object_fn)(void *object); /* of an object, another one or itself */
 typedef void *(*steal_data_fn)(void *object, const char *key);
-typedef int (*test_fn)(void *object);
-typedef int (*close_fn)(void *stream, void *cancellable, void **error);
+typedef void (*close_fn)(void *connection, void *cancellable, void *done, void *data);
+typedef void (*unref_fn)(void *object);
+typedef void (*call_fn)(void *proxy, const char *method, void *parameters, int flags,
+			int timeout_msec, void *cancellable, void *done, void *data);
+
+/* How each object begins; part of GObject's ABI. */
+struct object {
+	void *class;
+	volatile unsigned int references;
+};
+
+/* A listener's own and its filter's. */
+#define LISTENER_REFERENCES 2
 
 static const char key[] = "baton-listener-filter";
-
-/* Milliseconds: what was still to be written to a closed socket has failed by then. */
-#define CLOSE_AFTER 100
 
 #define FIND(type, name) ((type)dlsym(RTLD_DEFAULT, name))
 #define FIND_NEXT(type, name) ((type)dlsym(RTLD_NEXT, name))
@@ -41,41 +55,19 @@ static unsigned int take_filter(void *connection)
 	return steal ? (unsigned int)(size_t)steal(connection, key) : 0;
 }
 
-/* GLib's writing thread must be through with the stream: then it is asked for again. */
-static int close_socket(void *connection)
-{
-	object_fn get_stream = FIND(object_fn, "g_dbus_connection_get_stream");
-	object_fn get_output = FIND(object_fn, "g_io_stream_get_output_stream");
-	test_fn has_pending = FIND(test_fn, "g_output_stream_has_pending");
-	close_fn close_stream = FIND(close_fn, "g_io_stream_close");
-	object_fn unref = FIND(object_fn, "g_object_unref");
-	void *stream;
-
-	if (!get_stream || !get_output || !has_pending || !close_stream || !unref) {
-		return 0;
-	}
-	stream = get_stream(connection);
-	if (has_pending(get_output(stream))) {
-		return 1;
-	}
-	close_stream(stream, NULL, NULL);
-	unref(connection);
-	return 0;
-}
-
+/* In the main thread, before QEMU's own handler gives back the last other reference. */
 static void handle_closed(void *connection, int vanished, void *error, void *data)
 {
 	remove_filter_fn remove = FIND_NEXT(remove_filter_fn, "g_dbus_connection_remove_filter");
-	timeout_fn add_timeout = FIND(timeout_fn, "g_timeout_add");
-	object_fn ref = FIND(object_fn, "g_object_ref");
+	close_fn close = FIND(close_fn, "g_dbus_connection_close");
 	unsigned int id = take_filter(connection);
 
 	(void)vanished, (void)error, (void)data;
 	if (id && remove) {
 		remove(connection, id);
 	}
-	if (add_timeout && ref) {
-		add_timeout(CLOSE_AFTER, close_socket, ref(connection));
+	if (close) {
+		close(connection, NULL, NULL, NULL);
 	}
 }
 
@@ -104,5 +96,26 @@ EXPORT void g_dbus_connection_remove_filter(void *connection, unsigned int id)
 
 	if (take_filter(connection) == id && remove) {
 		remove(connection, id);
+	}
+}
+
+/* Does an object that was handed over with nobody to hand it back have a reference to spare? */
+static int is_forgotten(const char *method, const void *done, const struct object *data)
+{
+	return !done && data && strcmp(method, "Scanout") == 0 &&
+	       data->references > LISTENER_REFERENCES;
+}
+
+EXPORT void g_dbus_proxy_call(void *proxy, const char *method, void *parameters, int flags,
+			      int timeout_msec, void *cancellable, void *done, void *data);
+EXPORT void g_dbus_proxy_call(void *proxy, const char *method, void *parameters, int flags,
+			      int timeout_msec, void *cancellable, void *done, void *data)
+{
+	call_fn call = FIND_NEXT(call_fn, "g_dbus_proxy_call");
+	unref_fn unref = FIND(unref_fn, "g_object_unref");
+
+	call(proxy, method, parameters, flags, timeout_msec, cancellable, done, data);
+	if (unref && is_forgotten(method, done, data)) {
+		unref(data);
 	}
 }
