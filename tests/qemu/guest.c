@@ -55,6 +55,14 @@ static void kill_running(void)
 	}
 }
 
+/* A test is not where baton is built, beside which launch.c finds it; our children's only. */
+static void preload(void)
+{
+	const char *path = getenv("BATON_TEST_PRELOAD");
+
+	assert_int_equal(path ? setenv("LD_PRELOAD", path, 1) : unsetenv("LD_PRELOAD"), 0);
+}
+
 void guest_start(struct guest *guest, const char *name, char *const *qemu_args)
 {
 	struct vm_config *config = vm_config_create(name);
@@ -67,6 +75,7 @@ void guest_start(struct guest *guest, const char *name, char *const *qemu_args)
 	assert_int_equal(strv_extend(&config->qemu_args, qemu_args), 0);
 	assert_int_equal(vm_create(guest->event, config, guest->folder, guest->folder, &guest->vm),
 			 0);
+	preload();
 	assert_int_equal(vm_start(guest->vm), 0);
 	run_until(guest->event, is_running, guest, 60, "QEMU's start");
 	if (running == 0) {

@@ -178,14 +178,6 @@ static bool has_closed(void *data)
 	return abs(count_descriptors(vm_pid(quiet->guest->vm)) - quiet->descriptors) <= 2;
 }
 
-/* We are not where baton is built, beside which launch.c finds it; our own children only. */
-static void preload(void)
-{
-	const char *path = getenv("BATON_TEST_PRELOAD");
-
-	assert_int_equal(path ? setenv("LD_PRELOAD", path, 1) : unsetenv("LD_PRELOAD"), 0);
-}
-
 static void open_and_end(struct guest *guest, unsigned int *seed)
 {
 	struct dbus_listener *listener;
@@ -205,7 +197,6 @@ static void test_listeners_end(void **fixture)
 
 	(void)fixture;
 	print_message("seed %u\n", seed);
-	preload();
 	guest_start(&guest, "ends", NULL);
 	pid = vm_pid(guest.vm);
 	note_quiet(&quiet, &guest);
