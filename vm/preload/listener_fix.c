@@ -8,10 +8,9 @@
  *
  * So the filter is taken away when its connection closes, as QEMU 11.1 does itself. A proxy that
  * QEMU forgets (the one for shared memory) still holds the connection, so the connection is closed:
- * GLib's own thread then closes the socket, when it is through with it. Nothing else may close it:
- * that thread asserts that nobody does. And up to 10.0 at least QEMU refers to the listener with
- * each whole picture that it sends as bytes, for a callback that there is not: that reference is
- * given back.
+ * GLib's own thread then closes the socket, when it is through with it; beside that thread it would
+ * be a race. And QEMU (10.0 does) refers to the listener with each whole picture that it sends as
+ * bytes, for a callback that there is not: that reference is given back.
  *
  * All of it runs in QEMU's main thread, as QEMU's own part of it does. Nothing is linked: what
  * QEMU's GLib lacks leaves all as it was.
