@@ -322,10 +322,18 @@ class Walk:
             if free:
                 self.desk.button(self.device, self.random.choice(free), True)
 
+    @staticmethod
+    def inwards(at, way, size):
+        """A way that meets no edge: a mouse adds up motion that was not fetched yet, and where the pointer
+        stops at an edge the sum leads elsewhere than its parts."""
+        return way if 0 <= at + way <= size - 1 else -way
+
     def mouse(self):
         kind = self.random.random()
         if kind < 0.5:
-            self.desk.move(self.random.randrange(-120, 121), self.random.randrange(-120, 121) or 1)
+            model = self.desk.model
+            self.desk.move(self.inwards(model.x, self.random.randrange(-120, 121), model.width),
+                           self.inwards(model.y, self.random.randrange(-120, 121) or 1, model.height))
         elif kind < 0.7:
             self.desk.wheel(self.random.choice((-3, -2, -1, 1, 2, 3)))
         else:
