@@ -175,7 +175,7 @@ def test_flooding(pc, seat):
     switches.to("one")
     count, shown = card.count(), seat.list()["two"]["frames"]
     among = switches.among(("three", "one"))
-    assert card.count() > count + 20
+    pc.wait(lambda: card.count() > count + 20, 60, "a flood")
     assert seat.list()["two"]["frames"] == shown, "a guest that nobody sees is listened to"
     compare("flooding, among the others", switches, before, among)
     away = []
