@@ -69,15 +69,9 @@ static int headless_commit(struct output *output, const pixman_region32_t *damag
 	return 0;
 }
 
-static void headless_output_destroy(struct output *output)
-{
-	output_finish(output);
-}
-
 static const struct output_ops headless_output_ops = {
 	.begin = headless_begin,
 	.commit = headless_commit,
-	.destroy = headless_output_destroy,
 };
 
 static int headless_export_fd(struct backend *backend, struct output *output)

@@ -55,7 +55,6 @@ struct output_ops {
 	 * picture instead. May be NULL.
 	 */
 	int (*set_cursor)(struct output *output, struct cursor_image *image, int32_t x, int32_t y);
-	void (*destroy)(struct output *output);
 };
 
 struct renderer;

@@ -360,16 +360,10 @@ static int screen_set_cursor(struct output *output, struct cursor_image *image, 
 	return r;
 }
 
-static void screen_output_destroy(struct output *output)
-{
-	screen_destroy(screen_from(output));
-}
-
 static const struct output_ops screen_ops = {
 	.begin = screen_begin,
 	.commit = screen_commit,
 	.set_cursor = screen_set_cursor,
-	.destroy = screen_output_destroy,
 };
 
 static int screen_take_hardware(struct screen *screen, const drmModeConnector *info)

@@ -64,15 +64,9 @@ static int window_commit(struct output *output, const pixman_region32_t *damage)
 	return r;
 }
 
-static void window_output_destroy(struct output *output)
-{
-	output_finish(output);
-}
-
 static const struct output_ops window_output_ops = {
 	.begin = window_begin,
 	.commit = window_commit,
-	.destroy = window_output_destroy,
 };
 
 /* A picture in the window's size, once the thread has let go of the old one. */
