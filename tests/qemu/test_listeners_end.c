@@ -15,6 +15,7 @@
 #include "capture/dbus_listener.h"
 #include "common/clock.h"
 #include "tests/qemu/guest.h"
+#include "tests/qemu/ignore.h"
 
 #define LISTENERS 300
 #define LONGEST_MS 60
@@ -38,27 +39,6 @@ static void handle_pixels(bool whole, const pixman_box32_t *box, pixman_image_t 
 	(void)whole, (void)box, (void)image, (void)data;
 }
 
-static void handle_damage(const pixman_box32_t *box, void *data)
-{
-	(void)box, (void)data;
-}
-
-static void handle_disabled(void *data)
-{
-	(void)data;
-}
-
-static void handle_cursor(struct cursor_image *image, int32_t hot_x, int32_t hot_y, void *data)
-{
-	(void)hot_x, (void)hot_y, (void)data;
-	cursor_image_unlock(image);
-}
-
-static void handle_moved(int32_t x, int32_t y, bool on, void *data)
-{
-	(void)x, (void)y, (void)on, (void)data;
-}
-
 static void handle_ended(int error, const char *reason, void *data)
 {
 	(void)data;
@@ -68,10 +48,10 @@ static void handle_ended(int error, const char *reason, void *data)
 static const struct dbus_listener_handlers handlers = {
 	.frame = handle_frame,
 	.pixels = handle_pixels,
-	.damage = handle_damage,
-	.disabled = handle_disabled,
-	.cursor = handle_cursor,
-	.cursor_moved = handle_moved,
+	.damage = ignore_damage,
+	.disabled = ignore_disabled,
+	.cursor = ignore_cursor,
+	.cursor_moved = ignore_moved,
 	.ended = handle_ended,
 };
 
