@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Cards lent to guests: knows the cards through the broker, the guests through their vm, and moves
+ * the one to the other on request, by focus, or back. Runs in the seat's loop, waits for nothing,
+ * and touches neither sysfs, nor other processes' procfs, nor VFIO, nor a disk: the broker does.
+ */
+#ifndef PASSTHROUGH_PASSTHROUGH_H
+#define PASSTHROUGH_PASSTHROUGH_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+
+#include "passthrough/card_config.h"
+#include "passthrough/handoff.h"
+#include "vm/vm.h"
+
+struct passthrough;
+
+/* A card as it is told to others. Valid during the call. */
+struct passthrough_card {
+	const char *name;
+	const char *address;  /* "0000:01:00" */
+	enum card_state state;
+	const char *owner;    /* a guest's name; NULL: the host or the pool */
+	const char *target;   /* of the handoff under way; NULL: the host, or none is under way */
+	bool moving;
+	bool asking;          /* a guest does not let go: the person is asked */
+	const char *stage;    /* of the handoff under way, or NULL */
+	uint64_t stage_usec;  /* since when (CLOCK_MONOTONIC) */
+	const char *text;     /* one sentence: what goes on, or went wrong; NULL: nothing to say */
+	const struct broker_facts *facts; /* NULL while there is no broker */
+};
+
+struct passthrough_handlers {
+	/* A card's state, stage or sentence changed. */
+	void (*changed)(void *data, const struct passthrough_card *card);
+	/*
+	 * The seat's own screens on this card (DEVPATH-like address "0000:01:00.0" of its display
+	 * function) must go, every descriptor of it; answered, now or later, by
+	 * passthrough_screen_closed(). And: the card is back.
+	 */
+	void (*close_screen)(void *data, const struct passthrough_card *card);
+	void (*open_screen)(void *data, const struct passthrough_card *card);
+};
+
+/*
+ * Takes the configurations. A missing broker is no error: it is looked for again until it is
+ * there, and meanwhile every request is refused with one sentence.
+ */
+int passthrough_create(sd_event *event, const char *broker_socket, struct card_config **cards,
+		       size_t n, const struct passthrough_handlers *handlers, void *data,
+		       struct passthrough **out);
+/* Cards stay where they are. NULL is legal. */
+void passthrough_destroy(struct passthrough *passthrough);
+
+/* Guests that may get cards. The id is focus' and the compositor's. Wishes are copied. */
+int passthrough_add_guest(struct passthrough *passthrough, uint32_t id, struct vm *vm,
+			  const struct card_wishes *wishes);
+void passthrough_remove_guest(struct passthrough *passthrough, uint32_t id);
+
+/* Who is in front now (0: nobody): files the wishes of follow-focus, after their settle time. */
+void passthrough_focus(struct passthrough *passthrough, uint32_t id);
+
+/*
+ * Gives a card (NULL: the only one, or the one that this guest's file names first) to a guest, or
+ * to the host (0). Returns at once; changed() tells the rest. -errno with a sentence in *why that
+ * lives until the next call.
+ */
+int passthrough_give(struct passthrough *passthrough, const char *card, uint32_t id,
+		     const char **why);
+int passthrough_answer(struct passthrough *passthrough, const char *card,
+		       enum handoff_answer answer, const char **why);
+/* Everything back to the host, as far as it goes. */
+void passthrough_rescue(struct passthrough *passthrough);
+
+void passthrough_screen_closed(struct passthrough *passthrough, const char *card, int error,
+			       const char *text);
+void passthrough_screen_opened(struct passthrough *passthrough, const char *card, int error,
+			       const char *text);
+
+void passthrough_each(struct passthrough *passthrough,
+		      void (*each)(void *data, const struct passthrough_card *card), void *data);
+
+/* One sentence why nothing can be lent at the moment (no broker), or NULL. */
+const char *passthrough_trouble(const struct passthrough *passthrough);
+
+#endif
