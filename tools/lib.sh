@@ -246,6 +246,24 @@ tree_key() {
 	printf '%s' "${BATON_ORIGIN:-$BATON_TOP}" | sha256sum | cut -c1-12
 }
 
+# Root makes the cache and keeps its top, with what is made there: in a folder of the ordinary user, who runs guests and
+# tests, root could be led by a link to write somewhere else.
+cache_make() {
+	mkdir -p "$BATON_CACHE"
+	if [ "$(id -u)" = 0 ]; then
+		chown root:root "$BATON_CACHE"
+	fi
+}
+
+# The folders of the cache in which the user $1 of group $2 writes.
+cache_share() {
+	local folder
+	for folder in bench build home lab results; do
+		mkdir -p "$BATON_CACHE/$folder"
+		chown -R -h "$1:$2" "$BATON_CACHE/$folder"
+	done
+}
+
 # Copies the source tree to where the ordinary user can read it and prints its place. Times are kept, so a build goes on
 # from where it was.
 tree_copy() {
@@ -253,9 +271,11 @@ tree_copy() {
 	copy=$BATON_CACHE/src/$(tree_key)
 	rm -rf "$copy.new"
 	mkdir -p "$copy.new"
-	tar -C "$BATON_TOP" --exclude=./.git -cf - . | tar -C "$copy.new" -xf -
+	chown root:root "$BATON_CACHE/src" "$copy.new"
+	tar -C "$BATON_TOP" --exclude=./.git -cf - . | tar -C "$copy.new" --no-same-owner -xf -
+	chmod -R a+rX "$copy.new"
 	rm -rf "$copy"
-	mv "$copy.new" "$copy"
+	mv -T "$copy.new" "$copy"
 	echo "$copy"
 }
 
@@ -289,17 +309,14 @@ tree_commit() {
 # Called by root: starts the command of the source tree ($1, relative to it) anew as an ordinary user, with the rest of
 # the arguments, and never returns.
 ordinary_exec() {
-	local ids uid gid groups copy folder command=$1
+	local ids uid gid groups copy command=$1
 	shift
 	ids=$(ordinary_ids)
 	read -r uid gid <<<"$ids"
 	groups=$(device_groups)
+	cache_make
 	copy=$(tree_copy) || die "cannot copy the source tree to $BATON_CACHE/src"
-	for folder in build home results guests lab src; do
-		mkdir -p "$BATON_CACHE/$folder"
-		chown -R -h "$uid:$gid" "$BATON_CACHE/$folder"
-	done
-	chown "$uid:$gid" "$BATON_CACHE"
+	cache_share "$uid" "$gid"
 	say "going on as user $uid with a copy of the source tree in $copy"
 	cd "$copy" || exit 1
 	export BATON_ORIGIN=${BATON_ORIGIN:-$BATON_TOP} BATON_COMMIT

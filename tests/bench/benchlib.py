@@ -50,7 +50,7 @@ def guest_file(name):
 def guest_initrd():
     """The test guest whose kernel announces the damage that it is told of (see guest/honest_damage.c)."""
     subprocess.run([os.path.join(TOP, "tests", "bench", "guest", "build")], check=True)
-    return os.path.join(cache_folder(), "guests-bench", "testcard.cpio")
+    return os.path.join(cache_folder(), "bench", "guest", "testcard.cpio")
 
 
 # ---- figures ----
