@@ -30,9 +30,6 @@
 /* A page-flipping guest shows two or three buffers in turn; one more for a mode change. */
 #define MAP_CACHE_SIZE 4
 
-/* Behind input and outputs: a guest that floods delays only its own picture. */
-#define LISTENER_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
-
 struct dbus_listener {
 	struct vm *vm;
 	const struct dbus_listener_handlers *handlers;
@@ -458,7 +455,7 @@ static int listener_open(struct dbus_listener *listener, sd_event *event, int fd
 		r = sd_bus_start(listener->bus);
 	}
 	if (r >= 0) {
-		r = bus_pump_create(listener->bus, event, LISTENER_PRIORITY, handle_closed,
+		r = bus_pump_create(listener->bus, event, DBUS_LISTENER_PRIORITY, handle_closed,
 				    listener, &listener->pump);
 	}
 	return r;

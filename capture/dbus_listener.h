@@ -45,4 +45,7 @@ void dbus_listener_destroy(struct dbus_listener *listener);
 /* A registration that brings no picture for this long was lost (see common/bus_pump.h). */
 #define DBUS_LISTENER_PATIENCE_USEC (500 * 1000)
 
+/* Behind input and outputs: a guest that floods delays only its own picture. */
+#define DBUS_LISTENER_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
+
 #endif

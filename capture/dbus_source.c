@@ -6,6 +6,12 @@
  * Shared memory outlives the listener: an unwatched source still holds the mapping that the guest
  * draws into, so a switch to it shows a picture of now before the new listener says anything. For
  * that, a guest that nobody has watched yet is listened to until its first picture.
+ *
+ * QEMU tells of another mapping and of the update that it was made for in two messages, the second
+ * after our answer to the first. A guest that flips pages does so with each picture; published
+ * twice, each would be drawn twice. So the mapping is held until its update, and what was shown
+ * stays. An update that the next mapping overtakes is never sent, and QEMU is not trusted to send
+ * any: what is held is published HOLD_USEC later at the latest.
  */
 #include "capture/dbus_source.h"
 
@@ -21,6 +27,9 @@
 /* Millimetres for a screen of 96 dots per inch: what desktops take as scale 1. */
 #define PIXELS_TO_MM(pixels) ((uint16_t)((pixels) * 254 / 960))
 
+/* Many times QEMU's way from one message to the next, and less than a refresh interval. */
+#define HOLD_USEC (10 * 1000)
+
 struct dbus_source {
 	struct frame_source base;
 	sd_event *event;
@@ -31,6 +40,8 @@ struct dbus_source {
 	const char *outlawed;
 	bool pictured;            /* this QEMU has sent a picture */
 	sd_event_source *settled; /* closes the listener of an unwatched guest after that */
+	struct frame *held;       /* a mapping whose update has not come yet; NULL mostly */
+	sd_event_source *overdue; /* publishes it without; enabled while one is held */
 	uint32_t wanted_width, wanted_height; /* 0: nobody asked */
 	int32_t cursor_hot_x, cursor_hot_y;
 };
@@ -105,11 +116,8 @@ static void note_picture(struct dbus_source *source)
 	}
 }
 
-static void handle_frame(struct frame *frame, void *data)
+static void publish(struct dbus_source *source, struct frame *frame)
 {
-	struct dbus_source *source = data;
-
-	note_picture(source);
 	/* The memory that is shown already: what is on screen may be behind, but it is the same. */
 	if (same_picture(source->base.frame, frame)) {
 		frame_unlock(frame);
@@ -117,6 +125,39 @@ static void handle_frame(struct frame *frame, void *data)
 		return;
 	}
 	frame_source_set_frame(&source->base, frame);
+}
+
+static struct frame *take_held(struct dbus_source *source)
+{
+	sd_event_source_set_enabled(source->overdue, SD_EVENT_OFF);
+	return take_ptr(source->held);
+}
+
+static int handle_overdue(sd_event_source *event_source, uint64_t usec, void *data)
+{
+	struct dbus_source *source = data;
+
+	(void)event_source, (void)usec;
+	publish(source, take_held(source));
+	return 0;
+}
+
+static void handle_frame(struct frame *frame, void *data)
+{
+	struct dbus_source *source = data;
+
+	note_picture(source);
+	if (!source->base.frame) {
+		publish(source, frame);
+		return;
+	}
+	/* The time runs from the first one, or a guest that flips without end would stand still. */
+	if (!source->held) {
+		sd_event_source_set_time_relative(source->overdue, HOLD_USEC);
+		sd_event_source_set_enabled(source->overdue, SD_EVENT_ONESHOT);
+	}
+	frame_unlock(source->held);
+	source->held = frame;
 }
 
 static void handle_pixels(bool whole, const pixman_box32_t *box, pixman_image_t *image,
@@ -131,6 +172,7 @@ static void handle_pixels(bool whole, const pixman_box32_t *box, pixman_image_t 
 
 	if (whole) {
 		note_picture(source);
+		frame_unlock(take_held(source));
 	}
 	if (fresh) {
 		frame = copy_frame_create(width, height);
@@ -154,13 +196,18 @@ static void handle_damage(const pixman_box32_t *box, void *data)
 {
 	struct dbus_source *source = data;
 
-	frame_source_damage(&source->base, box);
+	if (source->held) {
+		publish(source, take_held(source));
+	} else {
+		frame_source_damage(&source->base, box);
+	}
 }
 
 static void handle_disabled(void *data)
 {
 	struct dbus_source *source = data;
 
+	frame_unlock(take_held(source));
 	frame_source_set_frame(&source->base, NULL);
 }
 
@@ -366,6 +413,8 @@ static void dbus_source_destroy(struct frame_source *base)
 	vm_remove_observer(&source->observer);
 	dbus_listener_destroy(source->listener);
 	sd_event_source_disable_unref(source->settled);
+	frame_unlock(take_held(source));
+	sd_event_source_unref(source->overdue);
 	frame_source_finish(base);
 	sd_event_unref(source->event);
 	free(source);
@@ -377,6 +426,24 @@ static const struct frame_source_ops dbus_source_ops = {
 	.destroy = dbus_source_destroy,
 };
 
+static int source_add_events(struct dbus_source *source, sd_event *event)
+{
+	int r = sd_event_add_defer(event, &source->settled, handle_settled, source);
+
+	if (r < 0) {
+		return r;
+	}
+	sd_event_source_set_enabled(source->settled, SD_EVENT_OFF);
+	r = sd_event_add_time(event, &source->overdue, CLOCK_MONOTONIC, UINT64_MAX, 1,
+			      handle_overdue, source);
+	if (r < 0) {
+		return r;
+	}
+	sd_event_source_set_enabled(source->overdue, SD_EVENT_OFF);
+	/* Not before the listener: the update may have come already. */
+	return sd_event_source_set_priority(source->overdue, DBUS_LISTENER_PRIORITY);
+}
+
 int dbus_source_create(sd_event *event, struct vm *vm, struct frame_source **out)
 {
 	struct dbus_source *source = calloc(1, sizeof(*source));
@@ -385,12 +452,13 @@ int dbus_source_create(sd_event *event, struct vm *vm, struct frame_source **out
 	if (!source) {
 		return -ENOMEM;
 	}
-	r = sd_event_add_defer(event, &source->settled, handle_settled, source);
+	r = source_add_events(source, event);
 	if (r < 0) {
+		sd_event_source_disable_unref(source->settled);
+		sd_event_source_disable_unref(source->overdue);
 		free(source);
 		return r;
 	}
-	sd_event_source_set_enabled(source->settled, SD_EVENT_OFF);
 	frame_source_init(&source->base, &dbus_source_ops);
 	source->event = sd_event_ref(event);
 	source->vm = vm;

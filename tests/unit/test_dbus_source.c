@@ -45,6 +45,16 @@ static void test_shared_memory(void **fixture)
 	close(fd);
 }
 
+/* Another mapping and, as QEMU has it, its update at once. */
+static void flip(struct fake_display *qemu, int fd, uint32_t offset, uint32_t width)
+{
+	fake_display_map(qemu, fd, offset, width, 32, 256, PIXMAN_x8r8g8b8);
+	FAKE_DISPLAY_SEND(qemu, IFACE_MAP, "UpdateMap", "iiii", 0, 0, 1, 1);
+	fake_display_wait(qemu, fake_display_is_answered);
+	assert_int_equal(qemu->answer, 0);
+	fake_display_settle(qemu);
+}
+
 static void test_page_flips_reuse_mappings(void **fixture)
 {
 	struct fake_display *qemu = *fixture;
@@ -53,9 +63,7 @@ static void test_page_flips_reuse_mappings(void **fixture)
 	const uint8_t *pixels[3];
 
 	for (int i = 0; i < 9; i++) {
-		fake_display_map(qemu, fds[i % 3], 0, 64, 32, 256, PIXMAN_x8r8g8b8);
-		fake_display_wait(qemu, fake_display_is_answered);
-		assert_int_equal(qemu->answer, 0);
+		flip(qemu, fds[i % 3], 0, 64);
 		if (i < 3) {
 			pixels[i] = qemu->source->frame->pixels;
 		} else {
@@ -64,12 +72,81 @@ static void test_page_flips_reuse_mappings(void **fixture)
 	}
 	assert_int_equal(qemu->frames, 9);
 	/* A sub-rectangle of the same memory is another frame. */
-	fake_display_map(qemu, fds[0], 128, 32, 32, 256, PIXMAN_x8r8g8b8);
-	fake_display_wait(qemu, fake_display_is_answered);
+	flip(qemu, fds[0], 128, 32);
 	assert_ptr_equal(qemu->source->frame->pixels, pixels[0] + 128);
+	/* QEMU told of each twice, and it is drawn once, but for the first: that had to wait for
+	 * nothing. */
+	assert_int_equal(qemu->frames, 10);
+	assert_int_equal(qemu->damages, 1);
 	for (int i = 0; i < 3; i++) {
 		close(fds[i]);
 	}
+}
+
+static bool is_flipped(void *data)
+{
+	return ((struct fake_display *)data)->frames > 1;
+}
+
+static void test_a_flip_without_update_is_shown(void **fixture)
+{
+	struct fake_display *qemu = *fixture;
+	int first = fake_display_show(qemu), second = fake_display_memory(8192);
+
+	assert_int_equal(pwrite(second, "\x42", 1, 0), 1);
+	fake_display_map(qemu, second, 0, 64, 32, 256, PIXMAN_x8r8g8b8);
+	fake_display_wait(qemu, is_flipped);
+	assert_int_equal(qemu->answer, 0);
+	assert_int_equal(qemu->source->frame->pixels[0], 0x42);
+	close(first);
+	close(second);
+}
+
+/* No update gets through, and flips follow each other faster than any is waited for. Ten pictures
+ * and not one: a break in the loop of this test shows one by chance. */
+static void test_endless_flips_are_shown(void **fixture)
+{
+	struct fake_display *qemu = *fixture;
+	uint64_t deadline = clock_now_ns() + DEADLINE_MS * NSEC_PER_MSEC;
+
+	close(fake_display_show(qemu));
+	while (qemu->frames <= 10) {
+		int fd = fake_display_memory(8192);
+
+		assert_true(clock_now_ns() < deadline);
+		fake_display_map(qemu, fd, 0, 64, 32, 256, PIXMAN_x8r8g8b8);
+		fake_display_wait(qemu, fake_display_is_answered);
+		/* The one that is shown stays readable, however many came since. */
+		assert_int_equal(qemu->source->frame->pixels[0], 0);
+		close(fd);
+	}
+}
+
+static void assert_nothing_is_left_to_do(struct fake_display *qemu, uint64_t usec)
+{
+	while (sd_event_run(qemu->event, 0) > 0) {
+	}
+	assert_int_equal(sd_event_run(qemu->event, usec), 0);
+}
+
+static void test_what_follows_a_flip_replaces_it(void **fixture)
+{
+	struct fake_display *qemu = *fixture;
+	int fd = fake_display_show(qemu), other = fake_display_memory(8192);
+
+	fake_display_map(qemu, other, 0, 64, 32, 256, PIXMAN_x8r8g8b8);
+	fake_display_bytes(qemu, "Scanout", (int32_t[4]){ 16, 16 }, 64, PIXMAN_x8r8g8b8, 64 * 16);
+	assert_nothing_is_left_to_do(qemu, 50000);
+	assert_int_equal(qemu->frames, 2);
+	assert_int_equal(qemu->source->frame->width, 16);
+
+	fake_display_map(qemu, other, 0, 64, 32, 256, PIXMAN_x8r8g8b8);
+	FAKE_DISPLAY_SEND(qemu, IFACE, "Disable", "");
+	assert_nothing_is_left_to_do(qemu, 50000);
+	assert_int_equal(qemu->frames, 3);
+	assert_null(qemu->source->frame);
+	close(other);
+	close(fd);
 }
 
 static void test_absurd_geometry_cuts_off(void **fixture)
@@ -233,21 +310,17 @@ static void test_unwatched_keeps_the_frame_and_costs_nothing(void **fixture)
 	assert_int_equal(pwrite(fd, "\x17", 1, 0), 1);
 	assert_int_equal(qemu->source->frame->pixels[0], 0x17);
 
-	/* Nothing is left for the loop to do. */
-	while (sd_event_run(qemu->event, 0) > 0) {
-	}
-	assert_int_equal(sd_event_run(qemu->event, 600000), 0);
+	assert_nothing_is_left_to_do(qemu, 600000);
 
 	frame_source_set_watched(qemu->source, true);
 	qemu->registered = false;
 	fake_display_wait(qemu, fake_display_is_registered);
 	assert_int_equal(qemu->registrations, 2);
 	/* The same picture once more: damage, but no other frame and no other mapping. */
-	fake_display_map(qemu, fd, 0, 64, 32, 256, PIXMAN_x8r8g8b8);
-	fake_display_wait(qemu, fake_display_is_answered);
-	assert_int_equal(qemu->answer, 0);
+	flip(qemu, fd, 0, 64);
 	assert_int_equal(qemu->frames, 1);
 	assert_int_equal(qemu->damages, 1);
+	assert_int_equal(qemu->damage.x2, 64);
 	close(fd);
 }
 
@@ -431,6 +504,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_shared_memory),
 		TEST(test_page_flips_reuse_mappings),
+		TEST(test_a_flip_without_update_is_shown),
+		TEST(test_endless_flips_are_shown),
+		TEST(test_what_follows_a_flip_replaces_it),
 		TEST(test_absurd_geometry_cuts_off),
 		TEST(test_what_cannot_be_mapped_is_refused_only),
 		TEST(test_truncated_memory),
