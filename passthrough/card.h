@@ -22,6 +22,7 @@
 #define PASSTHROUGH_CARD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "proto/broker.h"
 
