@@ -19,7 +19,13 @@
 
 #include "common/strv.h"
 
-#define ROOT_PORTS 4 /* free places for devices that come while the guest runs */
+/*
+ * Beside the window for 64-bit memory that a port is configured to have: graphics cards have 16 to
+ * 64 MiB of registers that must lie below 4 GiB, and firmware keeps only 2 MiB free there.
+ */
+#define WINDOW_BELOW_4G "64M"
+/* More threads than that fill memory no faster. */
+#define PREALLOC_THREADS_MAX 16
 
 static const struct ovmf known_ovmf[] = {
 	{ "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd" },
@@ -163,6 +169,27 @@ static void add_cpu(struct builder *b)
 	}
 }
 
+/*
+ * A device that is lent to the guest reaches all of its memory, which has to be there then. Nearly
+ * all of the time that lending would take goes into clearing that memory: it is done at the start.
+ */
+static void add_memory(struct builder *b)
+{
+	char pages[64] = "", fill[64] = "";
+
+	if (b->config->lends) {
+		snprintf(fill, sizeof(fill), ",prealloc=on,prealloc-threads=%u",
+			 b->config->cpus < PREALLOC_THREADS_MAX ? b->config->cpus
+								: PREALLOC_THREADS_MAX);
+	}
+	if (b->config->lends && b->input->huge_page_kib) {
+		snprintf(pages, sizeof(pages), ",hugetlb=on,hugetlbsize=%" PRIu64 "K",
+			 b->input->huge_page_kib);
+	}
+	add_option(b, "-object", "memory-backend-memfd,id=ram,size=%" PRIu64 "M,share=on%s%s",
+		   b->config->memory_mib, pages, fill);
+}
+
 static void add_machine(struct builder *b)
 {
 	bool windows = b->config->os == VM_OS_WINDOWS;
@@ -170,8 +197,7 @@ static void add_machine(struct builder *b)
 	/* A guest that finds a HPET may leave it ticking: 250 wakeups a second in QEMU were seen. */
 	add_option(b, "-machine", "q35,memory-backend=ram,hpet=off");
 	add_option(b, "-m", "%" PRIu64 "M", b->config->memory_mib);
-	add_option(b, "-object", "memory-backend-memfd,id=ram,size=%" PRIu64 "M,share=on",
-		   b->config->memory_mib);
+	add_memory(b);
 	add_option(b, "-rtc", windows ? "base=localtime,driftfix=slew" : "base=utc");
 }
 
@@ -204,10 +230,20 @@ static void add_firmware(struct builder *b)
 		 "if=pflash,unit=1,format=raw,file=%s");
 }
 
+/* Places for devices that come while the guest runs. */
 static void add_ports(struct builder *b)
 {
-	for (int i = 1; i <= ROOT_PORTS; i++) {
-		add_option(b, "-device", "pcie-root-port,id=rp%d,chassis=%d,slot=%d", i, i, i);
+	for (int i = 1; i <= VM_PORTS; i++) {
+		uint64_t window = b->config->ports[i - 1].window_mib;
+		char reserve[64] = "";
+
+		if (window) {
+			snprintf(reserve, sizeof(reserve),
+				 ",pref64-reserve=%" PRIu64 "M,mem-reserve=" WINDOW_BELOW_4G,
+				 window);
+		}
+		add_option(b, "-device", "pcie-root-port,id=rp%d,chassis=%d,slot=%d%s", i, i, i,
+			   reserve);
 	}
 	add_option(b, "-device", "qemu-xhci,id=xhci,p2=15,p3=15");
 }

@@ -40,6 +40,7 @@ struct command_line {
 	const char *run_dir, *state_dir; /* the guest's own */
 	const char *uuid;
 	enum accel accel; /* ignored where the extra arguments choose one */
+	uint64_t huge_page_kib; /* pages for the memory of a guest that lends; 0: common ones */
 };
 
 /* Writes an argument vector for execvp() to *argv; the caller frees it with strv_free(). Returns

@@ -37,6 +37,11 @@ pid_t process_pid(const struct process *process)
 	return process ? process->pid : 0;
 }
 
+int process_pidfd(const struct process *process)
+{
+	return process ? process->pidfd : -1;
+}
+
 int process_kill(const struct process *process)
 {
 	return pidfd_send_signal(process->pidfd, SIGKILL, NULL, 0) < 0 ? -errno : 0;

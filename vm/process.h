@@ -26,7 +26,9 @@ int process_watch(sd_event *event, pid_t pid, process_exited_fn exited, void *da
 /* Stops watching; the process goes on. NULL is legal. */
 void process_destroy(struct process *process);
 
+/* 0 and -1 for NULL. The descriptor stays the process object's. */
 pid_t process_pid(const struct process *process);
+int process_pidfd(const struct process *process);
 
 /* SIGKILL. Returns 0 or -errno. */
 int process_kill(const struct process *process);

@@ -15,6 +15,8 @@
 #include "vm/vm_private.h"
 
 #define REASON_MAX 600 /* bytes */
+/* Beside its memory a guest has a device's ROMs and windows and the framebuffer mapped. */
+#define LOCKABLE_SLACK (1ull << 30)
 
 static const char *const state_names[VM_STATE_COUNT] = {
 	[VM_STATE_STOPPED] = "stopped",	  [VM_STATE_STARTING] = "starting",
@@ -154,6 +156,7 @@ void vm_ended(struct vm *vm, const struct process_end *end)
 	scope_destroy(vm->scope);
 	vm->scope = NULL;
 	vm->vcpus_run = false;
+	huge_pages_forget(&vm->huge_pages);
 	answers_alive(&vm->answers);
 	if (stop.step == VM_STOP_KILL) {
 		vm_set_state(vm, VM_STATE_STOPPED, "stopped by force");
@@ -238,6 +241,7 @@ void vm_destroy(struct vm *vm)
 		return;
 	}
 	accel_probe_destroy(vm->accel);
+	huge_pages_forget(&vm->huge_pages);
 	vm_link_close(vm);
 	vm_stop_finish(vm);
 	scope_destroy(vm->scope);
@@ -302,6 +306,16 @@ int vm_set_config(struct vm *vm, struct vm_config *config)
 pid_t vm_pid(const struct vm *vm)
 {
 	return process_pid(vm->process);
+}
+
+int vm_pidfd(const struct vm *vm)
+{
+	return process_pidfd(vm->process);
+}
+
+uint64_t vm_lockable_bytes(const struct vm *vm)
+{
+	return (vm->config->memory_mib << 20) + LOCKABLE_SLACK;
 }
 
 sd_bus *vm_peer(const struct vm *vm)

@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "common/list.h"
+#include "vm/qmp.h"
 #include "vm/vm_config.h"
 
 struct vm;
@@ -49,6 +50,14 @@ struct vm_observer_ops {
 	void (*lifted)(struct vm *vm, void *data);
 	/* vm_keys_under_way() is false again. */
 	void (*keys_arrived)(struct vm *vm, void *data);
+	/* vm_commandable() is true: also after a lost connection, and for a QEMU that was taken
+	 * over. What QEMU said before it said to nobody. */
+	void (*control_up)(struct vm *vm, void *data);
+	/* It is false again; calls of vm_command() that are still open are dropped. */
+	void (*control_down)(struct vm *vm, void *data);
+	/* QEMU's event, in the order in which it came; args is an object, valid during the call,
+	 * or NULL. QEMU is not trusted: what is in it is checked by who reads it. */
+	void (*event)(struct vm *vm, void *data, const char *name, const json_t *args);
 };
 
 struct vm_observer {
@@ -84,6 +93,10 @@ const struct vm_config *vm_get_config(const struct vm *vm);
 int vm_set_config(struct vm *vm, struct vm_config *config);
 /* QEMU's process, or 0. */
 pid_t vm_pid(const struct vm *vm);
+/* The same as a descriptor, which stays the vm's, or -1. */
+int vm_pidfd(const struct vm *vm);
+/* How much memory QEMU must be allowed to lock so that it can lend all of the guest's to a device. */
+uint64_t vm_lockable_bytes(const struct vm *vm);
 
 /* Takes over a QEMU that still runs from an earlier seat, if there is one. Returns 1 when found,
  * 0 when not, or -errno; -EALREADY when it is ours already. Connecting goes on in the loop. */
@@ -119,6 +132,17 @@ int vm_peer_call(struct vm *vm, sd_bus_message *call, sd_bus_message_handler_t c
 
 /* The same without an answer (NO_REPLY_EXPECTED): never waited for. */
 int vm_peer_send(struct vm *vm, sd_bus_message *call);
+
+/*
+ * A command to QEMU itself, as qmp_call() of qmp.h does it: args is taken, reply comes from the
+ * loop, with -ETIMEDOUT after usec. When the connection ends, reply either was called with an
+ * error before control_down or is not called any more. -ENOTCONN while QEMU cannot be told.
+ */
+int vm_command(struct vm *vm, const char *command, json_t *args, uint64_t usec, qmp_reply_fn reply,
+	       void *data);
+/* Drops the replies of all commands that were given with this data. */
+void vm_command_cancel(struct vm *vm, const void *data);
+bool vm_commandable(const struct vm *vm);
 
 /* True while a request of ours has gone unanswered for VM_HUNG_AFTER_USEC. */
 bool vm_is_hung(const struct vm *vm);

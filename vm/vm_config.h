@@ -13,6 +13,14 @@ enum vm_firmware { VM_FIRMWARE_BIOS, VM_FIRMWARE_UEFI, VM_FIRMWARE_COUNT };
 
 #define VM_SLOT_MAX 9 /* host key + 1..9; 0 is "no slot" */
 
+/* A free root port of the guest's machine, on which a device can come while it runs: the i-th
+ * from 0 is called "rp%u" with i + 1. */
+#define VM_PORTS 4
+
+struct vm_port {
+	uint64_t window_mib; /* kept free for 64-bit memory; a power of two, 0: QEMU's default */
+};
+
 struct vm_config {
 	char *name; /* [A-Za-z0-9][A-Za-z0-9._+-]{0,62}: it names folders and units */
 	unsigned int slot;
@@ -28,6 +36,9 @@ struct vm_config {
 	char **qemu_lines; /* the lines of the file that they stand in */
 	char *attach;     /* QMP socket of a QEMU that runs already, instead of all of the above */
 	bool autostart;   /* start with the seat; default yes */
+	/* Not from the guest's file alone: who lends devices to guests sets them. */
+	struct vm_port ports[VM_PORTS];
+	bool lends; /* a device may reach all of its memory: that is there from the start on */
 };
 
 /* A configuration with every default and the given name (copied); NULL without memory. */

@@ -13,6 +13,8 @@
 #include "vm/vm_private.h"
 
 #define UUID_LENGTH 36
+/* For each GiB that is filled before QEMU listens; 0.25 s is common. */
+#define FILL_GIB_USEC (1000 * 1000)
 #define UEFI_VARIABLES_MAX (8 * 1024 * 1024)
 
 /* A random identity, made at the first start and kept. */
@@ -62,7 +64,7 @@ static int prepare_uefi(const struct vm *vm)
 	return size < 0 ? (int)size : file_write(path, content, (size_t)size);
 }
 
-static int build_argv(const struct vm *vm, char ***argv)
+static int build_argv(struct vm *vm, char ***argv)
 {
 	char uuid[UUID_LENGTH + 1];
 	struct command_line input = {
@@ -81,6 +83,10 @@ static int build_argv(const struct vm *vm, char ***argv)
 		log_error("%s: %s cannot be prepared: %s", vm->config->name, vm->state_dir,
 			  strerror(-r));
 		return r;
+	}
+	if (vm->config->lends) {
+		huge_pages_promise(HUGE_PAGES_FOLDER, vm->config->memory_mib, &vm->huge_pages);
+		input.huge_page_kib = vm->huge_pages.page_kib;
 	}
 	return command_line_build(&input, argv);
 }
@@ -121,25 +127,33 @@ static const char *explain(int error)
 	}
 }
 
+/* How long QEMU may take until it greets: one that fills its memory first takes longer. */
+static uint64_t greeting_usec(const struct vm_config *config)
+{
+	return VM_GREETING_USEC + (config->lends ? config->memory_mib / 1024 * FILL_GIB_USEC : 0);
+}
+
 static int launch_now(struct vm *vm)
 {
 	pid_t pid;
 	int r = execute(vm, &pid);
 
 	if (r < 0) {
+		huge_pages_forget(&vm->huge_pages);
 		vm_link_close(vm);
 		vm_set_state(vm, VM_STATE_FAILED, "QEMU could not be started: %s", explain(r));
 		return r;
 	}
 	r = process_watch(vm->event, pid, vm_process_exited, vm, &vm->process);
 	if (r < 0) {
+		huge_pages_forget(&vm->huge_pages);
 		vm_link_close(vm);
 		vm_set_state(vm, VM_STATE_FAILED, "QEMU could not be watched: %s", strerror(-r));
 		return r;
 	}
 	vm->scope = scope_create(vm->event, vm->config->name, pid);
 	vm_set_state(vm, VM_STATE_STARTING, NULL);
-	return vm_link_open(vm, VM_GREETING_USEC);
+	return vm_link_open(vm, greeting_usec(vm->config));
 }
 
 static void handle_accel(void *data, enum accel accel)

@@ -46,6 +46,31 @@ static void notify_peer(struct vm *vm, bool up)
 	}
 }
 
+static void notify_control(struct vm *vm, bool up)
+{
+	struct vm_observer *observer, *next;
+
+	list_for_each_safe(observer, next, &vm->observers, link) {
+		void (*call)(struct vm *, void *) = up ? observer->ops->control_up
+						       : observer->ops->control_down;
+
+		if (call) {
+			call(vm, observer->data);
+		}
+	}
+}
+
+static void notify_event(struct vm *vm, const char *name, const json_t *args)
+{
+	struct vm_observer *observer, *next;
+
+	list_for_each_safe(observer, next, &vm->observers, link) {
+		if (observer->ops->event) {
+			observer->ops->event(vm, observer->data, name, args);
+		}
+	}
+}
+
 static void close_listener(struct vm_link *link)
 {
 	if (link->listen_fd >= 0) {
@@ -72,6 +97,7 @@ static void peer_drop(struct vm *vm)
 static void link_drop(struct vm *vm)
 {
 	struct vm_link *link = &vm->link;
+	bool was_ready = link->qmp_ready;
 
 	link->qmp_ready = false;
 	link->refused = false;
@@ -82,6 +108,9 @@ static void link_drop(struct vm *vm)
 	qmp_destroy(link->qmp);
 	link->qmp = NULL;
 	close_listener(link);
+	if (was_ready) {
+		notify_control(vm, false);
+	}
 }
 
 void vm_link_close(struct vm *vm)
@@ -249,6 +278,26 @@ int vm_link_command(struct vm *vm, const char *command)
 	return r;
 }
 
+bool vm_commandable(const struct vm *vm)
+{
+	return vm->link.qmp_ready;
+}
+
+int vm_command(struct vm *vm, const char *command, json_t *args, uint64_t usec, qmp_reply_fn reply,
+	       void *data)
+{
+	if (!vm_commandable(vm)) {
+		json_decref(args);
+		return -ENOTCONN;
+	}
+	return qmp_call(vm->link.qmp, command, args, -1, usec, reply, data);
+}
+
+void vm_command_cancel(struct vm *vm, const void *data)
+{
+	qmp_cancel(vm->link.qmp, data);
+}
+
 /* QEMU's run states in which its virtual CPUs stand still, and what they mean to a person. */
 static const struct {
 	const char *status, *reason;
@@ -330,10 +379,13 @@ static void handle_qmp_ready(void *data)
 		listen(link->listen_fd, VM_QMP_BACKLOG);
 		close_listener(link);
 	}
+	/* Commands are answered from the main loop, which QEMU enters with all of its memory. */
+	huge_pages_forget(&vm->huge_pages);
 	link->qmp_ready = true;
 	vm_link_ask_status(vm);
 	vm_stop_link_ready(vm);
 	peer_begin(vm);
+	notify_control(vm, true);
 }
 
 static void handle_peer_up(void *data)
@@ -388,6 +440,7 @@ static void handle_qmp_event(void *data, const char *name, const json_t *args)
 			vm_link_ask_status(vm);
 		}
 	}
+	notify_event(vm, name, args);
 }
 
 static void handle_qmp_closed(void *data, int error)

@@ -5,6 +5,7 @@
 
 #include "vm/accel.h"
 #include "vm/answers.h"
+#include "vm/huge_pages.h"
 #include "vm/launch.h"
 #include "vm/peer.h"
 #include "vm/process.h"
@@ -65,6 +66,7 @@ struct vm {
 	bool vcpus_run;
 	const char *pause_reason; /* static text, or NULL */
 	struct accel_probe *accel;
+	struct huge_pages huge_pages; /* promised to a QEMU that is starting */
 	struct process *process; /* NULL also for a foreign QEMU whose process is not known */
 	struct scope *scope;
 	struct vm_link link;

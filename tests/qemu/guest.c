@@ -63,16 +63,12 @@ static void preload(void)
 	assert_int_equal(path ? setenv("LD_PRELOAD", path, 1) : unsetenv("LD_PRELOAD"), 0);
 }
 
-void guest_start(struct guest *guest, const char *name, char *const *qemu_args)
+void guest_start_config(struct guest *guest, struct vm_config *config)
 {
-	struct vm_config *config = vm_config_create(name);
-
 	memset(guest, 0, sizeof(*guest));
 	snprintf(guest->folder, sizeof(guest->folder), "/tmp/baton-test-XXXXXX");
 	assert_non_null(mkdtemp(guest->folder));
 	assert_true(sd_event_default(&guest->event) >= 0);
-	config->memory_mib = 64;
-	assert_int_equal(strv_extend(&config->qemu_args, qemu_args), 0);
 	assert_int_equal(vm_create(guest->event, config, guest->folder, guest->folder, &guest->vm),
 			 0);
 	preload();
@@ -88,6 +84,15 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
 {
 	(void)st, (void)type, (void)ftw;
 	return remove(path);
+}
+
+void guest_start(struct guest *guest, const char *name, char *const *qemu_args)
+{
+	struct vm_config *config = vm_config_create(name);
+
+	config->memory_mib = 64;
+	assert_int_equal(strv_extend(&config->qemu_args, qemu_args), 0);
+	guest_start_config(guest, config);
 }
 
 void guest_stop(struct guest *guest)

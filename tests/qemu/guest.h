@@ -18,6 +18,8 @@ struct guest {
 /* Starts it and waits until it runs; fails the test after 60 s. Arguments are QEMU's, appended,
  * NULL-terminated, may be NULL. */
 void guest_start(struct guest *guest, const char *name, char *const *qemu_args);
+/* The same with a whole configuration, which is taken. */
+void guest_start_config(struct guest *guest, struct vm_config *config);
 /* Kills it, waits for its end and removes its folder. */
 void guest_stop(struct guest *guest);
 

@@ -14,6 +14,7 @@ struct fixture {
 	struct vm_config *config;
 	char **argv;
 	enum accel accel;
+	uint64_t huge_page_kib;
 	const char *run_dir;
 };
 
@@ -46,6 +47,7 @@ static int build(struct fixture *f)
 		.state_dir = "/var/lib/baton/work",
 		.uuid = UUID,
 		.accel = f->accel,
+		.huge_page_kib = f->huge_page_kib,
 	};
 
 	strv_free(f->argv);
@@ -278,6 +280,44 @@ static void extra_arguments_come_last(void **state)
 	assert_string_equal(f->argv[n - 1], "file:/x/serial");
 }
 
+static void memory_is_filled_where_devices_are_lent(void **state)
+{
+	struct fixture *f = *state;
+
+	f->huge_page_kib = 2048;
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-object", "memory-backend-memfd,id=ram,size=2048M,share=on"), 1);
+	f->config->lends = true;
+	f->config->cpus = 3;
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-object",
+			       "memory-backend-memfd,id=ram,size=2048M,share=on,hugetlb=on,"
+			       "hugetlbsize=2048K,prealloc=on,prealloc-threads=3"),
+			 1);
+	f->huge_page_kib = 0;
+	f->config->cpus = 200;
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-object",
+			       "memory-backend-memfd,id=ram,size=2048M,share=on,prealloc=on,"
+			       "prealloc-threads=16"),
+			 1);
+}
+
+static void ports_keep_the_windows_that_are_asked_for(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config->ports[1].window_mib = 32768;
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-device", "pcie-root-port,id=rp1,chassis=1,slot=1"), 1);
+	assert_int_equal(count(f, "-device",
+			       "pcie-root-port,id=rp2,chassis=2,slot=2,pref64-reserve=32768M,"
+			       "mem-reserve=64M"),
+			 1);
+	assert_non_null(find(f, "id=rp4,"));
+	assert_null(find(f, "id=rp5,"));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -295,6 +335,8 @@ int main(void)
 		TEST(paths_with_commas_are_escaped),
 		TEST(uefi_has_variables_of_its_own),
 		TEST(extra_arguments_come_last),
+		TEST(memory_is_filled_where_devices_are_lent),
+		TEST(ports_keep_the_windows_that_are_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
