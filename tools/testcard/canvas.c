@@ -79,3 +79,15 @@ int canvas_text(struct canvas *canvas, int x, int y, int scale, uint32_t colour,
 	}
 	return x;
 }
+
+void canvas_hash(const struct canvas *canvas, char hex[SHA256_HEX_SIZE])
+{
+	struct sha256 hash;
+
+	sha256_init(&hash);
+	for (int y = 0; y < canvas->height; y++) {
+		sha256_add(&hash, canvas->pixels + (intptr_t)y * canvas->stride,
+			   (size_t)canvas->width * 4);
+	}
+	sha256_end(&hash, hex);
+}

@@ -6,6 +6,8 @@
 
 #include <stdint.h>
 
+#include "sha256.h"
+
 struct rect {
 	int x, y, width, height;
 };
@@ -33,5 +35,8 @@ void canvas_ring(struct canvas *canvas, int cx, int cy, int radius, int thicknes
 
 /* scale: pixels per font pixel. Returns the x behind the text. */
 int canvas_text(struct canvas *canvas, int x, int y, int scale, uint32_t colour, const char *text);
+
+/* SHA-256 of the visible pixels: rows of width * 4 bytes, in hexadecimal. */
+void canvas_hash(const struct canvas *canvas, char hex[SHA256_HEX_SIZE]);
 
 #endif

@@ -17,6 +17,8 @@
  *   flood on|off    draws as fast as it can, the whole picture damaged
  *   static on|off   draws one frame without clock, log and moving shape, then only on command
  *   cursor on|off   hardware cursor at the pointer
+ *   cards           draws a new picture on each further graphics card, tells of it as when the
+ *                   card came, then answers "cards N"
  *   flip on|off     two buffers and page flips, or one buffer with damage
  */
 #include <stdio.h>
@@ -128,6 +130,12 @@ static void command_flip(struct testcard *tc, const char *argument)
 	card_invalidate(&tc->card);
 }
 
+static void command_cards(struct testcard *tc, const char *argument)
+{
+	(void)argument;
+	gpus_redraw(&tc->gpus, tc->card.name, &tc->console);
+}
+
 void command_handle(void *data, char *line)
 {
 	static const struct {
@@ -140,6 +148,7 @@ void command_handle(void *data, char *line)
 		{ "gap", command_gap },       { "draw", command_draw },
 		{ "flood", command_flood },   { "static", command_static },
 		{ "cursor", command_cursor }, { "flip", command_flip },
+		{ "cards", command_cards },
 	};
 	struct testcard *tc = data;
 	const char *argument = "";

@@ -5,7 +5,6 @@
 #include <sys/timerfd.h>
 #include <time.h>
 
-#include "sha256.h"
 #include "testcard.h"
 
 enum { FLIP_WAIT_MS = 1000 };
@@ -119,16 +118,10 @@ void testcard_pace(struct testcard *tc)
 void testcard_print_hash(struct testcard *tc, const char *word)
 {
 	const struct canvas *canvas = screen_shown(&tc->screen);
-	struct sha256 hash;
 	char hex[SHA256_HEX_SIZE];
 
 	screen_finish_flip(&tc->screen, FLIP_WAIT_MS);
-	sha256_init(&hash);
-	for (int y = 0; y < canvas->height; y++) {
-		sha256_add(&hash, canvas->pixels + (intptr_t)y * canvas->stride,
-			   (size_t)canvas->width * 4);
-	}
-	sha256_end(&hash, hex);
+	canvas_hash(canvas, hex);
 	console_print(&tc->console, "%s %u %dx%d %s", word, tc->card.counter, canvas->width,
 		      canvas->height, hex);
 }

@@ -11,6 +11,9 @@
  *   A x y                 absolute position, 0..32767
  *   W v h                 wheel, in 120ths of a notch, vertical and horizontal
  *   lost                  the kernel dropped input events
+ *   card + DRIVER T       another graphics card is there; seconds since the guest's start
+ *   card = DRIVER N WxH SHA256   the picture N is on it; hashed as in "hash"
+ *   card - DRIVER T       that card is gone
  *   error TEXT            a command was not understood
  * Host to guest: see commands.c.
  *
@@ -163,6 +166,7 @@ static void uevents_read(struct testcard *tc)
 	}
 	if (screen) {
 		mode_follow(tc);
+		gpus_scan(&tc->gpus, &tc->screen, tc->card.name, &tc->console);
 	}
 }
 

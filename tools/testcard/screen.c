@@ -90,25 +90,31 @@ static int card_find_output(struct screen *screen)
 	return -ENODEV;
 }
 
+int screen_open_node(struct screen *screen, const char *path, bool flip)
+{
+	int r;
+
+	*screen = (struct screen){ .flip = flip };
+	screen->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (screen->fd < 0) {
+		return -errno;
+	}
+	r = card_find_output(screen);
+	if (r < 0) {
+		screen_close(screen);
+	}
+	return r;
+}
+
 int screen_open(struct screen *screen, bool flip)
 {
 	int r = -ENODEV;
 
-	*screen = (struct screen){ .fd = -1, .flip = flip };
-	for (int i = 0; i < MAX_CARDS; i++) {
+	for (int i = 0; i < MAX_CARDS && r < 0; i++) {
 		char path[32];
 
 		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
-		screen->fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK);
-		if (screen->fd < 0) {
-			continue;
-		}
-		r = card_find_output(screen);
-		if (r == 0) {
-			return 0;
-		}
-		close(screen->fd);
-		screen->fd = -1;
+		r = screen_open_node(screen, path, flip);
 	}
 	return r;
 }
@@ -253,6 +259,13 @@ int screen_follow_mode(struct screen *screen, bool *changed)
 	screen->mode = mode;
 	*changed = true;
 	return 0;
+}
+
+void screen_close(struct screen *screen)
+{
+	buffers_destroy(screen->fd, screen->buffers);
+	close(screen->fd);
+	screen->fd = -1;
 }
 
 int screen_page(const struct screen *screen)

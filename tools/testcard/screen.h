@@ -46,6 +46,12 @@ struct screen {
 /* Opens the first card that has an output. 0 or -errno. */
 int screen_open(struct screen *screen, bool flip);
 
+/* Opens this card ("/dev/dri/card1"); -ENODEV when it has no output. 0 or -errno. */
+int screen_open_node(struct screen *screen, const char *path, bool flip);
+
+/* Also when the card is gone already. */
+void screen_close(struct screen *screen);
+
 /* Probes the connector and takes its preferred mode. *changed tells whether that differs from
  * before. 0 or -errno. */
 int screen_follow_mode(struct screen *screen, bool *changed);

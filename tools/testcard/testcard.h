@@ -5,6 +5,7 @@
 
 #include "card.h"
 #include "console.h"
+#include "gpus.h"
 #include "input.h"
 #include "screen.h"
 
@@ -17,6 +18,7 @@ struct testcard {
 	struct card card;
 	struct input input;
 	struct console console;
+	struct gpus gpus;
 	int uevents, timer; /* descriptors */
 	int fps;
 	bool flood, stopped, ready, power_off;
