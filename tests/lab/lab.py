@@ -25,9 +25,23 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 # What the kernel says when nothing after it can be trusted.
 BROKEN = re.compile(r"Kernel panic|corrupted stack end|BUG: unable|Oops: |general protection fault"
                     r"|kernel BUG at|double fault")
-# The host's graphics card; the second one has no cursor plane.
-CARDS = {"virtio": "virtio-vga,id=hostgpu,edid=on", "bochs": "bochs-display,id=hostgpu"}
 CARD = "hostgpu"
+# A card behind a root port with a group of its own in the IOMMU, which it obeys; resets by FLR.
+LENDABLE = "virtio-gpu-pci,bus=rp1,addr=0.0,iommu_platform=on,edid=on,id="
+# The graphics cards: the host's, and those that are there to be lent. "bochs" has no cursor plane. "lend" has
+# two cards more: "gpu", and "duo" with a sound function, which only a hot reset of both functions resets.
+# In "own" the host's only card can be lent, in "two" the host has another screen besides.
+CARDS = {
+    "virtio": ["-device", "virtio-vga,edid=on,id=" + CARD],
+    "bochs": ["-device", "bochs-display,id=" + CARD],
+    "lend": ["-device", "virtio-vga,edid=on,id=" + CARD,
+             "-device", LENDABLE + "gpu,xres=640,yres=480",
+             "-device", "bochs-display,bus=rp2,addr=0.0,multifunction=on,xres=800,yres=600,id=duo",
+             "-audiodev", "none,id=silence", "-device", "intel-hda,bus=rp2,addr=0.1,id=duosound",
+             "-device", "hda-output,bus=duosound.0,audiodev=silence"],
+    "own": ["-device", LENDABLE + CARD],
+    "two": ["-device", LENDABLE + CARD, "-device", "bochs-display,id=second,xres=640,yres=480"],
+}
 # Width of the monitor in mm, as told to the kernel.
 KNOWN_MM = 333
 # What has to be there before the PC counts as started.
@@ -105,12 +119,12 @@ class Pc:
             "-drive", "file=%s/disk.img,format=raw,if=none,id=disk,read-only=on" % image,
             "-device", "virtio-blk-pci,drive=disk",
             "-fw_cfg", "name=opt/org.baton.lab.agent,file=%s/agent.py" % HERE,
-            "-vga", "none", "-device", CARDS[self.card], "-display", "dbus,p2p=yes",
+            "-device", "pcie-root-port,id=rp1,chassis=1",
+            "-device", "pcie-root-port,id=rp2,chassis=2",
+            "-vga", "none", "-display", "dbus,p2p=yes", *CARDS[self.card],
             "-device", "virtio-serial-pci",
             "-chardev", "socket,id=lab,path=%s/agent,server=on,wait=off" % self.sockets,
             "-device", "virtserialport,chardev=lab,name=org.baton.lab",
-            "-device", "pcie-root-port,id=rp1,chassis=1",
-            "-device", "pcie-root-port,id=rp2,chassis=2",
             "-device", "qemu-xhci,id=usb", "-device", "usb-kbd,id=keyboard,serial=lab",
             "-device", "usb-mouse,id=mouse,serial=lab",
             "-device", "usb-tablet,id=tablet,serial=lab,display=" + CARD,
@@ -269,12 +283,16 @@ class Pc:
     def spawn(self, argv, **options):
         return self.channel.spawn(argv, **options)
 
-    def spawn_script(self, name, *words):
-        """Starts a script of tests/lab/inside/ in the virtual PC."""
+    def put_script(self, name):
+        """Copies a script of tests/lab/inside/ into the virtual PC; its path there."""
         path = "/opt/lab/" + name
         with open(os.path.join(HERE, "inside", name), "rb") as file:
             self.channel.put(path, file.read())
-        return self.spawn(["python3", path] + list(words))
+        return path
+
+    def spawn_script(self, name, *words, **options):
+        """Starts a script of tests/lab/inside/ in the virtual PC."""
+        return self.spawn(["python3", self.put_script(name)] + list(words), **options)
 
     def put_file(self, local, path, **options):
         """Copies a file of this machine into the virtual PC."""
@@ -287,10 +305,10 @@ class Pc:
 
     # Outside
 
-    def screen(self):
-        """What the host's graphics card shows (without a hardware cursor)."""
+    def screen(self, card=CARD):
+        """What a graphics card shows (without a hardware cursor), whoever has it."""
         path = os.path.join(self.sockets, "screen.ppm")
-        self.qmp.command("screendump", {"filename": path, "device": CARD, "format": "ppm"})
+        self.qmp.command("screendump", {"filename": path, "device": card, "format": "ppm"})
         with open(path, "rb") as file:
             return Picture.from_ppm(file.read())
 

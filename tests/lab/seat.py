@@ -7,8 +7,9 @@ import signal
 import time
 
 from harness import Skip
-from lab import HERE, cache_folder
-from testcard import CONSOLE_ARGS, GUESTS, Testcard, guest_append, install_guests
+from lab import HERE
+from testcard import (CONSOLE_ARGS, GUESTS, Testcard, guest_append, guest_files, guests_freeze, guests_thaw,
+                      install_guests)
 
 USER = "seat"
 UID = 1000
@@ -238,8 +239,7 @@ class SeatScene:
 
     def key(self, pc):
         top = os.path.dirname(os.path.dirname(HERE))
-        guests = os.path.join(cache_folder(), "guests")
-        paths = [os.path.join(guests, name) for name in ("vmlinuz", "testcard.cpio.zst")]
+        paths = guest_files()
         for maker in self.MAKERS:
             path = os.path.join(top, maker)
             paths += sorted(glob.glob(path + "/*.[ch]")) or [path]
@@ -257,10 +257,9 @@ class SeatScene:
         for card in seat.cards.values():
             card.count()
             card.disconnect()
-        # A CPU that is just running a nested guest can be saved but not loaded again.
-        pc.run("pkill -STOP -x qemu-system-x86")
+        guests_freeze(pc)
 
     def take_up(self, pc):
-        pc.run("pkill -CONT -x qemu-system-x86")
+        guests_thaw(pc)
         seat = Seat(pc, self.guests, self.options).install(self.settings)
         return seat.start().wait_control().wait_guests()

@@ -13,13 +13,27 @@ CONSOLE_ARGS = ("-device virtio-serial-pci "
                 "-device virtconsole,chardev=tc")
 
 
+def guest_files():
+    """The test guest's kernel and file system on this machine."""
+    folder = os.path.join(cache_folder(), "guests")
+    return [os.path.join(folder, name) for name in ("vmlinuz", "testcard.cpio.zst")]
+
+
 def install_guests(pc):
     """Puts the test guest's kernel and file system into the virtual PC, once."""
     if pc.run("test -e %s/testcard.cpio.zst" % GUESTS, check=False).rc == 0:
         return
-    folder = os.path.join(cache_folder(), "guests")
-    for name in ("vmlinuz", "testcard.cpio.zst"):
-        pc.put_file(os.path.join(folder, name), "%s/%s" % (GUESTS, name))
+    for path in guest_files():
+        pc.put_file(path, "%s/%s" % (GUESTS, os.path.basename(path)))
+
+
+def guests_freeze(pc):
+    """Before the PC's memory is kept: a CPU that is just running a nested guest cannot be loaded again."""
+    pc.run("pkill -STOP -x qemu-system-x86")
+
+
+def guests_thaw(pc):
+    pc.run("pkill -CONT -x qemu-system-x86")
 
 
 def guest_append(name, fps=5, flip=1):
@@ -28,11 +42,11 @@ def guest_append(name, fps=5, flip=1):
             % (name, fps, flip))
 
 
-def start_guest(pc, name, fps=5, flip=1, extra=()):
+def start_guest(pc, name, fps=5, flip=1, extra=(), user="root"):
     """Starts a test guest without baton; returns its Testcard, with `process` beside the console."""
     install_guests(pc)
     folder = "/run/lab-%s" % name
-    pc.run("mkdir -p " + folder)
+    pc.run("install -d -o %s %s" % (user, folder))
     console = CONSOLE_ARGS.format(socket=folder + "/tc", log=folder + "/tc.log").split()
     process = pc.spawn(
         ["qemu-system-x86_64", "-name", name, "-machine", "q35,accel=kvm", "-cpu", "host",
@@ -40,7 +54,7 @@ def start_guest(pc, name, fps=5, flip=1, extra=()):
          "-device", "virtio-vga", "-device", "virtio-tablet-pci", "-device", "virtio-keyboard-pci",
          "-kernel", GUESTS + "/vmlinuz", "-initrd", GUESTS + "/testcard.cpio.zst",
          "-append", guest_append(name, fps, flip),
-         "-qmp", "unix:%s/qmp,server=on,wait=off" % folder] + console + list(extra))
+         "-qmp", "unix:%s/qmp,server=on,wait=off" % folder] + console + list(extra), user=user)
     card = Testcard(pc, name, folder + "/tc", process)
     return card
 
