@@ -210,10 +210,13 @@ def test_cursor_bochs(pc, seat):
         for x, y in places:
             place = guest_position(pc, seat, name, x, y)
             one_pointer(name, place, name)
+        # Nothing else changes, so what was below it comes back only when it is drawn for the pointer's sake.
+        seat.cards[name].tell("cursor off")
+        _, size, digest = stopped.frames[name]
+        seat.showing(digest, size, what="picture without pointer")
+        seat.cards[name].tell("cursor on")
+        one_pointer(name, place, name + ", shown again")
     seat.control("switcher", "on")
     pc.inputs.place(16384, 16384)
     seat.control("switcher", "off")
     one_pointer("one", place, "after the switcher")
-    seat.cards["one"].tell("cursor off")
-    _, size, digest = stopped.frames["one"]
-    seat.showing(digest, size, what="picture without pointer")
