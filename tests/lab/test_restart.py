@@ -24,6 +24,11 @@ def front_shows(pc, card):
     return lambda: count < pc.screen().pixel(0, 0) <= count + 10000
 
 
+def wait_all(pc, seat):
+    """Until baton has all guests' pictures: a start is over then, and disturbs nobody any more."""
+    pc.wait(lambda: all(g["live"] and g["width"] for g in seat.list().values()), 60, "all guests")
+
+
 def restart(pc, seat, watch):
     """Starts baton: (seconds from exec to the first page flip, at most so many until all are back)."""
     shows = front_shows(pc, seat.cards["one"])
@@ -32,7 +37,7 @@ def restart(pc, seat, watch):
     seat.start()
     pc.wait(shows, 60, "the guest in front on the screen")
     seat.wait_control()
-    pc.wait(lambda: all(g["live"] and g["width"] for g in seat.list().values()), 60, "all guests")
+    wait_all(pc, seat)
     took = time.monotonic() - began
     started = watch.exec_us(seat.process.pid)
     return (watch.line("flip", 10, started) - started) / 1e6, took
@@ -74,6 +79,7 @@ def test_kill_9(pc, seat):
         card.tell("fps %d" % FPS)
     quiet, restarted, other, first, back, weston = [], [], [], [], [], []
     for _ in range(KILLS_LONG if pc.long else KILLS):
+        wait_all(pc, seat)
         quiet.append(stretch(pc, seat))
         seat.kill()
         times = restart(pc, seat, watch)
@@ -91,9 +97,9 @@ def test_kill_9(pc, seat):
           % tuple("%.0f ms (at most %.0f)" % (statistics.median(gaps), max(gaps))
                   for gaps in (restarted, quiet, other)))
     assert {name: guest["pid"] for name, guest in seat.list().items()} == pids
-    assert statistics.median(back) <= SLOWER * statistics.median(weston)
     most = LONGER * max(statistics.median(quiet), statistics.median(other))
     assert statistics.median(restarted) <= most
+    assert statistics.median(back) <= SLOWER * statistics.median(weston)
 
 
 def session_of(pc, pid):
