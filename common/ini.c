@@ -78,7 +78,7 @@ struct ini_reader {
 	void *settings;
 	struct ini_report *report;
 	char section[64];
-	bool section_known;
+	bool section_skipped; /* somebody else's, or reported already */
 	int line;
 };
 
@@ -119,7 +119,7 @@ static const char *nearest_name(const struct ini_key keys[], const char *section
 
 	for (const struct ini_key *k = keys; k->section; k++) {
 		const char *candidate = section ? k->key : k->section;
-		size_t distance = edit_distance(name, candidate);
+		size_t distance = candidate ? edit_distance(name, candidate) : SIZE_MAX;
 
 		if ((!section || strcmp(section, k->section) == 0) && distance < best) {
 			best = distance;
@@ -131,12 +131,17 @@ static const char *nearest_name(const struct ini_key keys[], const char *section
 
 static void open_section(struct ini_reader *reader, const char *name)
 {
+	bool known = false;
+
 	snprintf(reader->section, sizeof(reader->section), "%s", name);
-	reader->section_known = false;
+	reader->section_skipped = true;
 	for (const struct ini_key *k = reader->keys; k->section; k++) {
-		reader->section_known |= strcmp(k->section, reader->section) == 0;
+		if (strcmp(k->section, reader->section) == 0) {
+			known = true;
+			reader->section_skipped = !k->key;
+		}
 	}
-	if (!reader->section_known) {
+	if (!known) {
 		ini_report_add(reader->report, reader->path, reader->line, NULL,
 			       "there is no section [%s]; did you mean [%s]?", name,
 			       nearest_name(reader->keys, NULL, name));
@@ -155,13 +160,14 @@ static const struct ini_key *find_key(const struct ini_reader *reader, const cha
 
 static int set_key(struct ini_reader *reader, const char *name, const char *value)
 {
-	const struct ini_key *key = find_key(reader, name);
 	char expected[256] = "another value";
+	const struct ini_key *key;
 	int r;
 
-	if (!reader->section_known) {
-		return 0; /* its section was reported already */
+	if (reader->section_skipped) {
+		return 0;
 	}
+	key = find_key(reader, name);
 	if (!key) {
 		ini_report_add(reader->report, reader->path, reader->line, name,
 			       "there is no such key in [%s]; did you mean \"%s\"?",

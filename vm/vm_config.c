@@ -172,6 +172,7 @@ static const struct ini_key keys[] = {
 	KEY("qemu-args", qemu_args, parse_qemu_args),
 	KEY("attach", attach, ini_parse_string),
 	KEY("autostart", autostart, ini_parse_bool),
+	{ .section = "cards" }, /* which devices it may have: not a vm's business */
 	{ 0 },
 };
 

@@ -238,6 +238,27 @@ static void survives_garbage(void **state)
 	assert_int_equal(load_bytes(f, "\0\0[one]", 7), 0);
 }
 
+/* Two tables read one file: each leaves the other one's sections alone, and only those. */
+static void skips_the_sections_of_others(void **state)
+{
+	static const struct ini_key some[] = {
+		KEY("one", text, ini_parse_string),
+		{ .section = "theirs" },
+		{ 0 },
+	};
+	struct fixture *f = *state;
+	FILE *file = fopen(f->path, "w");
+
+	fputs("[theirs]\ntext = no\nanything = x\n[one]\ntext = yes\nany = y\n[thiers]\n", file);
+	fclose(file);
+	assert_int_equal(ini_load(f->path, some, &f->settings, f->report), -EINVAL);
+	assert_string_equal(f->settings.text, "yes");
+	assert_string_equal(mistake(f, 0),
+			    "6: any: there is no such key in [one]; did you mean \"text\"?");
+	assert_string_equal(mistake(f, 1), "7: there is no section [thiers]; did you mean [theirs]?");
+	assert_int_equal(ini_report_count(f->report), 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -252,6 +273,7 @@ int main(void)
 		TEST(unreadable_files_are_mistakes),
 		TEST(finds_the_line_of_a_key),
 		TEST(survives_garbage),
+		TEST(skips_the_sections_of_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -126,7 +126,7 @@ static void has_defaults(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(load(f, "[vm]\n"), 0);
+	assert_int_equal(load(f, "[vm]\n[cards]\npinned = gpu\n"), 0);
 	assert_string_equal(f->config->name, "guest");
 	assert_int_equal(f->config->slot, 0);
 	assert_int_equal(f->config->os, VM_OS_LINUX);
