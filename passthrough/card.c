@@ -149,7 +149,9 @@ int card_slot_parse(const char *text, struct broker_slot *out)
 		return -EINVAL;
 	}
 	*out = (struct broker_slot){
-		.domain = (uint16_t)domain, .bus = (uint8_t)bus, .device = (uint8_t)device,
+		.domain = (uint16_t)domain,
+		.bus = (uint8_t)bus,
+		.device = (uint8_t)device,
 	};
 	return 0;
 }

@@ -163,8 +163,9 @@ void handoff_init(struct handoff *handoff, const struct handoff_ops *ops, void *
 
 /*
  * Begins the way to an owner. 0, -EBUSY while one is under way (the caller remembers the latest
- * wish and files it when that one has finished; confirm may be cut short by reporting it), -EALREADY
- * when it has the card, -EIO for a card that is WEDGED or LOST, -ENOTCONN without a broker.
+ * wish and files it when that one has finished; confirm may be cut short by reporting it),
+ * -EALREADY when it has the card, -EIO for a card that is WEDGED or LOST, -ENOTCONN without a
+ * broker.
  */
 int handoff_start(struct handoff *handoff, uint32_t to, uint64_t now_usec);
 
