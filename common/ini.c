@@ -7,6 +7,7 @@
 #include "common/ini.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -288,6 +289,35 @@ int ini_load(const char *path, const struct ini_key keys[], void *settings,
 		return r;
 	}
 	return ini_report_count(report) > mistakes ? -EINVAL : 0;
+}
+
+static int is_ini_file(const struct dirent *entry)
+{
+	const char *dot = strrchr(entry->d_name, '.');
+
+	return entry->d_name[0] != '.' && dot && strcmp(dot, ".ini") == 0;
+}
+
+int ini_list(const char *folder, struct ini_report *report, char ***files)
+{
+	struct dirent **entries;
+	int count = scandir(folder, &entries, is_ini_file, alphasort), r = 0;
+
+	if (count < 0) {
+		r = -errno;
+		if (report) {
+			ini_report_add(report, folder, 0, NULL, "cannot be read: %s", strerror(-r));
+		}
+		return r;
+	}
+	for (int i = 0; i < count; i++) {
+		if (r >= 0) {
+			r = strv_appendf(files, "%s/%s", folder, entries[i]->d_name);
+		}
+		free(entries[i]);
+	}
+	free(entries);
+	return r;
 }
 
 int ini_find_line(const char *path, const char *section, const char *key, unsigned int index)

@@ -45,6 +45,13 @@ __attribute__((format(printf, 5, 6))) void ini_report_add(struct ini_report *rep
 int ini_load(const char *path, const struct ini_key keys[], void *settings,
 	     struct ini_report *report);
 
+/*
+ * The paths of all NAME.ini of a folder in the order of names, appended to *files, which the caller
+ * frees with strv_free(). 0 or -errno; a folder that cannot be read goes to the report, unless
+ * that is NULL.
+ */
+int ini_list(const char *folder, struct ini_report *report, char ***files);
+
 /* The line of the index-th (from 0) occurrence of a key, for mistakes that are found later; 0 when
  * there is none. */
 int ini_find_line(const char *path, const char *section, const char *key, unsigned int index);

@@ -3,7 +3,6 @@
 #include "vm/vm_config.h"
 
 #include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <net/if.h>
 #include <stddef.h>
@@ -200,6 +199,7 @@ void vm_config_destroy(struct vm_config *config)
 	if (!config) {
 		return;
 	}
+	free(config->file);
 	free(config->name);
 	strv_free(config->disks);
 	strv_free(config->cdroms);
@@ -291,6 +291,10 @@ int vm_config_load(const char *path, struct ini_report *report, struct vm_config
 		loaded = -EINVAL;
 	}
 	r = resolve_paths(config, path);
+	if (r >= 0) {
+		config->file = strdup(path);
+		r = config->file ? 0 : -ENOMEM;
+	}
 	if (r < 0) {
 		return r;
 	}
@@ -300,13 +304,6 @@ int vm_config_load(const char *path, struct ini_report *report, struct vm_config
 	}
 	*out = take_ptr(config);
 	return 0;
-}
-
-static int is_ini_file(const struct dirent *entry)
-{
-	const char *dot = strrchr(entry->d_name, '.');
-
-	return entry->d_name[0] != '.' && dot && strcmp(dot, ".ini") == 0;
 }
 
 /* The position of another guest with the same name or slot, or n. */
@@ -371,40 +368,29 @@ static void assign_slots(struct vm_config **configs, size_t n)
 	}
 }
 
-static int load_entry(const char *folder, const char *file, struct ini_report *report,
-		      struct vm_config ***out, size_t *n)
+static int load_entry(const char *path, struct ini_report *report, struct vm_config ***out,
+		      size_t *n)
 {
-	_cleanup_free_ char *path = NULL;
 	struct vm_config *config = NULL;
-	int r;
+	int r = vm_config_load(path, report, &config);
 
-	if (asprintf(&path, "%s/%s", folder, file) < 0) {
-		path = NULL;
-		return -ENOMEM;
-	}
-	r = vm_config_load(path, report, &config);
 	return r < 0 ? r : append_config(out, n, config, path, report);
 }
 
 int vm_config_load_dir(const char *path, struct ini_report *report, struct vm_config ***out,
 		       size_t *n)
 {
-	struct dirent **entries;
-	int count = scandir(path, &entries, is_ini_file, alphasort), result = 0;
+	_cleanup_strv_ char **files = NULL;
+	int result = ini_list(path, report, &files);
 
-	if (count < 0) {
-		int error = -errno;
-
-		ini_report_add(report, path, 0, NULL, "cannot be read: %s", strerror(-error));
-		return error;
+	if (result < 0) {
+		return result;
 	}
-	for (int i = 0; i < count; i++) {
-		int r = load_entry(path, entries[i]->d_name, report, out, n);
+	for (char **file = files; file && *file; file++) {
+		int r = load_entry(*file, report, out, n);
 
 		result = result ? result : r;
-		free(entries[i]);
 	}
-	free(entries);
 	assign_slots(*out, *n);
 	return result;
 }

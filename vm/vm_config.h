@@ -22,6 +22,7 @@ struct vm_port {
 };
 
 struct vm_config {
+	char *file; /* that says all this, or NULL */
 	char *name; /* [A-Za-z0-9][A-Za-z0-9._+-]{0,62}: it names folders and units */
 	unsigned int slot;
 	uint64_t memory_mib;

@@ -304,10 +304,12 @@ static void folder_gives_free_slots(void **state)
 	struct fixture *f = *state;
 	struct vm_config **configs = NULL;
 	size_t n = 0;
+	char path[128];
 
 	write_file(f, "b.ini", "[vm]\nslot = 1\n");
 	write_file(f, "a.ini", "[vm]\n");
-	write_file(f, "c.ini", "[vm]\nname = see\n");
+	snprintf(path, sizeof(path), "%s",
+		 write_file(f, "c.ini", "[vm]\nname = see\n"));
 	write_file(f, "notes.txt", "no guest");
 	write_file(f, ".hidden.ini", "broken");
 	assert_int_equal(vm_config_load_dir(f->folder, f->report, &configs, &n), 0);
@@ -316,6 +318,7 @@ static void folder_gives_free_slots(void **state)
 	assert_int_equal(configs[0]->slot, 2);
 	assert_int_equal(configs[1]->slot, 1);
 	assert_string_equal(configs[2]->name, "see");
+	assert_string_equal(configs[2]->file, path);
 	assert_int_equal(configs[2]->slot, 3);
 	for (size_t i = 0; i < n; i++) {
 		vm_config_destroy(configs[i]);
