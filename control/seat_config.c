@@ -109,6 +109,7 @@ static const struct ini_key keys[] = {
 	{ "seat", "renderer", FIELD(renderer), parse_renderer },
 	{ "seat", "card", FIELD(card), parse_card },
 	{ "seat", "guests", FIELD(guests), ini_parse_string },
+	{ "seat", "cards", FIELD(cards), ini_parse_string },
 	{ "seat", "toasts", FIELD(toasts), ini_parse_bool },
 	{ "seat", "software-cursor", FIELD(software_cursor), ini_parse_bool },
 	{ "chords", "host-key", FIELD(host_key), parse_key },
@@ -116,6 +117,7 @@ static const struct ini_key keys[] = {
 	{ "chords", "back", FIELD(back), parse_key },
 	{ "chords", "switcher", FIELD(switcher), parse_key },
 	{ "chords", "rescue", FIELD(rescue), parse_key },
+	{ "chords", "card", FIELD(card_key), parse_key },
 	{ "chords", "send-host-key", FIELD(send_host_key), parse_key },
 	{ NULL, NULL, 0, NULL },
 };
@@ -132,11 +134,13 @@ void seat_config_finish(struct seat_config *config)
 	free(config->renderer);
 	free(config->card);
 	free(config->guests);
+	free(config->cards);
 	free(config->host_key);
 	free(config->recent);
 	free(config->back);
 	free(config->switcher);
 	free(config->rescue);
+	free(config->card_key);
 	free(config->send_host_key);
 	*config = (struct seat_config){ 0 };
 }
@@ -148,7 +152,8 @@ static bool is_fixed_chord(int code)
 {
 	static const char *const names[] = { "1",  "2",  "3",  "4",  "5",   "6",   "7",
 					     "8",  "9",  "F1", "F2", "F3",  "F4",  "F5",
-					     "F6", "F7", "F8", "F9", "F10", "F11", "F12" };
+					     "F6", "F7", "F8", "F9", "F10", "F11", "F12",
+					     "W",  "R",  "K",  "A" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (key_by_name(names[i]) == code) {
@@ -169,6 +174,7 @@ static void check_chords(const struct seat_config *config, const char *folder,
 		{ "back", config->back ? config->back : "GRAVE" },
 		{ "switcher", config->switcher ? config->switcher : "O" },
 		{ "rescue", config->rescue ? config->rescue : "ESC" },
+		{ "card", config->card_key ? config->card_key : "G" },
 		{ "send-host-key", config->send_host_key ? config->send_host_key : "BACKSPACE" },
 	};
 
@@ -177,8 +183,8 @@ static void check_chords(const struct seat_config *config, const char *folder,
 
 		if (is_fixed_chord(code)) {
 			ini_report_add(report, folder, 0, chords[i].chord,
-				       "%s already chooses a slot or a virtual terminal; choose "
-				       "another key",
+				       "%s already chooses a slot or a virtual terminal, or answers "
+				       "a question; choose another key",
 				       chords[i].key);
 		}
 		for (size_t k = 0; k < i; k++) {
@@ -191,19 +197,19 @@ static void check_chords(const struct seat_config *config, const char *folder,
 	}
 }
 
-/* A relative folder of guests is relative to the folder of the configuration. */
-static int resolve_guests(struct seat_config *config, const char *folder)
+/* A relative folder is relative to the folder of the configuration. NULL stays. */
+static int resolve_folder(char **path, const char *folder)
 {
-	char *path;
+	char *resolved;
 
-	if (!config->guests || *config->guests == '/') {
+	if (!*path || **path == '/') {
 		return 0;
 	}
-	if (asprintf(&path, "%s/%s", folder, config->guests) < 0) {
+	if (asprintf(&resolved, "%s/%s", folder, *path) < 0) {
 		return -ENOMEM;
 	}
-	free(config->guests);
-	config->guests = path;
+	free(*path);
+	*path = resolved;
 	return 0;
 }
 
@@ -275,7 +281,10 @@ int seat_config_load(struct seat_config *config, const char *folder, struct ini_
 	}
 	check_chords(config, folder, report);
 	if (r >= 0) {
-		r = resolve_guests(config, folder);
+		r = resolve_folder(&config->guests, folder);
+	}
+	if (r >= 0) {
+		r = resolve_folder(&config->cards, folder);
 	}
 	return r >= 0 && ini_report_count(report) > before ? -EINVAL : r;
 }

@@ -14,10 +14,11 @@ struct seat_config {
 	char *renderer;       /* "auto", "pixman", "gl" */
 	char *card;           /* a /dev/dri/cardN; NULL is the boot card */
 	char *guests;         /* folder of guests' ini files; NULL is the default */
+	char *cards;          /* folder of the ini files of cards to lend; NULL is the default */
 	bool toasts;          /* name on each switch; default yes */
 	bool software_cursor; /* default no */
 	/* "[chords]": names of keys as in chord_parse_key(); NULL is the default */
-	char *host_key, *recent, *back, *switcher, *rescue, *send_host_key;
+	char *host_key, *recent, *back, *switcher, *rescue, *card_key, *send_host_key;
 };
 
 /* Sets every default. */

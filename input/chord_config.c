@@ -17,6 +17,8 @@ static const struct {
 	  "The guest before this one; again, while the host key is held: further back" },
 	{ offsetof(struct chord_config, back), "Back to the last guest" },
 	{ offsetof(struct chord_config, switcher), "All guests" },
+	{ offsetof(struct chord_config, card),
+	  "The graphics card to the guest in front, or back from it" },
 	{ offsetof(struct chord_config, rescue), "Release every key and show all guests" },
 	{ offsetof(struct chord_config, send_host_key), "Send the host key itself to the guest" },
 };
@@ -36,6 +38,7 @@ void chord_config_init(struct chord_config *config)
 		.back = KEY_GRAVE,
 		.switcher = KEY_O,
 		.rescue = KEY_ESC,
+		.card = KEY_G,
 		.send_host_key = KEY_BACKSPACE,
 	};
 }
@@ -58,8 +61,10 @@ static void write_help(FILE *f, const struct chord_config *config)
 
 	fprintf(f, "%s + 1 to 9\tThe guest in this slot\n", host);
 	for (size_t i = 0; i < ENTRIES; i++) {
-		fprintf(f, "%s + %s\t%s\n", host, keymap_label(entry_code(config, i)),
-			entries[i].meaning);
+		if (entry_code(config, i) != KEY_RESERVED) {
+			fprintf(f, "%s + %s\t%s\n", host, keymap_label(entry_code(config, i)),
+				entries[i].meaning);
+		}
 	}
 	fprintf(f, "%s + F1 to F12\tVirtual terminal\n", host);
 }

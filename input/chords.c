@@ -19,6 +19,29 @@ void chords_init(struct chords *chords, const struct chord_config *config)
 	*chords = (struct chords){ .config = *config };
 }
 
+void chords_ask(struct chords *chords, bool asking)
+{
+	chords->asking = asking;
+}
+
+static enum chord_action find_answer(uint32_t code, unsigned int *argument)
+{
+	static const uint32_t keys[] = {
+		[CHORD_ANSWER_WAIT] = KEY_W,
+		[CHORD_ANSWER_RESET] = KEY_R,
+		[CHORD_ANSWER_KILL] = KEY_K,
+		[CHORD_ANSWER_ABANDON] = KEY_A,
+	};
+
+	for (unsigned int i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (keys[i] == code) {
+			*argument = i;
+			return CHORD_ANSWER;
+		}
+	}
+	return CHORD_NONE;
+}
+
 static enum chord_action find_function_key(uint32_t code, unsigned int *argument)
 {
 	if (code >= KEY_F1 && code <= KEY_F10) {
@@ -32,9 +55,11 @@ static enum chord_action find_function_key(uint32_t code, unsigned int *argument
 	return CHORD_NONE;
 }
 
-static enum chord_action find_action(const struct chord_config *config, uint32_t code,
+static enum chord_action find_action(const struct chords *chords, uint32_t code,
 				     unsigned int *argument)
 {
+	const struct chord_config *config = &chords->config;
+
 	*argument = 0;
 	if (code == config->recent) {
 		return CHORD_RECENT;
@@ -50,6 +75,12 @@ static enum chord_action find_action(const struct chord_config *config, uint32_t
 	}
 	if (code == config->send_host_key) {
 		return CHORD_SEND_HOST_KEY;
+	}
+	if (code == config->card) {
+		return CHORD_CARD;
+	}
+	if (chords->asking && find_answer(code, argument) != CHORD_NONE) {
+		return CHORD_ANSWER;
 	}
 	if (code >= KEY_1 && code <= KEY_9) {
 		*argument = code - KEY_1 + 1;
@@ -87,7 +118,7 @@ static void release_host(struct chords *chords, struct chord_result *result)
 static void press_with_host(struct chords *chords, uint32_t code, struct chord_result *result)
 {
 	unsigned int argument;
-	enum chord_action action = find_action(&chords->config, code, &argument);
+	enum chord_action action = find_action(chords, code, &argument);
 
 	if (action == CHORD_NONE) {
 		/* Help stays for who is looking for the right key, a walk for who slipped. */

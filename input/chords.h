@@ -22,10 +22,20 @@ enum chord_action {
 	CHORD_SWITCHER,
 	CHORD_VT, /* argument: 1..12 */
 	CHORD_RESCUE,
+	CHORD_CARD,   /* the graphics card to the guest in front, or back from it */
+	CHORD_ANSWER, /* only after chords_ask(); argument: enum chord_answer */
 	CHORD_SEND_HOST_KEY, /* the guest in front got a press and a release of the host key */
 	CHORD_HELP_SHOW,     /* the host key has been held for CHORD_HELP_HOLD_NS */
 	CHORD_HELP_HIDE,
 	CHORD_COUNT
+};
+
+/* What a person says about a guest that does not let go of something: W, R, K or A. */
+enum chord_answer {
+	CHORD_ANSWER_WAIT,
+	CHORD_ANSWER_RESET,
+	CHORD_ANSWER_KILL,
+	CHORD_ANSWER_ABANDON, /* leave it to the guest */
 };
 
 #define CHORD_HELP_HOLD_NS (600ull * 1000 * 1000)
@@ -37,6 +47,7 @@ struct chord_config {
 	unsigned int back;          /* KEY_GRAVE */
 	unsigned int switcher;      /* KEY_O */
 	unsigned int rescue;        /* KEY_ESC */
+	unsigned int card;          /* KEY_G; 0: there is none to give */
 	unsigned int send_host_key; /* KEY_BACKSPACE */
 };
 
@@ -78,6 +89,7 @@ struct chords {
 	enum chords_state state;
 	uint64_t help_ns;      /* ARMED: when to show help */
 	unsigned int walked;   /* WALKING: how far */
+	bool asking;           /* keys of answers are chords */
 	struct held_keys held; /* live: its press passed */
 };
 
@@ -92,6 +104,12 @@ struct chord_result {
 };
 
 void chords_init(struct chords *chords, const struct chord_config *config);
+
+/*
+ * A question is on the screen, or no more. Its answers are chords too, never bare keys, and mean
+ * nothing else at other times: who types when the question comes up answers nothing by chance.
+ */
+void chords_ask(struct chords *chords, bool asking);
 
 /* A key of a device went down or up, at a time on CLOCK_MONOTONIC. */
 struct chord_result chords_key(struct chords *chords, uint32_t device, uint32_t code, bool pressed,

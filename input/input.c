@@ -184,6 +184,11 @@ void input_set_grab(struct input *input, bool grabbed)
 	router_set_grab(&input->router, grabbed);
 }
 
+void input_set_asking(struct input *input, bool asking)
+{
+	chords_ask(&input->chords, asking);
+}
+
 void input_destroy(struct input *input)
 {
 	if (!input) {

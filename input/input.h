@@ -86,6 +86,8 @@ void input_set_transform(struct input *input, const struct pointer_transform *tr
 /* While grabbed, events go to handlers.grabbed instead of the sink, for which this is the same as
  * input_set_sink(NULL). */
 void input_set_grab(struct input *input, bool grabbed);
+/* Whether the keys that answer a question are chords; see chords_ask(). */
+void input_set_asking(struct input *input, bool asking);
 /* The handler is told which LEDs (1 << LED_NUML, LED_CAPSL, LED_SCROLLL) the devices are to show:
  * those of the guest in front, now and on each change. */
 void input_set_led_handler(struct input *input, void (*leds)(void *data, uint32_t mask),

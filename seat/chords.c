@@ -66,6 +66,8 @@ static void handle_chord(void *data, enum chord_action action, unsigned int argu
 		show_help(seat, action == CHORD_HELP_SHOW);
 		break;
 	case CHORD_SEND_HOST_KEY: /* input sent it */
+	case CHORD_CARD:
+	case CHORD_ANSWER:
 	case CHORD_NONE:
 	case CHORD_COUNT:
 		break;

@@ -132,6 +132,7 @@ static int apply_chords(struct seat *seat, struct ini_report *report)
 		{ "back", seat->config.back, &seat->chords.back },
 		{ "switcher", seat->config.switcher, &seat->chords.switcher },
 		{ "rescue", seat->config.rescue, &seat->chords.rescue },
+		{ "card", seat->config.card_key, &seat->chords.card },
 		{ "send-host-key", seat->config.send_host_key, &seat->chords.send_host_key },
 	};
 	int r = 0;
@@ -173,6 +174,7 @@ int seat_load_config(struct seat *seat, struct ini_report *report)
 	}
 	seat_config_load(&seat->config, seat->runtime.config, report);
 	apply_chords(seat, report);
+	seat->chords.card = 0; /* nothing is there to be given */
 	if (ini_report_count(report) == 0) {
 		return 0;
 	}

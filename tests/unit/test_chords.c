@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The chord machine, exhaustively: every sequence up to DEPTH of presses, repeats, releases and
- * releases of nothing on two keyboards, with the host key, a walking key, a slot, an ordinary key
- * and a modifier; then long random walks with a printed seed. Checked against a model after every
+ * releases of nothing on two keyboards, with the host key, a walking key, a slot, an ordinary key,
+ * a modifier and a key that answers while a question is asked; then long random walks with a printed seed. Checked against a model after every
  * step: what passes, which actions come, and that nothing is left once all keys are up.
  */
 #include "tests/unit/test.h"
@@ -19,20 +19,21 @@
 
 #define DEPTH 5
 #define KEYBOARDS 2
-#define KEYS 5
+#define KEYS 6
 #define WALK 200000
 
-enum { HOST, TAB, SLOT, ORDINARY, MODIFIER };
-static const uint32_t codes[KEYS] = { KEY_RIGHTCTRL, KEY_TAB, KEY_3, KEY_A, KEY_LEFTSHIFT };
+enum { HOST, TAB, SLOT, ORDINARY, MODIFIER, ANSWER };
+static const uint32_t codes[KEYS] = { KEY_RIGHTCTRL, KEY_TAB,	    KEY_3,
+				      KEY_B,	     KEY_LEFTSHIFT, KEY_K };
 
 struct model {
 	bool held[KEYBOARDS][KEYS], passed[KEYBOARDS][KEYS];
-	bool walking, help;
+	bool walking, help, asking;
 	unsigned int walked;
 };
 
 struct step {
-	enum { DOWN, UP, ELAPSE } type;
+	enum { DOWN, UP, ELAPSE, ASK } type; /* ASK: a question comes or goes */
 	unsigned int keyboard, key;
 };
 
@@ -50,7 +51,7 @@ static void fail_here(const char *why)
 	size_t first = trail_length > 40 ? trail_length - 40 : 0;
 
 	for (size_t i = first; i < trail_length; i++) {
-		static const char *const types[] = { "down", "up", "elapse" };
+		static const char *const types[] = { "down", "up", "elapse", "ask" };
 
 		fprintf(stderr, "%s %u:%s, ", types[trail[i].type], trail[i].keyboard,
 			keymap_name(codes[trail[i].key]));
@@ -88,6 +89,10 @@ static void check_actions(struct model *m, const struct chord_result *result)
 			break;
 		case CHORD_SLOT:
 			CHECK(result->actions[i].argument == 3 && !m->walking);
+			break;
+		case CHORD_ANSWER:
+			CHECK(result->actions[i].argument == CHORD_ANSWER_KILL && m->asking &&
+			      !m->walking);
 			break;
 		case CHORD_HELP_SHOW:
 			CHECK(!m->help && host_is_down(m));
@@ -131,6 +136,7 @@ static void check_press(struct world *w, const struct step *step)
 	CHECK(result.pass == (!with_host && step->key != HOST));
 	CHECK(has_action(&result, CHORD_SLOT) == (with_host && step->key == SLOT));
 	CHECK(has_action(&result, CHORD_RECENT) == (with_host && step->key == TAB));
+	CHECK(has_action(&result, CHORD_ANSWER) == (with_host && m->asking && step->key == ANSWER));
 	check_actions(m, &result);
 }
 
@@ -157,6 +163,9 @@ static void do_step(struct world *w, const struct step *step)
 		check_press(w, step);
 	} else if (step->type == UP) {
 		check_release(w, step);
+	} else if (step->type == ASK) {
+		w->model.asking = !w->model.asking;
+		chords_ask(&w->chords, w->model.asking);
 	} else {
 		struct chord_result result;
 
@@ -194,10 +203,10 @@ static void world_init(struct world *w)
 	trail_length = 0;
 }
 
-/* The second keyboard has no slot and no modifier: that would show nothing new. */
+/* The second keyboard has no slot, modifier and answer: that would show nothing new. */
 static bool is_in_alphabet(const struct step *step)
 {
-	return step->keyboard == 0 || (step->key != SLOT && step->key != MODIFIER);
+	return step->keyboard == 0 || step->key <= TAB || step->key == ORDINARY;
 }
 
 static uint64_t explore(const struct world *start, unsigned int depth)
@@ -208,12 +217,12 @@ static uint64_t explore(const struct world *start, unsigned int depth)
 	if (depth == 0) {
 		return sequences;
 	}
-	for (unsigned int i = 0; i <= 2 * KEYBOARDS * KEYS; i++) {
+	for (unsigned int i = 0; i <= 2 * KEYBOARDS * KEYS + 1; i++) {
 		struct step step = { i % 2 ? UP : DOWN, i / 2 % KEYBOARDS, i / 2 / KEYBOARDS };
 		struct world w = *start;
 
-		if (i == 2 * KEYBOARDS * KEYS) {
-			step = (struct step){ .type = ELAPSE };
+		if (i >= 2 * KEYBOARDS * KEYS) {
+			step = (struct step){ .type = i % 2 ? ASK : ELAPSE };
 		} else if (!is_in_alphabet(&step)) {
 			continue;
 		}
@@ -242,9 +251,11 @@ static void test_random_walk(void **state)
 	srandom(seed);
 	world_init(&w);
 	while (trail_length < WALK - 20) {
-		struct step step = { (unsigned long)random() % 20 == 0 ? ELAPSE
-				     : random() % 2                    ? DOWN
-								       : UP,
+		long what = random() % 20;
+		struct step step = { what == 0	    ? ELAPSE
+				     : what == 1    ? ASK
+				     : random() % 2 ? DOWN
+						    : UP,
 				     (unsigned int)random() % KEYBOARDS,
 				     (unsigned int)random() % KEYS };
 
@@ -297,9 +308,56 @@ static void test_actions(void **state)
 	assert_action(tap(&c, KEY_O), CHORD_SWITCHER, 0);
 	assert_action(tap(&c, KEY_ESC), CHORD_RESCUE, 0);
 	assert_action(tap(&c, KEY_BACKSPACE), CHORD_SEND_HOST_KEY, 0);
+	assert_action(tap(&c, KEY_G), CHORD_CARD, 0);
 	assert_int_equal(tap(&c, KEY_0).n, 0);
 	assert_int_equal(tap(&c, KEY_LEFTCTRL).n, 0);
 	assert_int_equal(press(&c, KEY_CNT).n, 0);
+}
+
+/* Its keys are chords while it is asked, and only with the host key; nothing at other times. */
+static void test_answers(void **state)
+{
+	static const uint32_t answers[] = { KEY_W, KEY_R, KEY_K, KEY_A };
+	struct chord_config config;
+	struct chords c;
+
+	chord_config_init(&config);
+	chords_init(&c, &config);
+	for (unsigned int asking = 0; asking < 2; asking++) {
+		chords_ask(&c, asking);
+		for (unsigned int i = 0; i < 4; i++) {
+			assert_true(press(&c, answers[i]).pass);
+			assert_true(chords_key(&c, 1, answers[i], false, 0).pass);
+		}
+		press(&c, KEY_RIGHTCTRL);
+		for (unsigned int i = 0; i < 4; i++) {
+			struct chord_result result = tap(&c, answers[i]);
+
+			assert_int_equal(result.n, asking);
+			if (asking) {
+				assert_action(result, CHORD_ANSWER, CHORD_ANSWER_WAIT + i);
+			}
+		}
+		assert_action(tap(&c, KEY_ESC), CHORD_RESCUE, 0);
+		chords_key(&c, 1, KEY_RIGHTCTRL, false, 0);
+	}
+}
+
+/* A seat without a card to give has no chord for it. */
+static void test_no_card(void **state)
+{
+	struct chord_config config;
+	struct chords c;
+	char *help;
+
+	chord_config_init(&config);
+	config.card = KEY_RESERVED;
+	chords_init(&c, &config);
+	press(&c, KEY_RIGHTCTRL);
+	assert_int_equal(tap(&c, KEY_G).n, 0);
+	help = chord_help(&config);
+	assert_null(strstr(help, "card"));
+	free(help);
 }
 
 static void test_walk(void **state)
@@ -365,6 +423,7 @@ static void test_config(void **state)
 	chord_config_init(&config);
 	help = chord_help(&config);
 	assert_non_null(strstr(help, "Right Ctrl + O\tAll guests\n"));
+	assert_non_null(strstr(help, "Right Ctrl + G\tThe graphics card"));
 	free(help);
 	assert_int_equal(chord_parse_key("scrolllock", &config.host_key, expected, 200), 0);
 	assert_int_equal(config.host_key, KEY_SCROLLLOCK);
@@ -400,6 +459,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_actions),     cmocka_unit_test(test_walk),
 		cmocka_unit_test(test_help),        cmocka_unit_test(test_config),
+		cmocka_unit_test(test_answers),     cmocka_unit_test(test_no_card),
 		cmocka_unit_test(test_full),        cmocka_unit_test(test_every_sequence),
 		cmocka_unit_test(test_random_walk),
 	};

@@ -106,9 +106,9 @@ static void test_every_key(void **state)
 
 	put(f, "baton.conf",
 	    "[seat]\nbackend = headless\nsize = 1920x1080\nrefresh = 75\nrenderer = pixman\n"
-	    "card = /dev/dri/card1\nguests = /srv/guests\ntoasts = no\nsoftware-cursor = yes\n"
+	    "card = /dev/dri/card1\nguests = /srv/guests\ncards = /srv/cards\ntoasts = no\nsoftware-cursor = yes\n"
 	    "[chords]\nhost-key = RIGHTALT\nrecent = N\nback = b\nswitcher = KEY_S\nrescue = END\n"
-	    "send-host-key = H\n");
+	    "send-host-key = H\ncard = C\n");
 	assert_int_equal(load(f), 0);
 	assert_string_equal(f->config.backend, "headless");
 	assert_string_equal(f->config.size, "1920x1080");
@@ -116,6 +116,7 @@ static void test_every_key(void **state)
 	assert_string_equal(f->config.renderer, "pixman");
 	assert_string_equal(f->config.card, "/dev/dri/card1");
 	assert_string_equal(f->config.guests, "/srv/guests");
+	assert_string_equal(f->config.cards, "/srv/cards");
 	assert_false(f->config.toasts);
 	assert_true(f->config.software_cursor);
 	assert_string_equal(f->config.host_key, "RIGHTALT");
@@ -124,6 +125,7 @@ static void test_every_key(void **state)
 	assert_string_equal(f->config.switcher, "KEY_S");
 	assert_string_equal(f->config.rescue, "END");
 	assert_string_equal(f->config.send_host_key, "H");
+	assert_string_equal(f->config.card_key, "C");
 }
 
 static void test_later_files_win(void **state)
@@ -140,15 +142,17 @@ static void test_later_files_win(void **state)
 	assert_int_equal(f->config.refresh, 75);
 }
 
-static void test_guests_are_relative_to_the_folder(void **state)
+static void test_folders_are_relative_to_the_folder(void **state)
 {
 	struct fixture *f = *state;
 	char expected[96];
 
-	put(f, "baton.conf", "[seat]\nguests = my/guests\n");
+	put(f, "baton.conf", "[seat]\nguests = my/guests\ncards = c\n");
 	assert_int_equal(load(f), 0);
 	snprintf(expected, sizeof(expected), "%s/my/guests", f->folder);
 	assert_string_equal(f->config.guests, expected);
+	snprintf(expected, sizeof(expected), "%s/c", f->folder);
+	assert_string_equal(f->config.cards, expected);
 }
 
 static void test_all_mistakes_at_once(void **state)
@@ -178,11 +182,12 @@ static void test_two_chords_on_one_key(void **state)
 {
 	struct fixture *f = *state;
 
-	put(f, "baton.conf", "[chords]\nback = tab\nrescue = F3\nswitcher = 15\n");
+	put(f, "baton.conf", "[chords]\nback = tab\nrescue = F3\nswitcher = 15\ncard = k\n");
 	assert_int_equal(load(f), -EINVAL);
 	expect_mistake(f, "back", "tab is the key of recent too");
 	expect_mistake(f, "switcher", "15 is the key of back too");
 	expect_mistake(f, "rescue", "F3 already chooses a slot or a virtual terminal");
+	expect_mistake(f, "card", "k already chooses a slot or a virtual terminal, or answers");
 }
 
 /* No folder where one should be: that is told, and the rest is read all the same. */
@@ -236,7 +241,7 @@ int main(void)
 		FILE_TEST(test_nothing_there_is_no_mistake),
 		FILE_TEST(test_every_key),
 		FILE_TEST(test_later_files_win),
-		FILE_TEST(test_guests_are_relative_to_the_folder),
+		FILE_TEST(test_folders_are_relative_to_the_folder),
 		FILE_TEST(test_all_mistakes_at_once),
 		FILE_TEST(test_two_chords_on_one_key),
 		FILE_TEST(test_unreadable_folder),
