@@ -8,7 +8,8 @@
 #include "control/ctl.h"
 #include "control/paths.h"
 
-static const struct ctl_command *const tables[] = { ctl_seat_commands, ctl_input_commands };
+static const struct ctl_command *const tables[] = { ctl_seat_commands, ctl_gpu_commands,
+						    ctl_input_commands };
 
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))
 

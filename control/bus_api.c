@@ -9,75 +9,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "control/bus_reply.h"
+#include "control/card_api.h"
 #include "control/private.h"
-#include "control/text.h"
-
-static const struct {
-	int error;
-	const char *name;
-} error_names[] = {
-	{ ENOENT, CONTROL_ERROR_NO_GUEST },      { EPERM, CONTROL_ERROR_NOT_PERMITTED },
-	{ EACCES, CONTROL_ERROR_NOT_PERMITTED }, { EINVAL, CONTROL_ERROR_INVALID },
-	{ ERANGE, CONTROL_ERROR_INVALID },       { EALREADY, CONTROL_ERROR_WRONG_STATE },
-	{ EBUSY, CONTROL_ERROR_WRONG_STATE },    { ENOTCONN, CONTROL_ERROR_WRONG_STATE },
-};
-
-static int fail(sd_bus_error *error, int r, const char *why)
-{
-	const char *name = CONTROL_ERROR_FAILED;
-	char sentence[512];
-
-	for (size_t i = 0; i < sizeof(error_names) / sizeof(error_names[0]); i++) {
-		if (error_names[i].error == -r) {
-			name = error_names[i].name;
-		}
-	}
-	text_clean(why ? why : strerror(-r), sentence, sizeof(sentence));
-	return sd_bus_error_set(error, name, sentence);
-}
-
-/* The answer of every method that returns nothing. */
-static int answer(sd_bus_message *call, sd_bus_error *error, int r, const char *why)
-{
-	return r < 0 ? fail(error, r, why) : sd_bus_reply_method_return(call, NULL);
-}
-
-static int append_entry(sd_bus_message *m, const char *key, const char *type, ...)
-{
-	va_list args;
-	int r;
-
-	r = sd_bus_message_open_container(m, 'e', "sv");
-	if (r >= 0) {
-		r = sd_bus_message_append(m, "s", key);
-	}
-	if (r >= 0) {
-		r = sd_bus_message_open_container(m, 'v', type);
-	}
-	if (r >= 0) {
-		va_start(args, type);
-		r = sd_bus_message_appendv(m, type, args);
-		va_end(args);
-	}
-	if (r >= 0) {
-		r = sd_bus_message_close_container(m);
-	}
-	return r < 0 ? r : sd_bus_message_close_container(m);
-}
-
-/* sd-bus refuses a message with a byte that is no UTF-8; a guest's words may hold any. */
-static int append_text(sd_bus_message *m, const char *key, const char *text)
-{
-	char clean[512];
-
-	text_clean(text ? text : "", clean, sizeof(clean));
-	return append_entry(m, key, "s", clean);
-}
 
 /* ---- what is there ---- */
 
@@ -90,18 +28,18 @@ static int append_guest(sd_bus_message *m, const struct control_guest *guest)
 {
 	int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
-	if (r < 0 || (r = append_text(m, "name", guest->name)) < 0 ||
-	    (r = append_entry(m, "slot", "u", guest->slot)) < 0 ||
-	    (r = append_text(m, "state", guest->state)) < 0 ||
-	    (r = append_text(m, "reason", guest->reason)) < 0 ||
-	    (r = append_entry(m, "focused", "b", guest->focused)) < 0 ||
-	    (r = append_entry(m, "pid", "i", guest->pid)) < 0 ||
-	    (r = append_entry(m, "width", "u", guest->width)) < 0 ||
-	    (r = append_entry(m, "height", "u", guest->height)) < 0 ||
-	    (r = append_entry(m, "live", "b", guest->live)) < 0 ||
-	    (r = append_entry(m, "frames", "t", guest->frames)) < 0 ||
-	    (r = append_entry(m, "keys_sent", "t", guest->keys_sent)) < 0 ||
-	    (r = append_entry(m, "keys_dropped", "t", guest->keys_dropped)) < 0) {
+	if (r < 0 || (r = bus_append_text(m, "name", guest->name)) < 0 ||
+	    (r = bus_append_entry(m, "slot", "u", guest->slot)) < 0 ||
+	    (r = bus_append_text(m, "state", guest->state)) < 0 ||
+	    (r = bus_append_text(m, "reason", guest->reason)) < 0 ||
+	    (r = bus_append_entry(m, "focused", "b", guest->focused)) < 0 ||
+	    (r = bus_append_entry(m, "pid", "i", guest->pid)) < 0 ||
+	    (r = bus_append_entry(m, "width", "u", guest->width)) < 0 ||
+	    (r = bus_append_entry(m, "height", "u", guest->height)) < 0 ||
+	    (r = bus_append_entry(m, "live", "b", guest->live)) < 0 ||
+	    (r = bus_append_entry(m, "frames", "t", guest->frames)) < 0 ||
+	    (r = bus_append_entry(m, "keys_sent", "t", guest->keys_sent)) < 0 ||
+	    (r = bus_append_entry(m, "keys_dropped", "t", guest->keys_dropped)) < 0) {
 		return r;
 	}
 	return sd_bus_message_close_container(m);
@@ -179,16 +117,18 @@ static int append_status(sd_bus_message *m, struct control *control)
 	struct focus_walk focus = find_focus(control);
 	int r = sd_bus_message_open_container(m, 'a', "{sv}");
 
-	if (r < 0 || (r = append_text(m, "version", seat.version)) < 0 ||
-	    (r = append_text(m, "backend", seat.backend)) < 0 ||
-	    (r = append_text(m, "renderer", seat.renderer)) < 0 ||
-	    (r = append_text(m, "acceleration", seat.acceleration)) < 0 ||
-	    (r = append_entry(m, "width", "u", seat.width)) < 0 ||
-	    (r = append_entry(m, "height", "u", seat.height)) < 0 ||
-	    (r = append_entry(m, "refresh_mhz", "u", seat.refresh_mhz)) < 0 ||
-	    (r = append_entry(m, "switcher", "b", seat.switcher)) < 0 ||
-	    (r = append_text(m, "focused", focus.name)) < 0 ||
-	    (r = append_entry(m, "guests", "u", focus.n_guests)) < 0) {
+	if (r < 0 || (r = bus_append_text(m, "version", seat.version)) < 0 ||
+	    (r = bus_append_text(m, "backend", seat.backend)) < 0 ||
+	    (r = bus_append_text(m, "renderer", seat.renderer)) < 0 ||
+	    (r = bus_append_text(m, "acceleration", seat.acceleration)) < 0 ||
+	    (r = bus_append_entry(m, "width", "u", seat.width)) < 0 ||
+	    (r = bus_append_entry(m, "height", "u", seat.height)) < 0 ||
+	    (r = bus_append_entry(m, "refresh_mhz", "u", seat.refresh_mhz)) < 0 ||
+	    (r = bus_append_entry(m, "switcher", "b", seat.switcher)) < 0 ||
+	    (r = bus_append_text(m, "focused", focus.name)) < 0 ||
+	    (r = bus_append_entry(m, "guests", "u", focus.n_guests)) < 0 ||
+	    (r = bus_append_entry(m, "cards", "u", seat.cards)) < 0 ||
+	    (r = bus_append_text(m, "card_trouble", seat.card_trouble)) < 0) {
 		return r;
 	}
 	return sd_bus_message_close_container(m);
@@ -238,7 +178,7 @@ static int call_plain(struct control *control, plain_action action, sd_bus_messa
 	const char *why = NULL;
 	int r = action(control->data, &why);
 
-	return answer(call, error, r, why);
+	return bus_answer(call, error, r, why);
 }
 
 static int call_guest(struct control *control, guest_action action, sd_bus_message *call,
@@ -252,7 +192,7 @@ static int call_guest(struct control *control, guest_action action, sd_bus_messa
 		return r;
 	}
 	r = action(control->data, guest, &why);
-	return answer(call, error, r, why);
+	return bus_answer(call, error, r, why);
 }
 
 #define PLAIN_METHOD(noun)                                                                         \
@@ -291,7 +231,7 @@ static int handle_pause(sd_bus_message *call, void *data, sd_bus_error *error)
 		return r;
 	}
 	r = control->actions->pause(control->data, guest, paused, &why);
-	return answer(call, error, r, why);
+	return bus_answer(call, error, r, why);
 }
 
 static int handle_switcher(sd_bus_message *call, void *data, sd_bus_error *error)
@@ -305,7 +245,7 @@ static int handle_switcher(sd_bus_message *call, void *data, sd_bus_error *error
 		return r;
 	}
 	r = control->actions->switcher(control->data, open, &why);
-	return answer(call, error, r, why);
+	return bus_answer(call, error, r, why);
 }
 
 static int handle_quit(sd_bus_message *call, void *data, sd_bus_error *error)
@@ -319,7 +259,7 @@ static int handle_quit(sd_bus_message *call, void *data, sd_bus_error *error)
 		return r;
 	}
 	r = control->actions->quit(control->data, guests, &why);
-	return answer(call, error, r, why);
+	return bus_answer(call, error, r, why);
 }
 
 /* ---- screenshots ---- */
@@ -348,7 +288,7 @@ static void handle_written(void *data, int result)
 	}
 	snprintf(why, sizeof(why), "the picture was not written: %s",
 		 result == -ECANCELED ? "the seat ends" : strerror(-result));
-	fail(&error, -EIO, why);
+	bus_fail(&error, -EIO, why);
 	sd_bus_reply_method_error(call, &error);
 }
 
@@ -364,20 +304,20 @@ static int handle_screenshot(sd_bus_message *call, void *data, sd_bus_error *err
 		return r;
 	}
 	if (!fd_is_memory(fd)) {
-		return fail(error, -EINVAL, "the descriptor must be a memfd");
+		return bus_fail(error, -EINVAL, "the descriptor must be a memfd");
 	}
 	if (!worker_has_room(control->worker)) {
-		return fail(error, -EBUSY,
+		return bus_fail(error, -EBUSY,
 			    "other pictures are still being written; try again in a moment");
 	}
 	r = control->actions->screenshot(control->data, *guest ? guest : NULL, &job, &why);
 	if (r < 0) {
-		return fail(error, r, why);
+		return bus_fail(error, r, why);
 	}
 	r = worker_submit(control->worker, job, fd, handle_written, call);
 	if (r < 0) {
 		job->destroy(job);
-		return fail(error, r, NULL);
+		return bus_fail(error, r, NULL);
 	}
 	sd_bus_message_ref(call); /* handle_written() answers it */
 	return 1;
@@ -389,7 +329,7 @@ static int handle_export_output(sd_bus_message *call, void *data, sd_bus_error *
 	const char *why = NULL;
 	int fd = control->actions->export_output(control->data, &why);
 
-	return fd < 0 ? fail(error, fd, why) : sd_bus_reply_method_return(call, "h", fd);
+	return fd < 0 ? bus_fail(error, fd, why) : sd_bus_reply_method_return(call, "h", fd);
 }
 
 /* ---- input ---- */
@@ -409,7 +349,7 @@ static int call_press(struct control *control, press_action action, sd_bus_messa
 		return r;
 	}
 	r = action(control->data, code, pressed, &why);
-	return answer(call, error, r, why);
+	return bus_answer(call, error, r, why);
 }
 
 /* limit: the greatest absolute value that means anything; it also catches NaN and infinity. */
@@ -425,10 +365,10 @@ static int call_point(struct control *control, point_action action, double limit
 		return r;
 	}
 	if (!(x >= -limit && x <= limit && y >= -limit && y <= limit)) {
-		return fail(error, -ERANGE, "a coordinate is out of range");
+		return bus_fail(error, -ERANGE, "a coordinate is out of range");
 	}
 	r = action(control->data, x, y, &why);
-	return answer(call, error, r, why);
+	return bus_answer(call, error, r, why);
 }
 
 static int handle_inject_key(sd_bus_message *call, void *data, sd_bus_error *error)
@@ -471,7 +411,7 @@ static int handle_inject_wheel(sd_bus_message *call, void *data, sd_bus_error *e
 		return r;
 	}
 	r = control->actions->inject_wheel(control->data, v120, h120, &why);
-	return answer(call, error, r, why);
+	return bus_answer(call, error, r, why);
 }
 
 #define ANYONE SD_BUS_VTABLE_UNPRIVILEGED
@@ -504,6 +444,12 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("Quit", SD_BUS_ARGS("b", guests), SD_BUS_NO_RESULT, handle_quit,
 				ANYONE),
 	METHOD_PLAIN("Reload", handle_reload),
+	SD_BUS_METHOD_WITH_ARGS("ListCards", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", cards),
+				card_api_list, ANYONE),
+	SD_BUS_METHOD_WITH_ARGS("GiveCard", SD_BUS_ARGS("s", card, "s", guest, "b", dark),
+				SD_BUS_RESULT("s", card), card_api_give, ANYONE),
+	SD_BUS_METHOD_WITH_ARGS("AnswerCard", SD_BUS_ARGS("s", card, "s", answer),
+				SD_BUS_NO_RESULT, card_api_answer, ANYONE),
 	SD_BUS_METHOD_WITH_ARGS("InjectKey", SD_BUS_ARGS("u", code, "b", pressed), SD_BUS_NO_RESULT,
 				handle_inject_key, ANYONE),
 	SD_BUS_METHOD_WITH_ARGS("InjectButton", SD_BUS_ARGS("u", code, "b", pressed),
@@ -518,6 +464,9 @@ static const sd_bus_vtable vtable[] = {
 				handle_export_output, ANYONE),
 	SD_BUS_SIGNAL_WITH_ARGS("FocusChanged", SD_BUS_ARGS("s", guest), 0),
 	SD_BUS_SIGNAL_WITH_ARGS("GuestChanged", SD_BUS_ARGS("s", guest, "s", state), 0),
+	SD_BUS_SIGNAL_WITH_ARGS("CardChanged",
+				SD_BUS_ARGS("s", card, "s", state, "s", owner, "s", stage, "s", text),
+				0),
 	SD_BUS_VTABLE_END
 };
 

@@ -14,6 +14,7 @@
 #include "common/fd.h"
 #include "common/log.h"
 #include "control/private.h"
+#include "control/text.h"
 
 #define CLIENTS_MAX 24
 
@@ -217,6 +218,26 @@ void control_guest_changed(struct control *control, const char *guest, const cha
 		if (client_wants_signal(peer)) {
 			sd_bus_emit_signal(peer->bus, CONTROL_OBJECT, CONTROL_INTERFACE,
 					   "GuestChanged", "ss", guest, state);
+		}
+	}
+}
+
+void control_card_changed(struct control *control, const struct control_card *card)
+{
+	char text[512];
+	struct peer *peer, *next;
+
+	if (!control) {
+		return;
+	}
+	/* It may quote QEMU or the kernel. */
+	text_clean(card->text ? card->text : "", text, sizeof(text));
+	list_for_each_safe(peer, next, &control->peers, link) {
+		if (client_wants_signal(peer)) {
+			sd_bus_emit_signal(peer->bus, CONTROL_OBJECT, CONTROL_INTERFACE,
+					   "CardChanged", "sssss", card->name, card->state,
+					   card->owner ? card->owner : "",
+					   card->stage ? card->stage : "", text);
 		}
 	}
 }

@@ -17,6 +17,7 @@
 #define CONTROL_SOCKET "control.sock" /* in the runtime folder */
 
 #define CONTROL_ERROR_NO_GUEST CONTROL_INTERFACE ".Error.NoSuchGuest"
+#define CONTROL_ERROR_NO_CARD CONTROL_INTERFACE ".Error.NoSuchCard"
 #define CONTROL_ERROR_NOT_PERMITTED CONTROL_INTERFACE ".Error.NotPermitted"
 #define CONTROL_ERROR_INVALID CONTROL_INTERFACE ".Error.Invalid"
 #define CONTROL_ERROR_WRONG_STATE CONTROL_INTERFACE ".Error.WrongState"
@@ -43,6 +44,23 @@ struct control_seat {
 	uint32_t width, height, refresh_mhz;
 	bool switcher;
 	const char *acceleration; /* "kvm" or "tcg" */
+	unsigned int cards;       /* that can be lent */
+	const char *card_trouble; /* one sentence why none can be at the moment, or NULL */
+};
+
+/* A graphics card that guests may have, as the API tells it. Strings live during the call, and
+ * those that say nothing are NULL. */
+struct control_card {
+	const char *name, *address, *state;
+	const char *owner;      /* the guest that has it */
+	const char *target;     /* the guest that it is on the way to */
+	bool moving;            /* it is on the way, to a guest or back */
+	const char *stage;      /* of that way … */
+	unsigned int stage_ms;  /* … and for how long */
+	bool asking;            /* a guest does not let go: answer_card() is waited for */
+	const char *drivers;    /* of its functions, in their order */
+	bool only_screen;       /* the host has no picture without it */
+	const char *text;       /* what goes on, or went wrong */
 };
 
 /*
@@ -58,7 +76,8 @@ struct control_job {
 /*
  * What can be asked for; every function must be there. They return 0 or -errno; on failure they
  * put one sentence (static or owned by the seat until the next call) into *why, which is NULL
- * before. -ENOENT means that there is no such guest, -EPERM that this seat never does it. They
+ * before. -ENOENT means that there is no such guest, -ENXIO no such card, -EPERM that this seat
+ * never does it. They
  * never block and never destroy the control object; quit only asks the loop to end.
  */
 struct control_actions {
@@ -89,6 +108,18 @@ struct control_actions {
 	int (*inject_motion)(void *data, double dx, double dy, const char **why);
 	int (*inject_absolute)(void *data, double x, double y, const char **why);
 	int (*inject_wheel)(void *data, int32_t v120, int32_t h120, const char **why);
+	void (*each_card)(void *data,
+			  void (*each)(const struct control_card *card, void *each_data),
+			  void *each_data);
+	/*
+	 * Begins to give a card to a guest (NULL: back to the host). *card NULL: the only one, or
+	 * the one that the guest's file names first; on success it is the one's name. dark: also
+	 * when the host has no picture without it, else -EBUSY then.
+	 */
+	int (*give_card)(void *data, const char **card, const char *guest, bool dark,
+			 const char **why);
+	/* "wait", "reset", "kill" or "abort". */
+	int (*answer_card)(void *data, const char *card, const char *answer, const char **why);
 	/* A descriptor of the headless output's memory, still owned by the seat, or -errno. */
 	int (*export_output)(void *data, const char **why);
 };
@@ -118,5 +149,6 @@ void control_destroy(struct control *control);
  */
 void control_focus_changed(struct control *control, const char *guest);
 void control_guest_changed(struct control *control, const char *guest, const char *state);
+void control_card_changed(struct control *control, const struct control_card *card);
 
 #endif

@@ -17,7 +17,7 @@ enum ctl_status {
 	CTL_FAILED = 1,   /* the seat or the machine said no */
 	CTL_USAGE = 2,    /* the command line is wrong; nothing was asked */
 	CTL_NO_SEAT = 3,  /* no seat answers on the socket */
-	CTL_NO_GUEST = 4, /* there is no guest of that name or slot */
+	CTL_NO_GUEST = 4, /* there is no guest of that name or slot, or no card of that name */
 };
 
 struct ctl {
@@ -39,6 +39,7 @@ struct ctl_command {
 
 /* Ends with an entry without a name. */
 extern const struct ctl_command ctl_seat_commands[];
+extern const struct ctl_command ctl_gpu_commands[];
 extern const struct ctl_command ctl_input_commands[];
 
 /* One sentence on stderr. Returns status, so that it can stand behind return. */
@@ -52,9 +53,16 @@ enum ctl_status ctl_connect(struct ctl *ctl);
 enum ctl_status ctl_call(struct ctl *ctl, sd_bus_message **reply, const char *method,
 			 const char *types, ...);
 
-/* The answers of ListGuests and Status as JSON; a new reference in *out. */
+/* The answers of ListGuests, ListCards and Status as JSON; a new reference in *out. */
 enum ctl_status ctl_get_guests(struct ctl *ctl, json_t **out);
+enum ctl_status ctl_get_cards(struct ctl *ctl, json_t **out);
 enum ctl_status ctl_get_status(struct ctl *ctl, json_t **out);
+
+/* A field of such an object: "" and false when it has none. */
+const char *ctl_string(const json_t *object, const char *key);
+bool ctl_is_true(const json_t *object, const char *key);
+/* Prints it for --json; CTL_OK. */
+enum ctl_status ctl_print_json(const json_t *json);
 
 /* The name of the guest that word names, by its name or else by its slot. Allocated in *out. */
 enum ctl_status ctl_find_guest(struct ctl *ctl, const char *word, char **out);

@@ -88,8 +88,9 @@ static enum ctl_status call_failed(struct ctl *ctl, int r, const sd_bus_error *e
 		return ctl_fail(CTL_NO_SEAT, "the seat at %s does not answer; \"baton\" may hang",
 				ctl->socket_path);
 	}
-	return ctl_fail(sd_bus_error_has_name(error, CONTROL_ERROR_NO_GUEST) ? CTL_NO_GUEST
-									     : CTL_FAILED,
+	return ctl_fail(sd_bus_error_has_names(error, CONTROL_ERROR_NO_GUEST, CONTROL_ERROR_NO_CARD)
+				? CTL_NO_GUEST
+				: CTL_FAILED,
 			"%s", error->message ? error->message : strerror(-r));
 }
 
@@ -186,10 +187,11 @@ enum ctl_status ctl_get_status(struct ctl *ctl, json_t **out)
 	return *out ? CTL_OK : ctl_fail(CTL_FAILED, "the seat's answer makes no sense");
 }
 
-enum ctl_status ctl_get_guests(struct ctl *ctl, json_t **out)
+/* The answer of a method that gives aa{sv}, as an array of objects. */
+static enum ctl_status get_list(struct ctl *ctl, const char *method, json_t **out)
 {
 	_cleanup_(sd_bus_message_unrefp) sd_bus_message *reply = NULL;
-	enum ctl_status status = ctl_call(ctl, &reply, "ListGuests", NULL);
+	enum ctl_status status = ctl_call(ctl, &reply, method, NULL);
 
 	if (status != CTL_OK) {
 		return status;
@@ -199,13 +201,42 @@ enum ctl_status ctl_get_guests(struct ctl *ctl, json_t **out)
 	}
 	*out = json_array();
 	while (!sd_bus_message_at_end(reply, false)) {
-		json_t *guest = read_dictionary(reply);
+		json_t *entry = read_dictionary(reply);
 
-		if (!guest) {
+		if (!entry) {
 			break;
 		}
-		json_array_append_new(*out, guest);
+		json_array_append_new(*out, entry);
 	}
+	return CTL_OK;
+}
+
+enum ctl_status ctl_get_guests(struct ctl *ctl, json_t **out)
+{
+	return get_list(ctl, "ListGuests", out);
+}
+
+enum ctl_status ctl_get_cards(struct ctl *ctl, json_t **out)
+{
+	return get_list(ctl, "ListCards", out);
+}
+
+const char *ctl_string(const json_t *object, const char *key)
+{
+	const char *value = json_string_value(json_object_get(object, key));
+
+	return value ? value : "";
+}
+
+bool ctl_is_true(const json_t *object, const char *key)
+{
+	return json_is_true(json_object_get(object, key));
+}
+
+enum ctl_status ctl_print_json(const json_t *json)
+{
+	json_dumpf(json, stdout, JSON_INDENT(2));
+	putchar('\n');
 	return CTL_OK;
 }
 

@@ -15,28 +15,9 @@
 #define QUIT_SEC 10        /* for the seat to end */
 #define QUIT_GUESTS_SEC 90 /* for the guests to shut down before */
 
-static const char *string_of(const json_t *object, const char *key)
-{
-	const char *value = json_string_value(json_object_get(object, key));
-
-	return value ? value : "";
-}
-
 static json_int_t integer_of(const json_t *object, const char *key)
 {
 	return json_integer_value(json_object_get(object, key));
-}
-
-static bool is_true(const json_t *object, const char *key)
-{
-	return json_is_true(json_object_get(object, key));
-}
-
-static enum ctl_status print_json(const json_t *json)
-{
-	json_dumpf(json, stdout, JSON_INDENT(2));
-	putchar('\n');
-	return CTL_OK;
 }
 
 static void print_guest(const json_t *guest)
@@ -48,11 +29,11 @@ static void print_guest(const json_t *guest)
 	}
 	if (integer_of(guest, "width")) {
 		snprintf(size, sizeof(size), "%dx%d%s", (int)integer_of(guest, "width"),
-			 (int)integer_of(guest, "height"), is_true(guest, "live") ? "" : " old");
+			 (int)integer_of(guest, "height"), ctl_is_true(guest, "live") ? "" : " old");
 	}
-	text_clean(string_of(guest, "reason"), reason, sizeof(reason));
-	printf("%c %-4s %-20s %-9s %-15s %s\n", is_true(guest, "focused") ? '*' : ' ', slot,
-	       string_of(guest, "name"), string_of(guest, "state"), size, reason);
+	text_clean(ctl_string(guest, "reason"), reason, sizeof(reason));
+	printf("%c %-4s %-20s %-9s %-15s %s\n", ctl_is_true(guest, "focused") ? '*' : ' ', slot,
+	       ctl_string(guest, "name"), ctl_string(guest, "state"), size, reason);
 }
 
 static enum ctl_status run_list(struct ctl *ctl, int argc, char **argv)
@@ -66,7 +47,7 @@ static enum ctl_status run_list(struct ctl *ctl, int argc, char **argv)
 		return status;
 	}
 	if (ctl->json) {
-		return print_json(guests);
+		return ctl_print_json(guests);
 	}
 	printf("  %-4s %-20s %-9s %-15s %s\n", "SLOT", "NAME", "STATE", "PICTURE", "REASON");
 	json_array_foreach(guests, i, guest)
@@ -74,6 +55,17 @@ static enum ctl_status run_list(struct ctl *ctl, int argc, char **argv)
 		print_guest(guest);
 	}
 	return CTL_OK;
+}
+
+/* A seat without cards to lend says nothing about them. */
+static void print_cards(const json_t *seat)
+{
+	const char *trouble = ctl_string(seat, "card_trouble");
+
+	if (integer_of(seat, "cards") > 0) {
+		printf("cards     %d%s%s\n", (int)integer_of(seat, "cards"),
+		       *trouble ? ", none can be lent: " : "", trouble);
+	}
 }
 
 static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
@@ -86,17 +78,18 @@ static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 		return status;
 	}
 	if (ctl->json) {
-		return print_json(seat);
+		return ctl_print_json(seat);
 	}
-	focused = string_of(seat, "focused");
-	printf("version   %s\n", string_of(seat, "version"));
-	printf("screen    %s, %s, %dx%d at %.3f Hz\n", string_of(seat, "backend"),
-	       string_of(seat, "renderer"), (int)integer_of(seat, "width"),
+	focused = ctl_string(seat, "focused");
+	printf("version   %s\n", ctl_string(seat, "version"));
+	printf("screen    %s, %s, %dx%d at %.3f Hz\n", ctl_string(seat, "backend"),
+	       ctl_string(seat, "renderer"), (int)integer_of(seat, "width"),
 	       (int)integer_of(seat, "height"), (double)integer_of(seat, "refresh_mhz") / 1000);
 	printf("guests    %d, run by %s\n", (int)integer_of(seat, "guests"),
-	       string_of(seat, "acceleration"));
+	       ctl_string(seat, "acceleration"));
 	printf("in front  %s%s\n", *focused ? focused : "none",
-	       is_true(seat, "switcher") ? " (the switcher is open)" : "");
+	       ctl_is_true(seat, "switcher") ? " (the switcher is open)" : "");
+	print_cards(seat);
 	return CTL_OK;
 }
 
@@ -182,7 +175,7 @@ static enum ctl_status run_switcher(struct ctl *ctl, int argc, char **argv)
 		if (status != CTL_OK) {
 			return status;
 		}
-		open = !is_true(seat, "switcher");
+		open = !ctl_is_true(seat, "switcher");
 	} else if (!open && strcmp(word, "off")) {
 		return ctl_fail(CTL_USAGE, "\"%s\" is not right; expected on, off or toggle", word);
 	}
@@ -302,6 +295,36 @@ static void print_event(struct ctl *ctl, const char *kind, const char *guest, co
 	fflush(stdout);
 }
 
+static void print_card(struct ctl *ctl, const char *const fields[5])
+{
+	static const char *const keys[] = { "card", "state", "owner", "stage", "text" };
+
+	if (!ctl->json) {
+		printf("card %s %s %s%s%s%s%s\n", fields[0], fields[1],
+		       *fields[2] ? fields[2] : "-", *fields[3] ? " " : "", fields[3],
+		       *fields[4] ? ": " : "", fields[4]);
+	} else {
+		_cleanup_json_ json_t *event = json_pack("{ss}", "event", "card");
+
+		for (size_t i = 0; i < 5; i++) {
+			json_object_set_new(event, keys[i], json_string(fields[i]));
+		}
+		json_dumpf(event, stdout, JSON_COMPACT);
+		putchar('\n');
+	}
+	fflush(stdout);
+}
+
+static void print_card_signal(struct ctl *ctl, sd_bus_message *m)
+{
+	const char *fields[5];
+
+	if (sd_bus_message_read(m, "sssss", &fields[0], &fields[1], &fields[2], &fields[3],
+				&fields[4]) > 0) {
+		print_card(ctl, fields);
+	}
+}
+
 static void print_signal(struct ctl *ctl, sd_bus_message *m)
 {
 	const char *guest, *state;
@@ -312,27 +335,39 @@ static void print_signal(struct ctl *ctl, sd_bus_message *m)
 	} else if (sd_bus_message_is_signal(m, CONTROL_INTERFACE, "GuestChanged") > 0 &&
 		   sd_bus_message_read(m, "ss", &guest, &state) > 0) {
 		print_event(ctl, "guest", guest, state);
+	} else if (sd_bus_message_is_signal(m, CONTROL_INTERFACE, "CardChanged") > 0) {
+		print_card_signal(ctl, m);
 	}
 }
 
 /* What holds at the start comes first, in the same words as what changes later. */
 static enum ctl_status print_now(struct ctl *ctl)
 {
-	_cleanup_json_ json_t *guests = NULL, *seat = NULL;
+	_cleanup_json_ json_t *guests = NULL, *cards = NULL, *seat = NULL;
 	enum ctl_status status = ctl_get_status(ctl, &seat);
-	json_t *guest;
+	json_t *guest, *card;
 	size_t i;
 
 	if (status == CTL_OK) {
 		status = ctl_get_guests(ctl, &guests);
 	}
+	if (status == CTL_OK) {
+		status = ctl_get_cards(ctl, &cards);
+	}
 	if (status != CTL_OK) {
 		return status;
 	}
-	print_event(ctl, "focus", string_of(seat, "focused"), NULL);
+	print_event(ctl, "focus", ctl_string(seat, "focused"), NULL);
 	json_array_foreach(guests, i, guest)
 	{
-		print_event(ctl, "guest", string_of(guest, "name"), string_of(guest, "state"));
+		print_event(ctl, "guest", ctl_string(guest, "name"), ctl_string(guest, "state"));
+	}
+	json_array_foreach(cards, i, card)
+	{
+		print_card(ctl, (const char *const[]){
+					ctl_string(card, "name"), ctl_string(card, "state"),
+					ctl_string(card, "owner"), ctl_string(card, "stage"),
+					ctl_string(card, "text") });
 	}
 	return CTL_OK;
 }

@@ -235,6 +235,31 @@ static int reload(void *data, const char **why)
 	return r;
 }
 
+/* ---- cards ---- */
+
+static void each_card(void *data, void (*each)(const struct control_card *card, void *each_data),
+		      void *each_data)
+{
+	(void)data, (void)each, (void)each_data;
+}
+
+static int refuse_without_cards(struct seat *seat, const char **why)
+{
+	return refuse(seat, why, -ENXIO, "No card is configured to be lent.");
+}
+
+static int give_card(void *data, const char **card, const char *name, bool dark, const char **why)
+{
+	(void)card, (void)name, (void)dark;
+	return refuse_without_cards(data, why);
+}
+
+static int answer_card(void *data, const char *card, const char *answer, const char **why)
+{
+	(void)card, (void)answer;
+	return refuse_without_cards(data, why);
+}
+
 /* ---- injected input ---- */
 
 /* At a real seat nobody types but the person who sits there. */
@@ -311,6 +336,9 @@ const struct control_actions seat_actions = {
 	.pause = pause_guest,
 	.quit = quit,
 	.reload = reload,
+	.each_card = each_card,
+	.give_card = give_card,
+	.answer_card = answer_card,
 	.inject_key = inject_key,
 	.inject_button = inject_button,
 	.inject_motion = inject_motion,

@@ -6,11 +6,16 @@ _batonctl_guests()
 	batonctl "${socket[@]}" list 2>/dev/null | awk 'NR > 1 { sub(/^[* ] /, ""); print $2 }'
 }
 
+_batonctl_cards()
+{
+	batonctl "${socket[@]}" gpu list 2>/dev/null | awk 'NR > 1 { print $1 }'
+}
+
 _batonctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
 	local commands="list status watch focus next back switcher screenshot start shutdown kill reset
-		pause resume quit reload key type click move wheel"
+		pause resume quit reload gpu key type click move wheel"
 	local -a socket=()
 
 	COMPREPLY=()
@@ -52,6 +57,20 @@ _batonctl()
 		;;
 	quit)
 		mapfile -t COMPREPLY < <(compgen -W "--guests" -- "$word")
+		;;
+	gpu)
+		case $before in
+		gpu)
+			mapfile -t COMPREPLY < <(compgen -W "list give take answer" -- "$word")
+			;;
+		give | --dark | --wait)
+			mapfile -t COMPREPLY < <(compgen -W "$(_batonctl_guests) --dark --wait" -- "$word")
+			;;
+		*)
+			mapfile -t COMPREPLY < <(compgen -W "$(_batonctl_cards) wait reset kill abort" \
+				-- "$word")
+			;;
+		esac
 		;;
 	key)
 		mapfile -t COMPREPLY < <(compgen -W "--hold --delay --press --release" -- "$word")

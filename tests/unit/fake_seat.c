@@ -43,6 +43,8 @@ struct fake_seat {
 	bool switcher;
 	int memory; /* what ExportOutput gives */
 	int gate;   /* the seat's end, or -1 */
+	char owner[32]; /* of the card */
+	bool moving;	/* it is on the way to beta, which alpha delays */
 };
 
 static const char *const guest_names[] = { "alpha", "beta", "gamma" };
@@ -58,7 +60,9 @@ static void fake_describe(void *data, struct control_seat *out)
 				      .height = 480,
 				      .refresh_mhz = 60000,
 				      .switcher = seat->switcher,
-				      .acceleration = "tcg" };
+				      .acceleration = "tcg",
+				      .cards = 1,
+				      .card_trouble = seat->moving ? "no broker" : NULL };
 }
 
 static void fake_each(void *data, void (*each)(const struct control_guest *, void *),
@@ -263,6 +267,75 @@ static int fake_wheel(void *data, int32_t v120, int32_t h120, const char **why)
 	return 0;
 }
 
+/* One card that moves to whom it is given, and rests when it is answered. */
+static struct control_card describe_card(const struct fake_seat *seat)
+{
+	return (struct control_card){
+		.name = "gpu",
+		.address = "0000:01:00",
+		.state = seat->moving ? "ejecting" : *seat->owner ? "guest" : "host",
+		.owner = *seat->owner ? seat->owner : NULL,
+		.target = seat->moving ? "beta" : NULL,
+		.moving = seat->moving,
+		.stage = seat->moving ? "eject" : NULL,
+		.stage_ms = seat->moving ? 2500 : 0,
+		.asking = seat->moving,
+		.drivers = "bochs-drm snd_hda_intel",
+		.only_screen = true,
+		.text = seat->moving ? "alpha does not let go \xff" : NULL,
+	};
+}
+
+static void fake_each_card(void *data, void (*each)(const struct control_card *, void *),
+			   void *each_data)
+{
+	struct control_card card = describe_card(data);
+
+	each(&card, each_data);
+}
+
+static void tell_card(struct fake_seat *seat)
+{
+	struct control_card card = describe_card(seat);
+
+	control_card_changed(seat->control, &card);
+}
+
+static int fake_give(void *data, const char **card, const char *guest, bool dark,
+		     const char **why)
+{
+	struct fake_seat *seat = data;
+
+	if (*card && strcmp(*card, "gpu")) {
+		*why = "no such card here";
+		return -ENXIO;
+	}
+	if (guest && !dark) {
+		*why = "the screen goes dark";
+		return -EBUSY;
+	}
+	*card = "gpu";
+	seat->moving = guest && !strcmp(guest, "beta");
+	snprintf(seat->owner, sizeof(seat->owner), "%s", seat->moving ? "alpha" : guest ? guest : "");
+	tell_card(seat);
+	return 0;
+}
+
+static int fake_answer(void *data, const char *card, const char *answer, const char **why)
+{
+	struct fake_seat *seat = data;
+
+	if (!seat->moving) {
+		*why = "nobody asks";
+		return -EALREADY;
+	}
+	seat->moving = false;
+	snprintf(seat->owner, sizeof(seat->owner), "%s", strcmp(answer, "abort") ? "beta" : "alpha");
+	told(seat, card, answer);
+	tell_card(seat);
+	return 0;
+}
+
 static int fake_export(void *data, const char **why)
 {
 	struct fake_seat *seat = data;
@@ -285,6 +358,9 @@ static const struct control_actions fake_actions = {
 	.pause = fake_pause,
 	.quit = fake_quit,
 	.reload = fake_reload,
+	.each_card = fake_each_card,
+	.give_card = fake_give,
+	.answer_card = fake_answer,
 	.inject_key = fake_key,
 	.inject_button = fake_button,
 	.inject_motion = fake_motion,

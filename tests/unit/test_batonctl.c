@@ -125,8 +125,8 @@ static struct program watch_start(void)
 	struct program watch = program_start((const char *const[]){ "watch", NULL });
 	char line[256];
 
-	/* The four lines of what holds now; from then on it listens. */
-	for (int i = 0; i < 4; i++) {
+	/* The five lines of what holds now; from then on it listens. */
+	for (int i = 0; i < 5; i++) {
 		assert_non_null(fgets(line, sizeof(line), watch.out));
 	}
 	return watch;
@@ -213,7 +213,8 @@ static void test_status(void **state)
 	assert_string_equal(result.out, "version   9.9\n"
 					"screen    headless, pixman, 640x480 at 60.000 Hz\n"
 					"guests    3, run by tcg\n"
-					"in front  alpha\n");
+					"in front  alpha\n"
+					"cards     1\n");
 	result = batonctl("--json", "status");
 	status = parse(result.out);
 	assert_string_equal(json_string_value(json_object_get(status, "backend")), "headless");
@@ -305,6 +306,81 @@ static void test_screenshot(void **state)
 	expect_failure(batonctl("screenshot", "--guest", "beta"), 2, "usage");
 }
 
+#define GPU_HEADER                                                                                 \
+	"CARD         ADDRESS        STATE       GUEST                STAGE              REMARK\n"
+
+static void test_gpu(void **state)
+{
+	struct program watch = watch_start();
+
+	assert_string_equal(batonctl("gpu", "list").out,
+			    GPU_HEADER "gpu          0000:01:00     host        -                    "
+				       "-                  \n");
+	expect_failure(batonctl("gpu", "give", "1"), 1, "the screen goes dark");
+	expect_silence(batonctl("gpu", "give", "1", "--dark"));
+	expect_line(&watch, "card gpu guest alpha");
+	expect_silence(batonctl("gpu", "give", "--dark", "2", "gpu"));
+	expect_line(&watch, "card gpu ejecting alpha eject: alpha does not let go ?");
+	assert_string_equal(batonctl("gpu", "list").out,
+			    GPU_HEADER "gpu          0000:01:00     ejecting    alpha                "
+				       "eject 2.5 s        alpha does not let go ?\n");
+	assert_non_null(strstr(batonctl("status").out,
+			       "cards     1, none can be lent: no broker\n"));
+	expect_silence(batonctl("gpu", "answer", "gpu", "kill"));
+	expect_line(&watch, "guest gpu kill");
+	expect_line(&watch, "card gpu guest beta");
+	expect_failure(batonctl("gpu", "answer", "gpu", "wait"), 1, "nobody asks");
+	expect_silence(batonctl("gpu", "take"));
+	expect_line(&watch, "card gpu host -");
+	watch_end(&watch);
+}
+
+static void test_gpu_json(void **state)
+{
+	struct result result = batonctl("gpu", "list", "--json");
+	json_t *cards = parse(result.out), *card = json_array_get(cards, 0);
+
+	assert_int_equal(json_array_size(cards), 1);
+	assert_string_equal(json_string_value(json_object_get(card, "name")), "gpu");
+	assert_string_equal(json_string_value(json_object_get(card, "drivers")),
+			    "bochs-drm snd_hda_intel");
+	assert_true(json_is_true(json_object_get(card, "only_screen")));
+	json_decref(cards);
+}
+
+static void test_gpu_usage(void **state)
+{
+	expect_failure(batonctl("gpu"), 2, "usage");
+	expect_failure(batonctl("gpu", "lend"), 2, "usage");
+	expect_failure(batonctl("gpu", "list", "all"), 2, "usage");
+	expect_failure(batonctl("gpu", "give"), 2, "usage");
+	expect_failure(batonctl("gpu", "give", "--dark"), 2, "usage");
+	expect_failure(batonctl("gpu", "take", "--dark", "gpu"), 2, "usage");
+	expect_failure(batonctl("gpu", "answer", "gpu"), 2, "usage");
+	expect_failure(batonctl("gpu", "give", "nobody"), 4, "no guest");
+	expect_failure(batonctl("gpu", "take", "fpga"), 4, "no such card here");
+}
+
+/* --wait returns when the card rests; what it needs a person for, it says. */
+static void test_gpu_wait(void **state)
+{
+	struct program give;
+	char line[256];
+
+	expect_silence(batonctl("gpu", "give", "1", "--dark", "--wait"));
+	give = program_start((const char *const[]){ "gpu", "give", "2", "--dark", "--wait", NULL });
+	assert_non_null(fgets(line, sizeof(line), give.err));
+	assert_non_null(strstr(line, "alpha does not let go ?; answer with: batonctl gpu answer gpu"));
+	expect_silence(batonctl("gpu", "answer", "gpu", "reset"));
+	assert_int_equal(program_wait(&give), 0);
+	give = program_start((const char *const[]){ "gpu", "give", "2", "--dark", "--wait", NULL });
+	assert_non_null(fgets(line, sizeof(line), give.err));
+	expect_silence(batonctl("gpu", "answer", "gpu", "abort"));
+	assert_non_null(fgets(line, sizeof(line), give.err));
+	assert_non_null(strstr(line, "gpu is now guest: "));
+	assert_int_equal(program_wait(&give), 1);
+}
+
 static void test_key_presses_in_order_and_releases_in_reverse(void **state)
 {
 	struct program watch = watch_start();
@@ -370,6 +446,8 @@ static void test_watch_ends_with_the_seat(void **state)
 	expect_line(&watch, "{\"event\":\"guest\",\"guest\":\"alpha\",\"state\":\"running\"}");
 	expect_line(&watch, "{\"event\":\"guest\",\"guest\":\"beta\",\"state\":\"running\"}");
 	expect_line(&watch, "{\"event\":\"guest\",\"guest\":\"gamma\",\"state\":\"running\"}");
+	expect_line(&watch, "{\"event\":\"card\",\"card\":\"gpu\",\"state\":\"host\",\"owner\":\"\","
+			    "\"stage\":\"\",\"text\":\"\"}");
 	expect_silence(batonctl("quit", "--guests"));
 	assert_int_equal(fake_seat_wait(&seat), FAKE_SEAT_QUIT_GUESTS);
 	expect_line(&watch, "{\"event\":\"guest\",\"guest\":\"quit\",\"state\":\"guests\"}");
@@ -413,6 +491,10 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_type),
 		SEAT_TEST(test_pointer),
 		SEAT_TEST(test_watch_ends_with_the_seat),
+		SEAT_TEST(test_gpu),
+		SEAT_TEST(test_gpu_json),
+		SEAT_TEST(test_gpu_usage),
+		SEAT_TEST(test_gpu_wait),
 		SEAT_TEST(test_quit),
 		SEAT_TEST(test_help_and_version),
 	};

@@ -186,6 +186,86 @@ static void test_status(void **state)
 	expect_entry(m, "switcher", "b", true, NULL);
 	expect_entry(m, "focused", "s", 0, "alpha");
 	expect_entry(m, "guests", "u", 3, NULL);
+	expect_entry(m, "cards", "u", 1, NULL);
+	expect_entry(m, "card_trouble", "s", 0, "");
+	client_close(bus);
+}
+
+static void expect_card(sd_bus *bus, bool moving)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+
+	assert_true(call(bus, "ListCards", NULL, &m, NULL) >= 0);
+	assert_true(sd_bus_message_enter_container(m, 'a', "a{sv}") > 0);
+	assert_true(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+	expect_entry(m, "name", "s", 0, "gpu");
+	expect_entry(m, "address", "s", 0, "0000:01:00");
+	expect_entry(m, "state", "s", 0, moving ? "ejecting" : "host");
+	expect_entry(m, "owner", "s", 0, moving ? "alpha" : "");
+	expect_entry(m, "moving", "b", moving, NULL);
+	expect_entry(m, "target", "s", 0, moving ? "beta" : "");
+	expect_entry(m, "stage", "s", 0, moving ? "eject" : "");
+	expect_entry(m, "stage_ms", "u", moving ? 2500 : 0, NULL);
+	expect_entry(m, "asking", "b", moving, NULL);
+	expect_entry(m, "drivers", "s", 0, "bochs-drm snd_hda_intel");
+	expect_entry(m, "only_screen", "b", true, NULL);
+	expect_entry(m, "text", "s", 0, moving ? "alpha does not let go ?" : "");
+	assert_true(sd_bus_message_exit_container(m) >= 0);
+	assert_int_equal(sd_bus_message_at_end(m, false), 1);
+}
+
+static void expect_card_signal(sd_bus *bus, const char *state, const char *owner, const char *text)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = next_signal(bus);
+	const char *fields[5];
+
+	assert_string_equal(sd_bus_message_get_member(m), "CardChanged");
+	assert_true(sd_bus_message_read(m, "sssss", &fields[0], &fields[1], &fields[2], &fields[3],
+					&fields[4]) > 0);
+	assert_string_equal(fields[0], "gpu");
+	assert_string_equal(fields[1], state);
+	assert_string_equal(fields[2], owner);
+	assert_string_equal(fields[4], text);
+}
+
+static void test_cards(void **state)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+	sd_bus *bus = client_open(*state);
+	const char *card;
+
+	expect_card(bus, false);
+	assert_true(call(bus, "GiveCard", NULL, &m, "ssb", "", "beta", 1) >= 0);
+	assert_true(sd_bus_message_read(m, "s", &card) > 0);
+	assert_string_equal(card, "gpu");
+	expect_card_signal(bus, "ejecting", "alpha", "alpha does not let go ?");
+	expect_card(bus, true);
+	assert_true(call(bus, "AnswerCard", NULL, NULL, "ss", "gpu", "wait") >= 0);
+	expect_told(bus, "gpu", "wait");
+	expect_card_signal(bus, "guest", "beta", "");
+	client_close(bus);
+}
+
+static void test_cards_are_refused_with_names_and_words(void **state)
+{
+	static const struct {
+		const char *card;
+		int dark;
+		const char *name, *words;
+	} cases[] = {
+		{ "fpga", 1, CONTROL_ERROR_NO_CARD, "no such card here" },
+		{ "gpu", 0, CONTROL_ERROR_WRONG_STATE, "the screen goes dark" },
+	};
+	sd_bus *bus = client_open(*state);
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+
+		assert_true(call(bus, "GiveCard", &error, NULL, "ssb", cases[i].card, "beta",
+				 cases[i].dark) < 0);
+		assert_string_equal(error.name, cases[i].name);
+		assert_string_equal(error.message, cases[i].words);
+	}
 	client_close(bus);
 }
 
@@ -365,6 +445,8 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_positions_are_checked),
 		SEAT_TEST(test_list_guests),
 		SEAT_TEST(test_status),
+		SEAT_TEST(test_cards),
+		SEAT_TEST(test_cards_are_refused_with_names_and_words),
 		SEAT_TEST(test_screenshot_goes_into_memory_alone),
 		SEAT_TEST(test_export_output),
 		SEAT_TEST(test_quit_answers_and_removes_the_socket),
