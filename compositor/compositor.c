@@ -17,6 +17,10 @@
 
 #define TOAST_NS (1200 * NSEC_PER_MSEC)
 
+/* What guests and pointers are sized for before there was any output. */
+#define DEFAULT_WIDTH 1280
+#define DEFAULT_HEIGHT 800
+
 static const struct {
 	const char *name;
 	backend_create_fn create;
@@ -293,14 +297,16 @@ bool compositor_switcher_open(const struct compositor *c)
 
 void compositor_switcher_move(struct compositor *c, int dx, int dy)
 {
-	struct view *first = views_first(c);
+	unsigned int count = scene_matching_count(&c->scene);
+	const struct grid row = { .count = count, .columns = count }; /* without an output */
+	const struct view *first = views_first(c);
 	struct scene_entry *to;
 
-	if (!c->scene.switcher || !first) {
+	if (!c->scene.switcher) {
 		return;
 	}
 	to = scene_matching_at(
-		&c->scene, grid_move(&first->scene.grid,
+		&c->scene, grid_move(first ? &first->scene.grid : &row,
 				     scene_matching_index(&c->scene, c->scene.selected), dx, dy));
 	compositor_switcher_select(c, to ? to->id : 0);
 }
@@ -356,6 +362,9 @@ static int handle_toast_timer(sd_event_source *source, uint64_t usec, void *data
 
 void compositor_toast(struct compositor *c, const char *text)
 {
+	if (!views_first(c)) {
+		text = NULL; /* nobody sees it, and no timer is to run */
+	}
 	sd_event_source_set_enabled(c->toast_timer, SD_EVENT_OFF);
 	if (text) {
 		sd_event_source_set_time(c->toast_timer,
@@ -389,7 +398,7 @@ bool compositor_placement(const struct compositor *c, struct compositor_placemen
 	const struct frame *frame;
 	pixman_box32_t box;
 
-	if (!front || !views_first(c)) {
+	if (!front) {
 		return false;
 	}
 	/* Observers of the source may ask before our own turn has come. */
@@ -549,6 +558,8 @@ int compositor_create_on(sd_event *event, backend_create_fn create,
 	c->handlers = handlers;
 	c->handlers_data = data;
 	c->active = true;
+	c->width = DEFAULT_WIDTH;
+	c->height = DEFAULT_HEIGHT;
 	scene_init(&c->scene);
 	views_init(c);
 	r = compositor_start(c, create, options);

@@ -96,7 +96,8 @@ void compositor_notice(struct compositor *compositor, const char *text);
 void compositor_help(struct compositor *compositor, const char *lines);
 
 /* Where the guest in front is: its picture's rectangle in pixels of the first output and the size
- * of its frame, for the pointer. False while it shows no frame. */
+ * of its frame, for the pointer. Without an output as on the last one, since the guest may be seen
+ * elsewhere. False while it shows no frame. */
 struct compositor_placement {
 	int32_t x, y;
 	uint32_t width, height;
@@ -104,7 +105,7 @@ struct compositor_placement {
 };
 bool compositor_placement(const struct compositor *compositor, struct compositor_placement *out);
 
-/* Size of the first output, or of the last one that there was. */
+/* Size of the first output, or of the last one that there was, or a default. */
 void compositor_output_size(const struct compositor *compositor, uint32_t *width,
 			    uint32_t *height);
 

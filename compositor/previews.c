@@ -48,7 +48,7 @@ static struct guest *most_urgent(const struct compositor *c)
 
 static void arm_timer(struct compositor *c)
 {
-	const struct guest *urgent = most_urgent(c);
+	const struct guest *urgent = views_first(c) ? most_urgent(c) : NULL;
 	uint64_t at;
 
 	if (!urgent) {
@@ -172,7 +172,11 @@ void previews_update(struct compositor *c)
 	struct view *first = views_first(c);
 	struct scene_entry *entry;
 
-	if (!first || !c->scene.switcher) {
+	if (!c->scene.switcher) {
+		return;
+	}
+	if (!first) {
+		arm_timer(c); /* it stops */
 		return;
 	}
 	scene_view_layout(&first->scene, &c->scene);

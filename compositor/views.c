@@ -153,6 +153,9 @@ static void handle_output_removed(struct output *output, void *data)
 	if (c->closing) {
 		return;
 	}
+	if (!views_first(c)) {
+		compositor_toast(c, NULL); /* its timer would run for nobody */
+	}
 	note_first_output(c);
 	compositor_update(c);
 	compositor_update_watched(c);

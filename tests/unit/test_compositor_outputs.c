@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * The compositor while outputs come and go: what several show, and what goes on without any.
+ * The compositor while outputs come and go: what several show, and that without any everything but
+ * drawing goes on.
  */
 #include "tests/unit/test.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#include "compositor/compositor.h"
+#include "compositor/compositor_private.h"
 #include "tests/unit/stage.h"
 #include "tests/unit/test_frames.h"
 
@@ -50,10 +51,114 @@ static void without_outputs_nobody_is_watched(void **state)
 	compositor_output_size(stage.compositor, &width, &height);
 	assert_int_equal(width, WIDTH);
 	assert_int_equal(compositor_picture_take(stage.compositor, 0, &picture), -ENODEV);
+	assert_int_equal(compositor_refresh_mhz(stage.compositor), 0);
 	screen_add(&stage.screen, WIDTH, HEIGHT);
 	assert_true(source(1)->watched);
 	settle();
 	assert_true(screen_shows(source(1)->frame));
+}
+
+/* A guest may be seen on a card of its own: its pointer goes on as it was. */
+static void pointer_goes_on_without_outputs(void **state)
+{
+	struct compositor_placement before, after;
+
+	assert_true(compositor_placement(stage.compositor, &before));
+	screen_remove(&stage.screen);
+	assert_true(compositor_placement(stage.compositor, &after));
+	assert_memory_equal(&before, &after, sizeof(before));
+	screen_add(&stage.screen, WIDTH, HEIGHT);
+}
+
+static bool is_running(sd_event_source *timer)
+{
+	int enabled;
+
+	assert_true(sd_event_source_get_enabled(timer, &enabled) >= 0);
+	return enabled != SD_EVENT_OFF;
+}
+
+/* Whatever is asked of it. */
+static void without_outputs_no_timer_runs(void **state)
+{
+	struct compositor *c = stage.compositor;
+
+	compositor_show_switcher(c, true);
+	settle_previews();
+	compositor_toast(c, "one");
+	assert_true(is_running(c->toast_timer));
+	frame_source_set_frame(source(2), new_frame(WIDTH, HEIGHT));
+	frame_source_damage(source(3), &(pixman_box32_t){ 0, 0, 10, 10 });
+	assert_true(is_running(c->preview_timer));
+	screen_remove(&stage.screen);
+	assert_false(is_running(c->toast_timer));
+	assert_false(is_running(c->preview_timer));
+	frame_source_set_frame(source(1), new_frame(WIDTH, HEIGHT));
+	frame_source_damage(source(3), &(pixman_box32_t){ 0, 0, 10, 10 });
+	compositor_toast(c, "two");
+	compositor_show_guest(c, 2);
+	assert_false(is_running(c->toast_timer));
+	assert_false(is_running(c->preview_timer));
+	assert_int_equal(sd_event_run(stage.event, 50000), 0);
+	compositor_show_switcher(c, false);
+	screen_add(&stage.screen, WIDTH, HEIGHT);
+	settle();
+	assert_true(screen_shows(source(2)->frame)); /* and no toast */
+}
+
+/* Blind, the guests lie in a row. */
+static void switcher_works_without_outputs(void **state)
+{
+	struct compositor *c = stage.compositor;
+
+	screen_remove(&stage.screen);
+	compositor_show_switcher(c, true);
+	assert_int_equal(compositor_switcher_selected(c), 1);
+	compositor_switcher_move(c, 1, 0);
+	assert_int_equal(compositor_switcher_selected(c), 2);
+	compositor_switcher_move(c, 0, 1);
+	assert_int_equal(compositor_switcher_selected(c), 2);
+	compositor_switcher_move(c, 7, 0);
+	assert_int_equal(compositor_switcher_selected(c), 3);
+	compositor_switcher_filter(c, "one");
+	assert_int_equal(compositor_switcher_selected(c), 1);
+	assert_int_equal(compositor_switcher_pointer(c, 10, 10), 0);
+	compositor_show_switcher(c, false);
+	screen_add(&stage.screen, WIDTH, HEIGHT);
+}
+
+static void nothing_destroy(struct backend *backend)
+{
+}
+
+/* A back end without any screen. */
+static int nothing_create(sd_event *event, const struct compositor_options *options,
+			  const struct backend_events *events, struct backend **out)
+{
+	static const struct backend_ops ops = { .destroy = nothing_destroy };
+	static struct backend nothing = { .ops = &ops };
+
+	*out = &nothing;
+	return 0;
+}
+
+/* Before the first output guests and pointers have a size to go by. */
+static void there_is_a_size_before_any_output(void **state)
+{
+	const struct compositor_options options = { .backend = COMPOSITOR_BACKEND_KMS };
+	static const struct compositor_handlers handlers;
+	uint32_t width, height;
+	struct compositor *c;
+	sd_event *event;
+
+	assert_int_equal(sd_event_new(&event), 0);
+	assert_int_equal(
+		compositor_create_on(event, nothing_create, &options, &handlers, NULL, &c), 0);
+	compositor_output_size(c, &width, &height);
+	assert_int_equal(width, 1280);
+	assert_int_equal(height, 800);
+	compositor_destroy(c);
+	sd_event_unref(event);
 }
 
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
@@ -63,6 +168,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(outputs_mirror_and_change),
 		TEST(without_outputs_nobody_is_watched),
+		TEST(pointer_goes_on_without_outputs),
+		TEST(without_outputs_no_timer_runs),
+		TEST(switcher_works_without_outputs),
+		cmocka_unit_test(there_is_a_size_before_any_output),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
