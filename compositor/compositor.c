@@ -383,6 +383,13 @@ void compositor_notice(struct compositor *c, const char *text)
 	}
 }
 
+void compositor_progress(struct compositor *c, const char *text)
+{
+	if (scene_set_text(&c->scene.progress, text)) {
+		views_update(c);
+	}
+}
+
 void compositor_help(struct compositor *c, const char *lines)
 {
 	if (scene_set_text(&c->scene.help, lines)) {

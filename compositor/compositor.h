@@ -92,6 +92,8 @@ uint32_t compositor_switcher_selected(const struct compositor *compositor);
 void compositor_toast(struct compositor *compositor, const char *text);
 /* A line that stays until it is replaced or cleared with NULL, e.g. why the guest gets no keys. */
 void compositor_notice(struct compositor *compositor, const char *text);
+/* Another such line, at the same time: how far something has come that takes its time. */
+void compositor_progress(struct compositor *compositor, const char *text);
 /* The table of all chords, as lines "keys\tmeaning\n"; NULL hides it. */
 void compositor_help(struct compositor *compositor, const char *lines);
 

@@ -17,6 +17,7 @@ void scene_finish(struct scene *scene)
 	free(scene->filter);
 	free(scene->toast);
 	free(scene->notice);
+	free(scene->progress);
 	free(scene->help);
 	free(scene->desk_hint);
 }

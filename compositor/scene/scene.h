@@ -30,7 +30,7 @@ struct scene {
 	bool switcher;
 	uint32_t selected; /* id, or 0 */
 	char *filter;      /* NULL or not empty */
-	char *toast, *notice, *help; /* NULL: none */
+	char *toast, *notice, *progress, *help; /* NULL: none */
 	char *desk_hint;
 	/* Our own pointer over the switcher, in 0..1 of every output. */
 	bool pointer_shown;

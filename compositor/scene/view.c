@@ -77,8 +77,8 @@ static void drop_unused_cards(struct scene_view *view, const struct scene *scene
 
 static void drop_drawn(struct scene_view *view)
 {
-	struct drawn *all[] = { &view->header, &view->keys, &view->toast, &view->notice,
-				&view->help,   &view->desk, &view->reason };
+	struct drawn *all[] = { &view->header,   &view->keys, &view->toast, &view->notice,
+				&view->progress, &view->help, &view->desk,  &view->reason };
 	struct view_card *card, *next;
 
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
@@ -403,6 +403,10 @@ static void add_overlays(struct scene_view *view, const struct scene *scene)
 		bottom -= theme_px(&view->theme, KEYS_HEIGHT) + margin / 2;
 	}
 	add_line(view, &view->notice, scene->notice, true, bottom, true);
+	if (view->notice.sprite) {
+		bottom -= (int32_t)view->notice.sprite->height + margin / 2;
+	}
+	add_line(view, &view->progress, scene->progress, false, bottom, true);
 	add_line(view, &view->toast, scene->toast, false, margin, false);
 	if (!scene->help) {
 		drawn_clear(&view->help);

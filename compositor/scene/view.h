@@ -26,7 +26,7 @@ struct scene_view {
 	struct layers layers;
 	struct view_cursor cursor;
 	struct list cards; /* struct view_card, view.c */
-	struct drawn header, keys, toast, notice, help, desk, reason;
+	struct drawn header, keys, toast, notice, progress, help, desk, reason;
 	struct drawn corners[8]; /* of pictures on cards, then on the selected card */
 };
 

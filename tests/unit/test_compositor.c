@@ -156,6 +156,40 @@ static void lines_come_and_go(void **state)
 	assert_true(screen_shows(source(1)->frame));
 }
 
+/* How far something has come: beside the notice, and drawn only when it says something else. */
+static void progress_is_a_line_of_its_own(void **state)
+{
+	struct compositor *c = stage.compositor;
+	pixman_box32_t alone, both;
+	int commits;
+
+	compositor_progress(c, "gpu: leaves one, 1 s");
+	settle();
+	alone = *pixman_region32_extents(&stage.screen.drawn);
+	assert_in_range(alone.y1, HEIGHT / 2, HEIGHT);
+	assert_true(alone.x1 > 0 && alone.x2 < WIDTH && alone.y2 < HEIGHT);
+	commits = stage.screen.commits;
+	compositor_progress(c, "gpu: leaves one, 1 s");
+	assert_idle();
+	assert_int_equal(stage.screen.commits, commits);
+	compositor_progress(c, "gpu: leaves one, 2 s");
+	settle();
+	assert_int_equal(stage.screen.commits, commits + 1);
+	compositor_notice(c, "does not answer");
+	settle();
+	/* Both: the line has made room. */
+	compositor_progress(c, "gpu: comes to two, 3 s");
+	settle();
+	both = *pixman_region32_extents(&stage.screen.drawn);
+	assert_true(both.y2 < alone.y1);
+	compositor_notice(c, NULL);
+	settle();
+	assert_false(screen_shows(source(1)->frame));
+	compositor_progress(c, NULL);
+	settle();
+	assert_true(screen_shows(source(1)->frame));
+}
+
 static void nothing_happens_when_idle(void **state)
 {
 	assert_idle();
@@ -442,6 +476,7 @@ int main(void)
 		TEST(last_picture_stays_without_a_source),
 		TEST(toast_goes_by_itself),
 		TEST(lines_come_and_go),
+		TEST(progress_is_a_line_of_its_own),
 		TEST(nothing_happens_when_idle),
 		TEST(previews_are_live_at_a_bounded_rate),
 		TEST(switcher_selects_and_filters),
