@@ -26,8 +26,9 @@ struct compositor_options {
 	uint32_t width, height; /* headless and window; 0: a default */
 	uint32_t refresh_mhz;   /* headless; 0: 60000 */
 	const char *renderer;   /* kms: "auto", "pixman" or "gl"; NULL is "auto" */
-	const char *card;       /* kms: a /dev/dri/cardN, or NULL for the boot card */
+	const char *card;       /* kms: the only one to be used, e.g. /dev/dri/card1; NULL: all */
 	bool software_cursor;   /* kms: never use the cursor plane */
+	bool allow_no_card;     /* kms: start without a card too, and wait for one */
 	const char *desk_hint;  /* the line on an empty desk, e.g. which keys open the switcher */
 };
 

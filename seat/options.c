@@ -21,7 +21,7 @@ static const char usage[] =
 	"  -s, --size=WxH       size of a headless screen or of the window\n"
 	"      --refresh=HZ     rate of a headless screen\n"
 	"      --renderer=auto|pixman|gl\n"
-	"      --card=PATH      graphics card, e.g. /dev/dri/card1\n"
+	"      --card=PATH      one graphics card alone, e.g. /dev/dri/card1\n"
 	"      --no-toasts      no guest's name on a switch\n"
 	"      --software-cursor  draw the pointer into the picture\n"
 	"  -v, --verbose        say more\n"

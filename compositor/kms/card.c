@@ -1,21 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* Choosing and opening a graphics card, and reading what it is made of. */
+/* Opening a graphics card, and reading what it is made of. */
 #include "compositor/kms/card.h"
 
 #include <errno.h>
-#include <libudev.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <virtgpu_drm.h>
 #include <xf86drm.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/log.h"
-
-#define CARDS_MAX 16
 
 DEFINE_CLEANUP(struct card *, card_close)
 
@@ -113,7 +108,9 @@ static int card_read(struct card *card)
 	if (!resources) {
 		return -errno;
 	}
-	r = card_read_crtcs(card, resources);
+	r = resources->count_connectors > 0 && resources->count_crtcs > 0
+		    ? card_read_crtcs(card, resources)
+		    : -ENODEV;
 	drmModeFreeResources(resources);
 	return r < 0 ? r : card_read_planes(card);
 }
@@ -128,13 +125,8 @@ static void card_read_driver(struct card *card)
 
 static int card_setup(struct card *card)
 {
-	struct stat st;
 	int r;
 
-	if (fstat(card->fd, &st) < 0) {
-		return -errno;
-	}
-	card->devnum = st.st_rdev;
 	card_read_driver(card);
 	if (!drmIsKMS(card->fd)) {
 		return -ENODEV; /* it only computes */
@@ -150,13 +142,13 @@ static int card_setup(struct card *card)
 		return r;
 	}
 	r = card_read(card);
-	if (r < 0) {
+	if (r < 0 && r != -ENODEV) {
 		log_error("%s: cannot read its outputs: %s", card->path, strerror(-r));
 	}
 	return r;
 }
 
-static int card_open_path(struct session *session, const char *path, struct card **out)
+int card_open(struct session *session, const char *path, struct card **out)
 {
 	_cleanup_(card_close_ptr) struct card *card = calloc(1, sizeof(*card));
 	int r;
@@ -190,141 +182,6 @@ void card_close(struct card *card)
 	free(card->crtcs);
 	free(card->planes);
 	free(card);
-}
-
-/* A card that could be taken, in the order in which they are tried. */
-struct candidate {
-	char path[64];
-	bool boot;
-};
-
-static bool is_card_of_seat(struct udev_device *device, const char *seat)
-{
-	const char *name = udev_device_get_sysname(device);
-	const char *owner = udev_device_get_property_value(device, "ID_SEAT");
-
-	/* The subsystem also lists connectors ("card0-HDMI-A-1") and render nodes. */
-	return strncmp(name, "card", 4) == 0 && !strchr(name, '-') &&
-	       udev_device_get_devnode(device) && strcmp(owner ? owner : "seat0", seat) == 0;
-}
-
-static bool is_boot_card(struct udev_device *device)
-{
-	struct udev_device *pci =
-		udev_device_get_parent_with_subsystem_devtype(device, "pci", NULL);
-	const char *boot = pci ? udev_device_get_sysattr_value(pci, "boot_vga") : NULL;
-
-	return boot && strcmp(boot, "1") == 0;
-}
-
-/* The boot card first, the others as the kernel numbers them. */
-static void candidate_insert(struct candidate list[], unsigned int *count,
-			     struct udev_device *device)
-{
-	struct candidate candidate = { .boot = is_boot_card(device) };
-
-	if (*count == CARDS_MAX) {
-		return;
-	}
-	snprintf(candidate.path, sizeof(candidate.path), "%s", udev_device_get_devnode(device));
-	if (candidate.boot) {
-		memmove(&list[1], &list[0], *count * sizeof(list[0]));
-		list[0] = candidate;
-	} else {
-		list[*count] = candidate;
-	}
-	(*count)++;
-}
-
-static unsigned int candidates_find(const char *seat, struct candidate list[])
-{
-	struct udev *udev = udev_new();
-	struct udev_enumerate *all = udev ? udev_enumerate_new(udev) : NULL;
-	struct udev_list_entry *entry;
-	unsigned int count = 0;
-
-	if (all && udev_enumerate_add_match_subsystem(all, "drm") >= 0 &&
-	    udev_enumerate_scan_devices(all) >= 0) {
-		for (entry = udev_enumerate_get_list_entry(all); entry;
-		     entry = udev_list_entry_get_next(entry)) {
-			struct udev_device *device =
-				udev_device_new_from_syspath(udev, udev_list_entry_get_name(entry));
-
-			if (device && is_card_of_seat(device, seat)) {
-				candidate_insert(list, &count, device);
-			}
-			udev_device_unref(device);
-		}
-	}
-	udev_enumerate_unref(all);
-	udev_unref(udev);
-	return count;
-}
-
-/* 2: a monitor is plugged in; 1: it has connectors; 0: it can show nothing. */
-static int card_usefulness(const struct card *card)
-{
-	drmModeRes *resources = drmModeGetResources(card->fd);
-	int best = 0;
-
-	for (int i = 0; resources && best < 2 && i < resources->count_connectors; i++) {
-		drmModeConnector *connector =
-			drmModeGetConnector(card->fd, resources->connectors[i]);
-
-		if (connector) {
-			best = connector->connection == DRM_MODE_CONNECTED ? 2 : 1;
-		}
-		drmModeFreeConnector(connector);
-	}
-	drmModeFreeResources(resources);
-	return card->crtc_count > 0 ? best : 0;
-}
-
-static int card_choose(struct session *session, struct card **out)
-{
-	_cleanup_(card_close_ptr) struct card *best = NULL;
-	struct candidate list[CARDS_MAX];
-	unsigned int count = candidates_find(session_seat_name(session), list);
-	int found = 0, r = -ENODEV;
-
-	for (unsigned int i = 0; i < count && found < 2; i++) {
-		_cleanup_(card_close_ptr) struct card *card = NULL;
-		int opened = card_open_path(session, list[i].path, &card);
-		int useful = opened < 0 ? 0 : card_usefulness(card);
-
-		r = opened < 0 ? opened : r;
-		if (useful > found) {
-			struct card *worse = best;
-
-			found = useful;
-			best = take_ptr(card);
-			card_close(worse);
-		}
-	}
-	if (best) {
-		*out = take_ptr(best);
-		return 0;
-	}
-	if (count == 0 || r == -ENODEV) {
-		log_error("No graphics card with an output on %s: is its driver loaded (see "
-			  "/dev/dri)? Without one, use the headless back end",
-			  session_seat_name(session));
-	}
-	return r;
-}
-
-int card_open(struct session *session, const char *path, struct card **out)
-{
-	int r;
-
-	if (!path) {
-		return card_choose(session, out);
-	}
-	r = card_open_path(session, path, out);
-	if (r == -ENODEV) {
-		log_error("%s has no output to show pictures on; choose another card", path);
-	}
-	return r;
 }
 
 /* A virtual card has a render node also when its host lends it no GPU. */

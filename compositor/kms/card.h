@@ -7,7 +7,6 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/types.h>
 #include <xf86drmMode.h>
 
 #include "compositor/kms/props.h"
@@ -32,7 +31,6 @@ struct card {
 	int fd;        /* the session's */
 	char path[64]; /* /dev/dri/cardN */
 	char driver[32];
-	dev_t devnum;
 	uint32_t serial;                      /* of the last request that the kernel took */
 	uint32_t cursor_width, cursor_height; /* of a cursor plane's buffers, pixels */
 	struct kms_crtc *crtcs;
@@ -42,9 +40,8 @@ struct card {
 };
 
 /*
- * Opens the card at path, or, when path is NULL, the best one of the seat: the boot card if a
- * monitor is plugged into it, else the first with a monitor, else the first with a connector.
- * Logs one sentence with the remedy and returns -errno when there is none.
+ * Opens the card at path. 0, -ENODEV when it has nothing to show pictures on, or -errno with one
+ * sentence logged.
  */
 int card_open(struct session *session, const char *path, struct card **out);
 void card_close(struct card *card); /* NULL is legal */

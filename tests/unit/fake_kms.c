@@ -37,8 +37,8 @@ struct prop {
 	uint64_t value;
 };
 
-/* A property's id is its place in this list plus one. */
-static struct prop props[] = {
+/* What a card has at the start. A property's id is its place in this list plus one. */
+static const struct prop fresh[] = {
 	{ CONNECTOR, "CRTC_ID", 0 },
 	{ CONNECTOR, "EDID", 0 },
 	{ CONNECTOR, "non-desktop", 0 },
@@ -75,7 +75,7 @@ static struct prop props[] = {
 	{ OVERLAY, "FB_ID", 0 },
 	{ OVERLAY, "CRTC_ID", 0 },
 };
-#define PROPS (sizeof(props) / sizeof(props[0]))
+#define PROPS (sizeof(fresh) / sizeof(fresh[0]))
 
 struct memory {
 	uint32_t width, height, stride;
@@ -98,48 +98,85 @@ struct _drmModeAtomicReq {
 	} items[128];
 };
 
-struct fake_kms fake_kms;
+struct fake_card fake_cards[FAKE_CARDS];
 
-static struct {
+static uint32_t next_fb;
+
+static struct card {
+	struct fake_card *shown;
+	int fd;                /* as opened by the code under test, or -1 */
 	int card_fd, event_fd; /* a pipe: the card is its reading end */
+	struct prop props[PROPS];
 	struct memory memory[HANDLES_MAX];
 	struct blob blobs[HANDLES_MAX];
 	bool pending;
 	uint64_t pending_user, previous_user;
-	uint32_t next_fb;
-} card;
+} cards[FAKE_CARDS];
 
-void fake_kms_reset(void)
+/* The card that is open under this descriptor. */
+static struct card *card_of(int fd)
+{
+	for (unsigned int i = 0; fd >= 0 && i < FAKE_CARDS; i++) {
+		if (cards[i].fd == fd) {
+			return &cards[i];
+		}
+	}
+	return NULL;
+}
+
+/* NULL, with errno, when the card is gone. */
+static struct card *card_alive(int fd)
+{
+	struct card *card = card_of(fd);
+
+	assert_non_null(card);
+	errno = ENODEV;
+	return card->shown->dead ? NULL : card;
+}
+
+static void card_reset(struct card *card, struct fake_card *shown)
 {
 	int ends[2];
 
-	memset(&fake_kms, 0, sizeof(fake_kms));
-	memset(&card, 0, sizeof(card));
-	fake_kms.connected = fake_kms.has_cursor = true;
-	fake_kms.width = 320;
-	fake_kms.height = 200;
-	for (size_t i = 0; i < PROPS; i++) {
-		props[i].value = strcmp(props[i].name, "type") == 0 ? props[i].value : 0;
-	}
+	memset(card, 0, sizeof(*card));
+	memcpy(card->props, fresh, sizeof(fresh));
 	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
-	card.card_fd = ends[0];
-	card.event_fd = ends[1];
-	card.next_fb = 1000;
+	card->shown = shown;
+	card->fd = -1;
+	card->card_fd = ends[0];
+	card->event_fd = ends[1];
+}
+
+void fake_kms_reset(void)
+{
+	next_fb = 1000;
+	for (unsigned int i = 0; i < FAKE_CARDS; i++) {
+		memset(&fake_cards[i], 0, sizeof(fake_cards[i]));
+		fake_cards[i].connected = fake_cards[i].has_cursor = true;
+		fake_cards[i].width = 320;
+		fake_cards[i].height = 200;
+		card_reset(&cards[i], &fake_cards[i]);
+	}
 	fake_session_reset();
 }
 
-/* The card itself was closed by the code under test. */
 void fake_kms_finish(void)
 {
-	close(card.event_fd);
+	for (unsigned int i = 0; i < FAKE_CARDS; i++) {
+		assert_int_equal(cards[i].fd, -1);
+		assert_int_equal(fake_cards[i].framebuffers, 0);
+		assert_int_equal(fake_cards[i].busy, 0);
+		close(cards[i].card_fd);
+		close(cards[i].event_fd);
+	}
 	fake_session_finish();
 }
 
-static uint64_t *prop_value(uint32_t object, const char *name)
+static uint64_t *prop_value(struct card *card, uint32_t object, const char *name)
 {
 	for (size_t i = 0; i < PROPS; i++) {
-		if (props[i].object == object && strcmp(props[i].name, name) == 0) {
-			return &props[i].value;
+		if (card->props[i].object == object && strcmp(card->props[i].name, name) == 0) {
+			return &card->props[i].value;
 		}
 	}
 	fail_msg("no property %s", name);
@@ -169,12 +206,12 @@ int drmIsKMS(int fd)
 
 int drmIsMaster(int fd)
 {
-	return !fake_kms.not_master;
+	return !card_of(fd)->shown->not_master;
 }
 
 int drmSetClientCap(int fd, uint64_t capability, uint64_t value)
 {
-	return capability == DRM_CLIENT_CAP_ATOMIC && fake_kms.no_atomic ? -1 : 0;
+	return capability == DRM_CLIENT_CAP_ATOMIC && card_of(fd)->shown->no_atomic ? -1 : 0;
 }
 
 int drmGetCap(int fd, uint64_t capability, uint64_t *value)
@@ -186,9 +223,12 @@ int drmGetCap(int fd, uint64_t capability, uint64_t *value)
 drmModeResPtr drmModeGetResources(int fd)
 {
 	static uint32_t connectors[] = { CONNECTOR }, crtcs[] = { CRTC, OTHER_CRTC };
-	drmModeResPtr resources = calloc(1, sizeof(*resources));
+	drmModeResPtr resources = card_alive(fd) ? calloc(1, sizeof(*resources)) : NULL;
 
-	resources->count_connectors = 1;
+	if (!resources) {
+		return NULL;
+	}
+	resources->count_connectors = card_of(fd)->shown->no_output ? 0 : 1;
 	resources->count_crtcs = 2;
 	resources->connectors = connectors;
 	resources->crtcs = crtcs;
@@ -205,7 +245,7 @@ drmModePlaneResPtr drmModeGetPlaneResources(int fd)
 	static uint32_t planes[] = { PRIMARY, OVERLAY, CURSOR };
 	drmModePlaneResPtr resources = calloc(1, sizeof(*resources));
 
-	resources->count_planes = fake_kms.has_cursor ? 3 : 2;
+	resources->count_planes = card_of(fd)->shown->has_cursor ? 3 : 2;
 	resources->planes = planes;
 	return resources;
 }
@@ -232,6 +272,7 @@ void drmModeFreePlane(drmModePlanePtr plane)
 drmModeObjectPropertiesPtr drmModeObjectGetProperties(int fd, uint32_t object, uint32_t type)
 {
 	drmModeObjectPropertiesPtr out = calloc(1, sizeof(*out));
+	const struct prop *props = card_of(fd)->props;
 
 	out->props = calloc(PROPS, sizeof(*out->props));
 	out->prop_values = calloc(PROPS, sizeof(*out->prop_values));
@@ -256,7 +297,7 @@ drmModePropertyPtr drmModeGetProperty(int fd, uint32_t id)
 	drmModePropertyPtr property = calloc(1, sizeof(*property));
 
 	property->prop_id = id;
-	snprintf(property->name, sizeof(property->name), "%s", props[id - 1].name);
+	snprintf(property->name, sizeof(property->name), "%s", fresh[id - 1].name);
 	return property;
 }
 
@@ -268,16 +309,21 @@ void drmModeFreeProperty(drmModePropertyPtr property)
 drmModeConnectorPtr drmModeGetConnector(int fd, uint32_t id)
 {
 	static uint32_t encoders[] = { ENCODER };
-	drmModeConnectorPtr connector = calloc(1, sizeof(*connector));
+	const struct card *card = card_alive(fd);
+	drmModeConnectorPtr connector = card ? calloc(1, sizeof(*connector)) : NULL;
 	drmModeModeInfo *mode;
 
+	if (!connector) {
+		return NULL;
+	}
+	card->shown->looks++;
 	connector->connector_id = id;
 	connector->connector_type = DRM_MODE_CONNECTOR_VIRTUAL;
-	connector->connector_type_id = 1;
+	connector->connector_type_id = (uint32_t)(card - cards) + 1;
 	connector->encoders = encoders;
 	connector->count_encoders = 1;
-	connector->connection = fake_kms.connected ? DRM_MODE_CONNECTED : DRM_MODE_DISCONNECTED;
-	if (!fake_kms.connected) {
+	connector->connection = card->shown->connected ? DRM_MODE_CONNECTED : DRM_MODE_DISCONNECTED;
+	if (!card->shown->connected) {
 		return connector;
 	}
 	/* The preferred one is not the first. 100 Hz. */
@@ -285,9 +331,9 @@ drmModeConnectorPtr drmModeGetConnector(int fd, uint32_t id)
 	connector->modes = calloc(2, sizeof(*connector->modes));
 	connector->modes[0].hdisplay = connector->modes[0].vdisplay = 64;
 	mode = &connector->modes[1];
-	mode->hdisplay = mode->htotal = fake_kms.width;
-	mode->vdisplay = mode->vtotal = fake_kms.height;
-	mode->clock = (uint32_t)fake_kms.width * fake_kms.height / 10;
+	mode->hdisplay = mode->htotal = card->shown->width;
+	mode->vdisplay = mode->vtotal = card->shown->height;
+	mode->clock = (uint32_t)card->shown->width * card->shown->height / 10;
 	mode->type = DRM_MODE_TYPE_PREFERRED;
 	return connector;
 }
@@ -319,16 +365,20 @@ void drmModeFreeEncoder(drmModeEncoderPtr encoder)
 int drmModeCreateDumbBuffer(int fd, uint32_t width, uint32_t height, uint32_t bpp, uint32_t flags,
 			    uint32_t *handle, uint32_t *pitch, uint64_t *size)
 {
+	struct card *card = card_alive(fd);
 	uint32_t i = 1;
 
-	while (card.memory[i].used) {
+	if (!card) {
+		return -ENODEV;
+	}
+	while (card->memory[i].used) {
 		i++;
 		assert_true(i < HANDLES_MAX);
 	}
-	card.memory[i] = (struct memory){ .width = width, .height = height, .used = true };
+	card->memory[i] = (struct memory){ .width = width, .height = height, .used = true };
 	*handle = i;
-	*pitch = card.memory[i].stride = width * 4 + 64;
-	*size = card.memory[i].size = (uint64_t)*pitch * height;
+	*pitch = card->memory[i].stride = width * 4 + 64;
+	*size = card->memory[i].size = (uint64_t)*pitch * height;
 	return 0;
 }
 
@@ -340,7 +390,7 @@ int drmModeMapDumbBuffer(int fd, uint32_t handle, uint64_t *offset)
 
 int drmModeDestroyDumbBuffer(int fd, uint32_t handle)
 {
-	card.memory[handle].used = false;
+	card_of(fd)->memory[handle].used = false;
 	return 0;
 }
 
@@ -351,13 +401,14 @@ void *__real_mmap(void *address, size_t size, int prot, int flags, int fd, off_t
 
 void *__wrap_mmap(void *address, size_t size, int prot, int flags, int fd, off_t offset)
 {
+	struct card *card = card_of(fd);
 	void *pixels;
 
-	if (fd != card.card_fd || fd < 0) {
+	if (!card) {
 		return __real_mmap(address, size, prot, flags, fd, offset);
 	}
 	pixels = __real_mmap(NULL, size, prot, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	card.memory[offset >> 12].pixels = pixels;
+	card->memory[offset >> 12].pixels = pixels;
 	return pixels;
 }
 
@@ -370,25 +421,31 @@ int drmModeAddFB2(int fd, uint32_t width, uint32_t height, uint32_t format,
 		  const uint32_t handles[4], const uint32_t pitches[4], const uint32_t offsets[4],
 		  uint32_t *fb, uint32_t flags)
 {
-	assert_true(card.memory[handles[0]].used);
-	assert_int_equal(pitches[0], card.memory[handles[0]].stride);
-	*fb = card.memory[handles[0]].fb = card.next_fb++;
-	fake_kms.framebuffers++;
+	struct card *card = card_of(fd);
+
+	assert_true(card->memory[handles[0]].used);
+	assert_int_equal(pitches[0], card->memory[handles[0]].stride);
+	*fb = card->memory[handles[0]].fb = next_fb++;
+	card->shown->framebuffers++;
 	return 0;
 }
 
 int drmModeRmFB(int fd, uint32_t fb)
 {
-	assert_int_not_equal(*prop_value(PRIMARY, "FB_ID"), fb);
-	assert_int_not_equal(*prop_value(CURSOR, "FB_ID"), fb);
-	fake_kms.framebuffers--;
+	struct card *card = card_of(fd);
+
+	if (!card->shown->dead) {
+		assert_int_not_equal(*prop_value(card, PRIMARY, "FB_ID"), fb);
+		assert_int_not_equal(*prop_value(card, CURSOR, "FB_ID"), fb);
+	}
+	card->shown->framebuffers--;
 	return 0;
 }
 
 uint32_t fake_kms_pixel(uint64_t fb, uint32_t x, uint32_t y)
 {
-	for (unsigned int i = 0; i < HANDLES_MAX; i++) {
-		const struct memory *m = &card.memory[i];
+	for (unsigned int i = 0; i < FAKE_CARDS * HANDLES_MAX; i++) {
+		const struct memory *m = &cards[i / HANDLES_MAX].memory[i % HANDLES_MAX];
 
 		if (m->used && m->fb == fb) {
 			const void *row = m->pixels + (size_t)y * m->stride;
@@ -402,22 +459,23 @@ uint32_t fake_kms_pixel(uint64_t fb, uint32_t x, uint32_t y)
 
 int drmModeCreatePropertyBlob(int fd, const void *data, size_t size, uint32_t *id)
 {
+	struct blob *blobs = card_of(fd)->blobs;
 	uint32_t i = 1;
 
-	while (card.blobs[i].size) {
+	while (blobs[i].size) {
 		i++;
 		assert_true(i < HANDLES_MAX);
 	}
-	assert_true(size <= sizeof(card.blobs[i].data));
-	card.blobs[i].size = size;
-	memcpy(card.blobs[i].data, data, size);
+	assert_true(size <= sizeof(blobs[i].data));
+	blobs[i].size = size;
+	memcpy(blobs[i].data, data, size);
 	*id = i;
 	return 0;
 }
 
 int drmModeDestroyPropertyBlob(int fd, uint32_t id)
 {
-	card.blobs[id].size = 0;
+	card_of(fd)->blobs[id].size = 0;
 	return 0;
 }
 
@@ -442,7 +500,7 @@ int drmModeAtomicAddProperty(drmModeAtomicReqPtr request, uint32_t object, uint3
 			     uint64_t value)
 {
 	assert_in_range(prop, 1, PROPS);
-	assert_int_equal(props[prop - 1].object, object);
+	assert_int_equal(fresh[prop - 1].object, object);
 	assert_true(request->count < 128);
 	request->items[request->count].prop = prop;
 	request->items[request->count].value = value;
@@ -450,23 +508,24 @@ int drmModeAtomicAddProperty(drmModeAtomicReqPtr request, uint32_t object, uint3
 }
 
 /* What it would make of the card. */
-static struct fake_commit commit_describe(const struct _drmModeAtomicReq *request, uint32_t flags)
+static struct fake_commit commit_describe(struct card *card,
+					  const struct _drmModeAtomicReq *request, uint32_t flags)
 {
 	struct fake_commit commit = {
 		.test = flags & DRM_MODE_ATOMIC_TEST_ONLY,
 		.modeset = flags & DRM_MODE_ATOMIC_ALLOW_MODESET,
 		.nonblock = flags & DRM_MODE_ATOMIC_NONBLOCK,
 		.event = flags & DRM_MODE_PAGE_FLIP_EVENT,
-		.fb = *prop_value(PRIMARY, "FB_ID"),
-		.cursor_fb = *prop_value(CURSOR, "FB_ID"),
-		.cursor_x = (int64_t)*prop_value(CURSOR, "CRTC_X"),
-		.cursor_y = (int64_t)*prop_value(CURSOR, "CRTC_Y"),
-		.active = *prop_value(CRTC, "ACTIVE"),
+		.fb = *prop_value(card, PRIMARY, "FB_ID"),
+		.cursor_fb = *prop_value(card, CURSOR, "FB_ID"),
+		.cursor_x = (int64_t)*prop_value(card, CURSOR, "CRTC_X"),
+		.cursor_y = (int64_t)*prop_value(card, CURSOR, "CRTC_Y"),
+		.active = *prop_value(card, CRTC, "ACTIVE"),
 	};
-	const struct blob *blob = &card.blobs[*prop_value(PRIMARY, "FB_DAMAGE_CLIPS")];
+	const struct blob *blob = &card->blobs[*prop_value(card, PRIMARY, "FB_DAMAGE_CLIPS")];
 
 	for (unsigned int i = 0; i < request->count; i++) {
-		uint32_t object = props[request->items[i].prop - 1].object;
+		uint32_t object = fresh[request->items[i].prop - 1].object;
 
 		commit.touches_primary = commit.touches_primary || object == PRIMARY;
 		commit.touches_cursor = commit.touches_cursor || object == CURSOR;
@@ -479,7 +538,7 @@ static struct fake_commit commit_describe(const struct _drmModeAtomicReq *reques
 static bool shows_cursor(const struct _drmModeAtomicReq *request)
 {
 	for (unsigned int i = 0; i < request->count; i++) {
-		const struct prop *prop = &props[request->items[i].prop - 1];
+		const struct prop *prop = &fresh[request->items[i].prop - 1];
 
 		if (prop->object == CURSOR && strcmp(prop->name, "FB_ID") == 0) {
 			return request->items[i].value != 0;
@@ -489,72 +548,39 @@ static bool shows_cursor(const struct _drmModeAtomicReq *request)
 }
 
 /* An event is wanted for a CRTC that is off before and after: only the overlay's can be. */
-static bool asks_event_of_dark_crtc(const struct _drmModeAtomicReq *request, uint32_t flags)
+static bool asks_event_of_dark_crtc(struct card *card, const struct _drmModeAtomicReq *request,
+				    uint32_t flags)
 {
-	if (!(flags & DRM_MODE_PAGE_FLIP_EVENT) || *prop_value(OVERLAY, "CRTC_ID") != OTHER_CRTC ||
-	    *prop_value(OTHER_CRTC, "ACTIVE")) {
+	if (!(flags & DRM_MODE_PAGE_FLIP_EVENT) ||
+	    *prop_value(card, OVERLAY, "CRTC_ID") != OTHER_CRTC ||
+	    *prop_value(card, OTHER_CRTC, "ACTIVE")) {
 		return false;
 	}
 	for (unsigned int i = 0; i < request->count; i++) {
-		if (props[request->items[i].prop - 1].object == OVERLAY) {
+		if (fresh[request->items[i].prop - 1].object == OVERLAY) {
 			return true;
 		}
 	}
 	return false;
 }
 
-static bool commit_refused(const struct _drmModeAtomicReq *request, uint32_t flags)
+static bool commit_refused(struct card *card, const struct _drmModeAtomicReq *request,
+			   uint32_t flags)
 {
-	if (asks_event_of_dark_crtc(request, flags)) {
+	if (asks_event_of_dark_crtc(card, request, flags)) {
 		return true;
 	}
 	if (flags & DRM_MODE_ATOMIC_TEST_ONLY) {
 		return false;
 	}
-	if (fake_kms.refuse > 0) {
-		fake_kms.refuse--;
+	if (card->shown->refuse > 0) {
+		card->shown->refuse--;
 		return true;
 	}
-	return fake_kms.refuse_cursor && shows_cursor(request);
+	return card->shown->refuse_cursor && shows_cursor(request);
 }
 
-int drmModeAtomicCommit(int fd, const drmModeAtomicReqPtr request, uint32_t flags, void *user)
-{
-	uint64_t before[PROPS];
-
-	if (commit_refused(request, flags)) {
-		fake_kms.refused++;
-		return -EINVAL;
-	}
-	if (card.pending && (flags & DRM_MODE_ATOMIC_NONBLOCK)) {
-		fake_kms.busy++;
-		return -EBUSY;
-	}
-	*prop_value(PRIMARY, "FB_DAMAGE_CLIPS") = 0; /* the kernel forgets it with each request */
-	for (size_t i = 0; i < PROPS; i++) {
-		before[i] = props[i].value;
-	}
-	for (unsigned int i = 0; i < request->count; i++) {
-		props[request->items[i].prop - 1].value = request->items[i].value;
-	}
-	assert_true(fake_kms.count < FAKE_COMMITS_MAX);
-	fake_kms.commits[fake_kms.count++] = commit_describe(request, flags);
-	if (flags & DRM_MODE_ATOMIC_TEST_ONLY) {
-		for (size_t i = 0; i < PROPS; i++) {
-			props[i].value = before[i];
-		}
-	} else if (flags & DRM_MODE_PAGE_FLIP_EVENT) {
-		card.pending = true;
-		card.previous_user = card.pending_user;
-		card.pending_user = (uintptr_t)user;
-		if (!fake_kms.hold_flips) {
-			fake_kms_flip(0);
-		}
-	}
-	return 0;
-}
-
-static void flip_report(uint64_t user, uint64_t vblank_ns)
+static void flip_report(struct card *card, uint64_t user, uint64_t vblank_ns)
 {
 	uint64_t ns = vblank_ns ? vblank_ns : clock_now_ns();
 	struct drm_event_vblank event = {
@@ -565,34 +591,87 @@ static void flip_report(uint64_t user, uint64_t vblank_ns)
 		.crtc_id = CRTC,
 	};
 
-	assert_int_equal(write(card.event_fd, &event, sizeof(event)), sizeof(event));
+	assert_int_equal(write(card->event_fd, &event, sizeof(event)), sizeof(event));
+}
+
+static void card_flip(struct card *card, uint64_t vblank_ns)
+{
+	assert_true(card->pending);
+	card->pending = false;
+	flip_report(card, card->pending_user, vblank_ns);
+}
+
+int drmModeAtomicCommit(int fd, const drmModeAtomicReqPtr request, uint32_t flags, void *user)
+{
+	struct card *card = card_alive(fd);
+	uint64_t before[PROPS];
+
+	if (!card) {
+		return -ENODEV;
+	}
+	if (commit_refused(card, request, flags)) {
+		card->shown->refused++;
+		return -EINVAL;
+	}
+	if (card->pending && (flags & DRM_MODE_ATOMIC_NONBLOCK)) {
+		card->shown->busy++;
+		return -EBUSY;
+	}
+	*prop_value(card, PRIMARY, "FB_DAMAGE_CLIPS") =
+		0; /* the kernel forgets it with each request */
+	for (size_t i = 0; i < PROPS; i++) {
+		before[i] = card->props[i].value;
+	}
+	for (unsigned int i = 0; i < request->count; i++) {
+		card->props[request->items[i].prop - 1].value = request->items[i].value;
+	}
+	assert_true(card->shown->count < FAKE_COMMITS_MAX);
+	card->shown->commits[card->shown->count++] = commit_describe(card, request, flags);
+	if (flags & DRM_MODE_ATOMIC_TEST_ONLY) {
+		for (size_t i = 0; i < PROPS; i++) {
+			card->props[i].value = before[i];
+		}
+	} else if (flags & DRM_MODE_PAGE_FLIP_EVENT) {
+		card->pending = true;
+		card->previous_user = card->pending_user;
+		card->pending_user = (uintptr_t)user;
+		if (!card->shown->hold_flips) {
+			card_flip(card, 0);
+		}
+	}
+	return 0;
 }
 
 void fake_kms_flip(uint64_t vblank_ns)
 {
-	assert_true(card.pending);
-	card.pending = false;
-	flip_report(card.pending_user, vblank_ns);
+	card_flip(&cards[0], vblank_ns);
 }
 
 void fake_kms_flip_late(void)
 {
-	flip_report(card.previous_user, 0);
+	flip_report(&cards[0], cards[0].previous_user, 0);
 }
 
 bool fake_kms_flip_pending(void)
 {
-	return card.pending;
+	return cards[0].pending;
+}
+
+const struct fake_commit *fake_card_last(unsigned int card)
+{
+	const struct fake_card *shown = &fake_cards[card];
+
+	for (unsigned int i = shown->count; i-- > 0;) {
+		if (!shown->commits[i].test) {
+			return &shown->commits[i];
+		}
+	}
+	return NULL;
 }
 
 const struct fake_commit *fake_kms_last(void)
 {
-	for (unsigned int i = fake_kms.count; i-- > 0;) {
-		if (!fake_kms.commits[i].test) {
-			return &fake_kms.commits[i];
-		}
-	}
-	return NULL;
+	return fake_card_last(0);
 }
 
 unsigned int fake_kms_real_count(void)
@@ -607,25 +686,64 @@ unsigned int fake_kms_real_count(void)
 
 void fake_kms_leave_overlay(enum fake_overlay where)
 {
-	*prop_value(OVERLAY, "FB_ID") = where != FAKE_OVERLAY_OFF;
-	*prop_value(OVERLAY, "CRTC_ID") = where == FAKE_OVERLAY_OFF    ? 0
-					  : where == FAKE_OVERLAY_HERE ? CRTC
-								       : OTHER_CRTC;
-	*prop_value(OTHER_CRTC, "ACTIVE") = where == FAKE_OVERLAY_THERE;
+	*prop_value(&cards[0], OVERLAY, "FB_ID") = where != FAKE_OVERLAY_OFF;
+	*prop_value(&cards[0], OVERLAY, "CRTC_ID") = where == FAKE_OVERLAY_OFF    ? 0
+						     : where == FAKE_OVERLAY_HERE ? CRTC
+										  : OTHER_CRTC;
+	*prop_value(&cards[0], OTHER_CRTC, "ACTIVE") = where == FAKE_OVERLAY_THERE;
 }
 
 bool fake_kms_is_clean(void)
 {
-	return *prop_value(OVERLAY, "FB_ID") == 0 && *prop_value(OTHER_CRTC, "ACTIVE") == 0;
+	return *prop_value(&cards[0], OVERLAY, "FB_ID") == 0 &&
+	       *prop_value(&cards[0], OTHER_CRTC, "ACTIVE") == 0;
 }
 
-int fake_kms_fd(void)
+bool fake_card_is_open(unsigned int card)
 {
-	return card.card_fd;
+	return cards[card].fd >= 0;
+}
+
+void fake_card_hang_up(unsigned int card)
+{
+	int ends[2];
+
+	fake_cards[card].dead = true;
+	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+	dup3(ends[1], cards[card].event_fd, O_CLOEXEC); /* the old pipe's only writing end */
+	close(ends[0]);
+	close(ends[1]);
+}
+
+/* ---- for the seat's half ---- */
+
+int fake_card_open(unsigned int card)
+{
+	int fd = fcntl(cards[card].card_fd, F_DUPFD_CLOEXEC, 0);
+
+	assert_int_equal(cards[card].fd, -1);
+	fake_cards[card].opened++;
+	return cards[card].fd = fd;
+}
+
+void fake_card_close(unsigned int card)
+{
+	cards[card].fd = -1;
+}
+
+void fake_card_plug(unsigned int card)
+{
+	assert_int_equal(cards[card].fd, -1);
+	close(cards[card].card_fd);
+	close(cards[card].event_fd);
+	card_reset(&cards[card], &fake_cards[card]);
+	fake_cards[card].dead = false;
 }
 
 void fake_kms_take_over(void)
 {
-	*prop_value(PRIMARY, "FB_ID") = 1;
-	*prop_value(CURSOR, "FB_ID") = 0;
+	for (unsigned int i = 0; i < FAKE_CARDS; i++) {
+		*prop_value(&cards[i], PRIMARY, "FB_ID") = 1;
+		*prop_value(&cards[i], CURSOR, "FB_ID") = 0;
+	}
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A graphics card with one connector, a seat and a udev for tests, in place of libdrm, libseat and
- * libudev. The card takes atomic requests as the kernel does: whole or not at all, one at a time
- * for its CRTC, with a flip event that the test sends when it likes.
+ * Graphics cards with one connector each, a seat and a udev for tests, in place of libdrm, libseat
+ * and libudev. A card takes atomic requests as the kernel does: whole or not at all, one at a time
+ * for its CRTC, with a flip event that the test sends when it likes. At the start only the first
+ * card is plugged in; what says "kms" instead of "card" is about that one.
  */
 #ifndef TESTS_UNIT_FAKE_KMS_H
 #define TESTS_UNIT_FAKE_KMS_H
@@ -11,6 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define FAKE_CARDS 3
 #define FAKE_COMMITS_MAX 512
 #define FAKE_BOXES_MAX 32
 
@@ -33,7 +35,7 @@ enum fake_overlay {
 	FAKE_OVERLAY_DARK,  /* at the second CRTC, which is off */
 };
 
-struct fake_kms {
+struct fake_card {
 	/* What the card is like; may be changed at any time. */
 	bool connected;
 	uint16_t width, height; /* of the monitor's preferred mode */
@@ -42,6 +44,9 @@ struct fake_kms {
 	int refuse;         /* so many real requests are refused */
 	bool refuse_cursor; /* real requests that show the cursor plane are refused */
 	bool hold_flips;    /* flips are reported only by fake_kms_flip() */
+	bool boot;          /* the machine booted on it; before the start */
+	bool no_output;     /* it only computes */
+	bool dead;          /* it was pulled out: requests fail */
 	/* What happened. */
 	struct fake_commit commits[FAKE_COMMITS_MAX];
 	unsigned int count; /* of commits, tests included */
@@ -49,9 +54,12 @@ struct fake_kms {
 	unsigned int busy; /* requests while the CRTC was busy */
 	bool acknowledged; /* the seat was given back */
 	int framebuffers;  /* that there are */
+	unsigned int opened; /* so many times */
+	unsigned int looks;  /* at what is plugged into its connector */
 };
 
-extern struct fake_kms fake_kms;
+extern struct fake_card fake_cards[FAKE_CARDS];
+#define fake_kms (fake_cards[0])
 
 void fake_kms_reset(void);
 void fake_kms_finish(void);
@@ -72,6 +80,19 @@ void fake_seat_enable(void);
 
 /* The kernel reports that something changed at the connector. */
 void fake_kms_hotplug(void);
+
+/* A card is plugged in, under a name that no node had before, or pulled out; udev says so. */
+void fake_card_appear(unsigned int card);
+void fake_card_vanish(unsigned int card);
+/* It is dead and its descriptor says so; udev says nothing. */
+void fake_card_hang_up(unsigned int card);
+/* Its slot, and its nodes: files in which nothing is. */
+const char *fake_card_slot(unsigned int card);
+const char *fake_card_path(unsigned int card);
+const char *fake_card_render_path(unsigned int card);
+bool fake_card_is_open(unsigned int card);
+void fake_card_hotplug(unsigned int card);
+const struct fake_commit *fake_card_last(unsigned int card);
 
 /* The latest request that was not a test, or NULL. */
 const struct fake_commit *fake_kms_last(void);

@@ -4,14 +4,22 @@
 
 #include "tests/unit/fake_session.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <libseat.h>
 #include <libudev.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "tests/unit/fake_kms.h"
+
+#define MESSAGES_MAX 64
+#define RENDER 128 /* is added to a card's number for its render node's */
 
 static struct {
 	int fd; /* readable while there is news */
@@ -20,24 +28,31 @@ static struct {
 	int news; /* 1: enabled, -1: disabled */
 } seat;
 
+/* The cards' nodes. */
+static struct {
+	bool plugged;
+	unsigned int number; /* card0, … */
+	char path[64], render[64];
+} slots[FAKE_CARDS];
+
+/* A node as udev shows it, alone or in a message. */
+struct udev_device {
+	unsigned int card;
+	unsigned int number; /* RENDER and more: a render node */
+	const char *action;
+	bool hotplug;
+	char name[16], path[64], devpath[96];
+};
+
 static struct {
 	int fd; /* readable while there is news */
-	struct stat card;
-} monitor;
-
-void fake_session_reset(void)
-{
-	seat.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	seat.news = 0;
-	monitor.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	assert_int_equal(fstat(fake_kms_fd(), &monitor.card), 0);
-}
-
-void fake_session_finish(void)
-{
-	close(seat.fd);
-	close(monitor.fd);
-}
+	struct udev_device *messages[MESSAGES_MAX];
+	unsigned int first, count;
+	unsigned int next_number;
+	char folder[32];
+	char names[2 * FAKE_CARDS][16]; /* of all that is listed: "card0", … */
+	unsigned int listed;
+} udev;
 
 static void ring(int fd)
 {
@@ -49,6 +64,81 @@ static void unring(int fd)
 	eventfd_t value;
 
 	eventfd_read(fd, &value);
+}
+
+/* ---- the slots ---- */
+
+const char *fake_card_slot(unsigned int card)
+{
+	static const char *const names[FAKE_CARDS] = { "0000:01:00", "0000:02:00", "0000:03:00" };
+
+	return names[card];
+}
+
+const char *fake_card_path(unsigned int card)
+{
+	return slots[card].path;
+}
+
+const char *fake_card_render_path(unsigned int card)
+{
+	return slots[card].render;
+}
+
+static void make_file(const char *path)
+{
+	int fd = open(path, O_CREAT | O_RDWR | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	close(fd);
+}
+
+static void plug(unsigned int card)
+{
+	unsigned int number = udev.next_number++;
+
+	slots[card].plugged = true;
+	slots[card].number = number;
+	snprintf(slots[card].path, sizeof(slots[card].path), "%s/card%u", udev.folder, number);
+	snprintf(slots[card].render, sizeof(slots[card].render), "%s/renderD%u", udev.folder,
+		 number + RENDER);
+	make_file(slots[card].path);
+	make_file(slots[card].render);
+}
+
+static void unplug(unsigned int card)
+{
+	slots[card].plugged = false;
+	unlink(slots[card].path);
+	unlink(slots[card].render);
+}
+
+void fake_session_reset(void)
+{
+	memset(&udev, 0, sizeof(udev));
+	memset(slots, 0, sizeof(slots));
+	snprintf(udev.folder, sizeof(udev.folder), "/tmp/baton-cards-XXXXXX");
+	assert_non_null(mkdtemp(udev.folder));
+	seat.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	seat.news = 0;
+	udev.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	plug(0);
+}
+
+void fake_session_finish(void)
+{
+	for (unsigned int i = 0; i < FAKE_CARDS; i++) {
+		if (slots[i].plugged) {
+			unplug(i);
+		}
+	}
+	assert_int_equal(rmdir(udev.folder), 0);
+	while (udev.first < udev.count) {
+		free(udev.messages[udev.first++]);
+	}
+	close(seat.fd);
+	close(udev.fd);
 }
 
 /* ---- libseat ---- */
@@ -76,12 +166,19 @@ int libseat_disable_seat(struct libseat *s)
 
 int libseat_open_device(struct libseat *s, const char *path, int *fd)
 {
-	*fd = fake_kms_fd();
-	return 1;
+	for (unsigned int i = 0; i < FAKE_CARDS; i++) {
+		if (slots[i].plugged && strcmp(slots[i].path, path) == 0) {
+			*fd = fake_card_open(i);
+			return (int)i + 1;
+		}
+	}
+	errno = ENOENT;
+	return -1;
 }
 
 int libseat_close_device(struct libseat *s, int id)
 {
+	fake_card_close((unsigned int)id - 1);
 	return 0;
 }
 
@@ -135,21 +232,145 @@ void fake_seat_enable(void)
 	ring(seat.fd);
 }
 
-/* ---- libudev ---- */
+/* ---- libudev: a node ---- */
+
+static struct udev_device *device_create(unsigned int card, bool render, const char *action)
+{
+	struct udev_device *device = calloc(1, sizeof(*device));
+
+	assert_non_null(device);
+	device->card = card;
+	device->number = slots[card].number + (render ? RENDER : 0);
+	device->action = action;
+	snprintf(device->name, sizeof(device->name), "%s%u", render ? "renderD" : "card",
+		 device->number);
+	snprintf(device->path, sizeof(device->path), "%s",
+		 render ? slots[card].render : slots[card].path);
+	snprintf(device->devpath, sizeof(device->devpath),
+		 "/devices/pci0000:00/0000:00:0%u.0/%s.0/drm/%s", card + 1, fake_card_slot(card),
+		 device->name);
+	return device;
+}
+
+struct udev_device *udev_device_unref(struct udev_device *device)
+{
+	free(device);
+	return NULL;
+}
+
+dev_t udev_device_get_devnum(struct udev_device *device)
+{
+	return makedev(226, device->number);
+}
+
+const char *udev_device_get_devnode(struct udev_device *device)
+{
+	return device->path;
+}
+
+const char *udev_device_get_devpath(struct udev_device *device)
+{
+	return device->devpath;
+}
+
+const char *udev_device_get_sysname(struct udev_device *device)
+{
+	return device->name;
+}
+
+const char *udev_device_get_action(struct udev_device *device)
+{
+	return device->action;
+}
+
+const char *udev_device_get_property_value(struct udev_device *device, const char *key)
+{
+	return device->hotplug && strcmp(key, "HOTPLUG") == 0 ? "1" : NULL;
+}
+
+/* Its PCI device is itself. */
+struct udev_device *udev_device_get_parent_with_subsystem_devtype(struct udev_device *device,
+								  const char *subsystem,
+								  const char *devtype)
+{
+	return device;
+}
+
+const char *udev_device_get_sysattr_value(struct udev_device *device, const char *name)
+{
+	return strcmp(name, "boot_vga") == 0 && fake_cards[device->card].boot ? "1" : "0";
+}
+
+/* ---- libudev: the list ---- */
 
 struct udev *udev_new(void)
 {
-	return (struct udev *)&monitor;
+	return (struct udev *)&udev;
 }
 
-struct udev *udev_unref(struct udev *udev)
+struct udev *udev_unref(struct udev *u)
 {
 	return NULL;
 }
 
-struct udev_monitor *udev_monitor_new_from_netlink(struct udev *udev, const char *name)
+struct udev_enumerate *udev_enumerate_new(struct udev *u)
 {
-	return (struct udev_monitor *)&monitor;
+	return (struct udev_enumerate *)&udev;
+}
+
+struct udev_enumerate *udev_enumerate_unref(struct udev_enumerate *all)
+{
+	return NULL;
+}
+
+int udev_enumerate_add_match_subsystem(struct udev_enumerate *all, const char *subsystem)
+{
+	return 0;
+}
+
+int udev_enumerate_scan_devices(struct udev_enumerate *all)
+{
+	udev.listed = 0;
+	for (unsigned int i = 0; i < FAKE_CARDS; i++) {
+		for (unsigned int render = 0; slots[i].plugged && render < 2; render++) {
+			snprintf(udev.names[udev.listed++], sizeof(udev.names[0]), "%u %u", i,
+				 render);
+		}
+	}
+	return 0;
+}
+
+/* An entry of the list is its name. */
+struct udev_list_entry *udev_enumerate_get_list_entry(struct udev_enumerate *all)
+{
+	return udev.listed > 0 ? (struct udev_list_entry *)udev.names[0] : NULL;
+}
+
+struct udev_list_entry *udev_list_entry_get_next(struct udev_list_entry *entry)
+{
+	char(*next)[16] = (char(*)[16])entry + 1;
+
+	return next < &udev.names[udev.listed] ? (struct udev_list_entry *)next : NULL;
+}
+
+const char *udev_list_entry_get_name(struct udev_list_entry *entry)
+{
+	return (const char *)entry;
+}
+
+struct udev_device *udev_device_new_from_syspath(struct udev *u, const char *name)
+{
+	unsigned int card, render;
+
+	assert_int_equal(sscanf(name, "%u %u", &card, &render), 2);
+	return device_create(card, render, NULL);
+}
+
+/* ---- libudev: news ---- */
+
+struct udev_monitor *udev_monitor_new_from_netlink(struct udev *u, const char *name)
+{
+	return (struct udev_monitor *)&udev;
 }
 
 struct udev_monitor *udev_monitor_unref(struct udev_monitor *m)
@@ -170,32 +391,45 @@ int udev_monitor_enable_receiving(struct udev_monitor *m)
 
 int udev_monitor_get_fd(struct udev_monitor *m)
 {
-	return monitor.fd;
+	return udev.fd;
 }
 
 struct udev_device *udev_monitor_receive_device(struct udev_monitor *m)
 {
-	eventfd_t value;
-
-	return eventfd_read(monitor.fd, &value) == 0 ? (struct udev_device *)&monitor : NULL;
+	unring(udev.fd);
+	return udev.first < udev.count ? udev.messages[udev.first++] : NULL;
 }
 
-struct udev_device *udev_device_unref(struct udev_device *device)
+static void tell(struct udev_device *message, bool hotplug)
 {
-	return NULL;
+	assert_true(udev.count < MESSAGES_MAX);
+	message->hotplug = hotplug;
+	udev.messages[udev.count++] = message;
+	ring(udev.fd);
 }
 
-dev_t udev_device_get_devnum(struct udev_device *device)
+void fake_card_hotplug(unsigned int card)
 {
-	return monitor.card.st_rdev;
-}
-
-const char *udev_device_get_property_value(struct udev_device *device, const char *key)
-{
-	return strcmp(key, "HOTPLUG") == 0 ? "1" : NULL;
+	tell(device_create(card, false, "change"), true);
 }
 
 void fake_kms_hotplug(void)
 {
-	ring(monitor.fd);
+	fake_card_hotplug(0);
+}
+
+void fake_card_appear(unsigned int card)
+{
+	fake_card_plug(card);
+	plug(card);
+	tell(device_create(card, true, "add"), false);
+	tell(device_create(card, false, "add"), false);
+}
+
+void fake_card_vanish(unsigned int card)
+{
+	fake_cards[card].dead = true;
+	tell(device_create(card, false, "remove"), false);
+	tell(device_create(card, true, "remove"), false);
+	unplug(card);
 }

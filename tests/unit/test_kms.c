@@ -112,7 +112,6 @@ static int bench_setup(void **state)
 	};
 	b->options = (struct compositor_options){
 		.backend = COMPOSITOR_BACKEND_KMS,
-		.card = "/dev/null",
 		.renderer = "pixman",
 	};
 	b->active = -1;
