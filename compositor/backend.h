@@ -32,6 +32,9 @@ struct backend_ops {
 	int (*open_device)(struct backend *backend, const char *path);
 	void (*close_device)(struct backend *backend, int fd);
 	const char *(*seat_name)(struct backend *backend);
+	int (*release_card)(struct backend *backend, const char *slot);
+	void (*regain_card)(struct backend *backend, const char *slot);
+	bool (*uses_card)(struct backend *backend, const char *slot, bool *only);
 	int (*export_fd)(struct backend *backend, struct output *output);
 	/* A copy of the pixels that the output shows, for screenshots: a pixman image (x8r8g8b8)
 	 * of the caller's alone, or NULL: no memory or nothing shown yet. */

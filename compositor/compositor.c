@@ -511,6 +511,30 @@ const char *compositor_seat_name(const struct compositor *c)
 	return ops->seat_name ? ops->seat_name(c->backend) : "seat0";
 }
 
+int compositor_release_card(struct compositor *c, const char *slot)
+{
+	const struct backend_ops *ops = c->backend->ops;
+
+	return ops->release_card ? ops->release_card(c->backend, slot) : 0;
+}
+
+void compositor_regain_card(struct compositor *c, const char *slot)
+{
+	const struct backend_ops *ops = c->backend->ops;
+
+	if (ops->regain_card) {
+		ops->regain_card(c->backend, slot);
+	}
+}
+
+bool compositor_uses_card(const struct compositor *c, const char *slot, bool *only)
+{
+	const struct backend_ops *ops = c->backend->ops;
+
+	*only = false;
+	return ops->uses_card && ops->uses_card(c->backend, slot, only);
+}
+
 int compositor_export_fd(struct compositor *c)
 {
 	const struct backend_ops *ops = c->backend->ops;

@@ -29,6 +29,7 @@ struct compositor_options {
 	const char *card;       /* kms: the only one to be used, e.g. /dev/dri/card1; NULL: all */
 	bool software_cursor;   /* kms: never use the cursor plane */
 	bool allow_no_card;     /* kms: start without a card too, and wait for one */
+	const char *released_cards; /* kms: slots, as after compositor_release_card(); or NULL */
 	const char *desk_hint;  /* the line on an empty desk, e.g. which keys open the switcher */
 };
 
@@ -133,6 +134,26 @@ int compositor_switch_vt(struct compositor *compositor, unsigned int vt);
 int compositor_open_device(struct compositor *compositor, const char *path);
 void compositor_close_device(struct compositor *compositor, int fd);
 const char *compositor_seat_name(const struct compositor *compositor); /* "seat0", … */
+
+/*
+ * A graphics card is known by its PCI slot, such as "0000:01:00". On kms every card of the seat with
+ * a monitor is in use; it may be given away, and come back, while everything else goes on, without
+ * any screen if need be. Elsewhere nothing of a card is held.
+ */
+
+/*
+ * Lets go of the card: its outputs go dark and away (outputs_changed is called from here), then
+ * everything of it is closed, and whatever udev says it is left alone. Costs the loop a modeset. 0
+ * when nothing of it is open any more, also when nothing was; -EBUSY (logged) when a library keeps
+ * something open, which only a new process mends: until then the card is left alone all the same;
+ * or -errno. Not to be called from a handler.
+ */
+int compositor_release_card(struct compositor *compositor, const char *slot);
+/* It may be used again: in a later turn of the loop, as soon as udev knows the card, it is opened
+ * and its outputs come, perhaps under another node's name. Why it cannot be opened is logged. */
+void compositor_regain_card(struct compositor *compositor, const char *slot);
+/* Whether there are outputs on this card, and whether there are no others. */
+bool compositor_uses_card(const struct compositor *compositor, const char *slot, bool *only);
 
 /*
  * A copy of what the first output shows now (id 0), or of one guest's last picture alone, without

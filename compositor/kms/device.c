@@ -348,6 +348,7 @@ int device_create(const struct device_environment *environment, struct drm_node 
 	if (r < 0) {
 		return r;
 	}
+	memcpy(node->driver, device->card->driver, sizeof(node->driver));
 	r = device_attach(device);
 	if (r < 0) {
 		log_error("%s: cannot be watched: %s", node->path, strerror(-r));

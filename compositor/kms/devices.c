@@ -10,6 +10,63 @@
 #include <unistd.h>
 
 #include "common/log.h"
+#include "compositor/kms/leftovers.h"
+
+/* A card that somebody else has. */
+struct given_away {
+	struct list link; /* devices::given_away */
+	char slot[16];
+};
+
+/* ---- cards of others ---- */
+
+static struct given_away *find_given_away(const struct devices *devices, const char *slot)
+{
+	struct given_away *card;
+
+	list_for_each(card, &devices->given_away, link) {
+		if (strcmp(card->slot, slot) == 0) {
+			return card;
+		}
+	}
+	return NULL;
+}
+
+static int note_given_away(struct devices *devices, const char *slot)
+{
+	struct given_away *card;
+
+	if (find_given_away(devices, slot)) {
+		return 0;
+	}
+	card = calloc(1, sizeof(*card));
+	if (!card) {
+		return -ENOMEM;
+	}
+	snprintf(card->slot, sizeof(card->slot), "%s", slot);
+	list_append(&devices->given_away, &card->link);
+	return 0;
+}
+
+static void given_away_destroy(struct given_away *card)
+{
+	if (card) {
+		list_remove(&card->link);
+		free(card);
+	}
+}
+
+static int note_all_given_away(struct devices *devices, const char *slots)
+{
+	char slot[sizeof(devices->only_slot)];
+	int r = 0, length = 0;
+
+	while (r == 0 && slots && sscanf(slots, "%15s%n", slot, &length) == 1) {
+		r = note_given_away(devices, slot);
+		slots += length;
+	}
+	return r;
+}
 
 /* ---- which cards are ours ---- */
 
@@ -25,8 +82,11 @@ static bool is_named(const char *name, const struct drm_node *node)
 
 static bool is_wanted(struct devices *devices, const struct drm_node *node)
 {
-	if (!node->card || !devices->only) {
-		return node->card;
+	if (!node->card || find_given_away(devices, node->slot)) {
+		return false;
+	}
+	if (!devices->only) {
+		return true;
 	}
 	if (devices->only_slot[0]) {
 		return strcmp(devices->only_slot, node->slot) == 0;
@@ -146,6 +206,57 @@ void devices_resume(struct devices *devices)
 	}
 }
 
+/* ---- giving a card away ---- */
+
+static void close_card(struct devices *devices, const char *slot)
+{
+	struct kms_device *device, *next;
+
+	list_for_each_safe(device, next, &devices->open, link) {
+		if (strcmp(device->slot, slot) == 0) {
+			log_info("%s: given away", device->card->path);
+			device_destroy(device);
+		}
+	}
+}
+
+int devices_give_away(struct devices *devices, const char *slot)
+{
+	int r = note_given_away(devices, slot);
+
+	if (r < 0) {
+		return r;
+	}
+	close_card(devices, slot);
+	return leftovers_check(nodes_list(devices->nodes), slot);
+}
+
+void devices_take_back(struct devices *devices, const char *slot)
+{
+	struct drm_node *node;
+
+	given_away_destroy(find_given_away(devices, slot));
+	list_for_each(node, nodes_list(devices->nodes), link) {
+		node->news = node->news || strcmp(node->slot, slot) == 0;
+	}
+	sd_event_source_set_enabled(devices->look, SD_EVENT_ONESHOT);
+}
+
+bool devices_use(const struct devices *devices, const char *slot, bool *only)
+{
+	const struct kms_device *device;
+	bool used = false, others = false;
+
+	list_for_each(device, &devices->open, link) {
+		bool same = strcmp(device->slot, slot) == 0;
+
+		used = used || (same && device_has_screens(device));
+		others = others || (!same && device_has_screens(device));
+	}
+	*only = used && !others;
+	return used;
+}
+
 /* ---- life ---- */
 
 /* No card can be used, and none said why. */
@@ -193,12 +304,13 @@ int devices_open(struct devices *devices, bool none_allowed)
 	if (error < 0) {
 		return error;
 	}
+	none_allowed = none_allowed || !list_empty(&devices->given_away);
 	log_no_card(devices, none_allowed);
 	return none_allowed ? 0 : -ENODEV;
 }
 
 int devices_init(struct devices *devices, const struct device_environment *environment,
-		 const char *only)
+		 const char *only, const char *given_away)
 {
 	int r;
 
@@ -207,9 +319,11 @@ int devices_init(struct devices *devices, const struct device_environment *envir
 	devices->environment.data = devices;
 	devices->node_events = (struct node_events){ handle_news, handle_removed, devices };
 	list_init(&devices->open);
+	list_init(&devices->given_away);
 	devices->only = only ? strdup(only) : NULL;
-	if (only && !devices->only) {
-		return -ENOMEM;
+	r = only && !devices->only ? -ENOMEM : note_all_given_away(devices, given_away);
+	if (r < 0) {
+		return r;
 	}
 	r = sd_event_add_defer(environment->event, &devices->look, handle_look, devices);
 	if (r < 0) {
@@ -222,10 +336,14 @@ int devices_init(struct devices *devices, const struct device_environment *envir
 
 void devices_finish(struct devices *devices)
 {
-	struct kms_device *device, *next;
+	struct kms_device *device, *next_device;
+	struct given_away *card, *next_card;
 
-	list_for_each_safe(device, next, &devices->open, link) {
+	list_for_each_safe(device, next_device, &devices->open, link) {
 		device_destroy(device);
+	}
+	list_for_each_safe(card, next_card, &devices->given_away, link) {
+		given_away_destroy(card);
 	}
 	nodes_destroy(devices->nodes);
 	sd_event_source_disable_unref(devices->look);

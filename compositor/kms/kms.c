@@ -65,6 +65,21 @@ static pixman_image_t *kms_read_pixels(struct backend *backend, struct output *o
 	return screen_read(container_of(output, struct screen, output));
 }
 
+static int kms_release_card(struct backend *backend, const char *slot)
+{
+	return devices_give_away(&kms_from(backend)->devices, slot);
+}
+
+static void kms_regain_card(struct backend *backend, const char *slot)
+{
+	devices_take_back(&kms_from(backend)->devices, slot);
+}
+
+static bool kms_uses_card(struct backend *backend, const char *slot, bool *only)
+{
+	return devices_use(&kms_from(backend)->devices, slot, only);
+}
+
 static void kms_destroy(struct backend *backend)
 {
 	struct kms *kms = kms_from(backend);
@@ -83,6 +98,9 @@ static const struct backend_ops kms_ops = {
 	.close_device = kms_close_device,
 	.seat_name = kms_seat_name,
 	.read_pixels = kms_read_pixels,
+	.release_card = kms_release_card,
+	.regain_card = kms_regain_card,
+	.uses_card = kms_uses_card,
 	.destroy = kms_destroy,
 };
 
@@ -99,7 +117,7 @@ static int kms_watch(struct kms *kms, sd_event *event, const struct compositor_o
 		.software_cursor = options->software_cursor,
 	};
 
-	return devices_init(&kms->devices, &environment, options->card);
+	return devices_init(&kms->devices, &environment, options->card, options->released_cards);
 }
 
 static int kms_start(struct kms *kms, sd_event *event, const struct compositor_options *options)

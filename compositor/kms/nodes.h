@@ -16,6 +16,7 @@ struct drm_node {
 	struct list link; /* nodes::all */
 	char path[64];    /* /dev/dri/card0 */
 	char slot[16];    /* of its card on the PCI bus, "0000:01:00"; "" when it is not on one */
+	char driver[32];  /* "" until somebody has opened it */
 	dev_t devnum;
 	bool card;   /* it can show pictures and belongs to our seat */
 	bool news;   /* something happened to it since somebody cleared this */

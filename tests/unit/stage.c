@@ -66,7 +66,28 @@ static void fake_destroy(struct backend *backend)
 {
 }
 
-static const struct backend_ops fake_ops = { .destroy = fake_destroy };
+static int fake_release_card(struct backend *backend, const char *slot)
+{
+	fake.released = slot;
+	return -EBUSY;
+}
+
+static void fake_regain_card(struct backend *backend, const char *slot)
+{
+	fake.regained = slot;
+}
+
+static bool fake_uses_card(struct backend *backend, const char *slot, bool *only)
+{
+	return *only = strcmp(slot, "0000:01:00") == 0;
+}
+
+static const struct backend_ops fake_ops = {
+	.release_card = fake_release_card,
+	.regain_card = fake_regain_card,
+	.uses_card = fake_uses_card,
+	.destroy = fake_destroy,
+};
 
 static int fake_create(sd_event *event, const struct compositor_options *options,
 		       const struct backend_events *events, struct backend **out)

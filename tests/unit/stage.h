@@ -41,11 +41,12 @@ extern struct stage {
 	int outputs_changed, actives;
 } stage;
 
-/* The back end: it has the screens that the test gives it. */
+/* The back end: it has the screens that the test gives it. All are on the card "0000:01:00". */
 extern struct stage_backend {
 	struct backend base;
 	sd_event *event;
 	const struct backend_events *events;
+	const char *released, *regained; /* slots, as asked last */
 } fake;
 
 /* For cmocka; they take no state. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "compositor/compositor_private.h"
 #include "tests/unit/stage.h"
@@ -96,11 +97,13 @@ static void without_outputs_no_timer_runs(void **state)
 	frame_source_set_frame(source(1), new_frame(WIDTH, HEIGHT));
 	frame_source_damage(source(3), &(pixman_box32_t){ 0, 0, 10, 10 });
 	compositor_toast(c, "two");
+	compositor_progress(c, "three");
 	compositor_show_guest(c, 2);
 	assert_false(is_running(c->toast_timer));
 	assert_false(is_running(c->preview_timer));
 	assert_int_equal(sd_event_run(stage.event, 50000), 0);
 	compositor_show_switcher(c, false);
+	compositor_progress(c, NULL);
 	screen_add(&stage.screen, WIDTH, HEIGHT);
 	settle();
 	assert_true(screen_shows(source(2)->frame)); /* and no toast */
@@ -125,6 +128,19 @@ static void switcher_works_without_outputs(void **state)
 	assert_int_equal(compositor_switcher_pointer(c, 10, 10), 0);
 	compositor_show_switcher(c, false);
 	screen_add(&stage.screen, WIDTH, HEIGHT);
+}
+
+static void cards_are_the_back_ends(void **state)
+{
+	static const char slot[] = "0000:01:00";
+	bool only;
+
+	assert_true(compositor_uses_card(stage.compositor, slot, &only) && only);
+	assert_false(compositor_uses_card(stage.compositor, "0000:02:00", &only) || only);
+	assert_int_equal(compositor_release_card(stage.compositor, slot), -EBUSY);
+	assert_ptr_equal(fake.released, slot);
+	compositor_regain_card(stage.compositor, slot);
+	assert_ptr_equal(fake.regained, slot);
 }
 
 static void nothing_destroy(struct backend *backend)
@@ -161,6 +177,26 @@ static void there_is_a_size_before_any_output(void **state)
 	sd_event_unref(event);
 }
 
+static void headless_has_no_card(void **state)
+{
+	const struct compositor_options options = { .backend = COMPOSITOR_BACKEND_HEADLESS,
+						    .width = 64,
+						    .height = 48 };
+	static const struct compositor_handlers handlers;
+	struct compositor *c;
+	sd_event *event;
+	bool only = true;
+
+	assert_int_equal(sd_event_new(&event), 0);
+	assert_int_equal(compositor_create(event, &options, &handlers, NULL, &c), 0);
+	assert_false(compositor_uses_card(c, "0000:01:00", &only));
+	assert_false(only);
+	assert_int_equal(compositor_release_card(c, "0000:01:00"), 0);
+	compositor_regain_card(c, "0000:01:00");
+	compositor_destroy(c);
+	sd_event_unref(event);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, stage_set_up, stage_tear_down)
 
 int main(void)
@@ -171,7 +207,9 @@ int main(void)
 		TEST(pointer_goes_on_without_outputs),
 		TEST(without_outputs_no_timer_runs),
 		TEST(switcher_works_without_outputs),
+		TEST(cards_are_the_back_ends),
 		cmocka_unit_test(there_is_a_size_before_any_output),
+		cmocka_unit_test(headless_has_no_card),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
