@@ -173,10 +173,13 @@ void handoff_guest_released(struct handoff *handoff, uint32_t guest, uint64_t no
 	}
 }
 
+/* What the broker was doing is known from its facts, what the seat was doing may be done in half.
+ */
 static void abandon_seat(struct handoff *handoff)
 {
 	if (handoff_row_now(handoff)->actor == HANDOFF_SEAT) {
 		handoff->ops->abandon(handoff->data, handoff->stage);
+		handoff_keep_half(handoff);
 	}
 }
 

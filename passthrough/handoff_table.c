@@ -70,7 +70,7 @@ static const struct handoff_row rows[HANDOFF_STAGE_COUNT] = {
 	[HANDOFF_LEND] = {
 		.name = "lend", .actor = HANDOFF_BROKER, .state = CARD_STATE_ATTACHING,
 		.after = CARD_STATE_ATTACHING, .undo = HANDOFF_TAKE_BACK,
-		.flags = HANDOFF_ROW_HALF_UNANSWERED, .soft_usec = 2 * SEC, .hard_usec = 10 * SEC,
+		.soft_usec = 2 * SEC, .hard_usec = 10 * SEC,
 		.late = "The broker has not lent the card yet.",
 	},
 	[HANDOFF_ATTACH] = {

@@ -20,10 +20,8 @@ enum handoff_row_flag {
 	HANDOFF_ROW_STAYS = 1 << 1,
 	/* A failure may have done it in half: it is undone too. */
 	HANDOFF_ROW_HALF = 1 << 2,
-	/* The same, but only when no answer came. */
-	HANDOFF_ROW_HALF_UNANSWERED = 1 << 3,
 	/* A failure is only told. */
-	HANDOFF_ROW_WARNS = 1 << 4,
+	HANDOFF_ROW_WARNS = 1 << 3,
 };
 
 struct handoff_row {

@@ -202,16 +202,19 @@ static void fail_state(struct handoff *handoff)
 	}
 }
 
+void handoff_keep_half(struct handoff *handoff)
+{
+	if (handoff_row(handoff->stage)->flags & HANDOFF_ROW_HALF) {
+		handoff->done |= HANDOFF_BIT(handoff->stage);
+	}
+}
+
 void handoff_fail_place(struct handoff *handoff, bool unanswered)
 {
-	const struct handoff_row *row = handoff_row(handoff->stage);
-
-	if ((row->flags & HANDOFF_ROW_HALF) ||
-	    (unanswered && (row->flags & HANDOFF_ROW_HALF_UNANSWERED))) {
-		handoff->done |= HANDOFF_BIT(handoff->stage);
-		if (handoff->stage == HANDOFF_LEND) {
-			lend_to_target(handoff);
-		}
+	handoff_keep_half(handoff);
+	if (unanswered && handoff->stage == HANDOFF_LEND) {
+		handoff->done |= BIT(LEND);
+		lend_to_target(handoff);
 	}
 	if (handoff->stage == HANDOFF_SANITIZE) {
 		handoff->done |= BIT(SANITIZE);

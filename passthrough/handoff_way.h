@@ -43,7 +43,10 @@ enum handoff_stage handoff_next(const struct handoff *handoff);
 /* The stage under way was carried out: the card is further on. */
 void handoff_advance_place(struct handoff *handoff);
 
-/* The stage under way has failed: what may be done in half counts as done, so that it is undone. */
+/* What may be done in half counts as done, so that it is undone. */
+void handoff_keep_half(struct handoff *handoff);
+
+/* The stage under way has failed. unanswered: nobody knows how it ended. */
 void handoff_fail_place(struct handoff *handoff, bool unanswered);
 
 /* Turns back, after a failure. stays: a card in the pool stays there. */

@@ -117,7 +117,7 @@ static void lose_device(struct world *world, uint32_t guest)
 static void set_user(struct world *world, uint32_t user)
 {
 	world->user = user;
-	world->clean = world->reset_failed = false;
+	world->clean = world->reset_failed = world->resynced = false;
 }
 
 static void carry_out(struct world *world, enum handoff_stage stage, uint32_t from, uint32_t to)
@@ -147,7 +147,7 @@ static void carry_out(struct world *world, enum handoff_stage stage, uint32_t fr
 		set_user(world, to);
 		break;
 	case HANDOFF_ATTACH:
-		world->device[to] = true;
+		world->device[to] = world->alive[to];
 		break;
 	case HANDOFF_GIVE_BACK:
 		world->drivers = DRIVERS_HOST;
@@ -204,6 +204,9 @@ static void deliver(struct world *world)
 	if (result.error) {
 		world->failed |= HANDOFF_BIT(stage);
 		world->reset_failed |= stage == HANDOFF_SANITIZE;
+		if (stage == HANDOFF_GIVE_BACK) {
+			set_user(world, HANDOFF_HOST); /* its drivers may have been at it */
+		}
 		world->wedged |= result.error == -ETIMEDOUT && stage != HANDOFF_EJECT;
 		world->lost |= result.error == -ENODEV;
 	}
@@ -370,11 +373,15 @@ void world_init(struct world *world, uint32_t owner, uint32_t home)
 
 static void way_begins(struct world *world)
 {
+	/* What was only warned of stays so until somebody does something about it. */
+	uint32_t told =
+		world->drivers == DRIVERS_HOST && world->drained ? HANDOFF_BIT(HANDOFF_UNDRAIN) : 0;
+
 	world->way_begun = world->now;
 	world->budget = 0;
 	world->last_error = 0;
 	world->finished = 0;
-	world->failed = 0;
+	world->failed &= told;
 	world->owner_lost = false;
 	world->asked = false;
 }
@@ -468,6 +475,7 @@ void world_broker_gone(struct world *world, bool effect)
 		}
 		world->busy = false;
 	}
+	world->outcome = (struct outcome){ NEVER, 0, effect };
 	handoff_broker_gone(&world->handoff, world->now);
 	if (world->handoff.active || world->busy) {
 		world_fail(world, "goes on without a broker");
