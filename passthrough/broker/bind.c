@@ -1,154 +1,137 @@
 // SPDX-License-Identifier: MIT
 /*
- * One function from one driver to another, a write at a time. What a write returns is not trusted:
- * with an unbind stuck, drivers_probe says 0 and binds nothing. The driver link tells.
+ * One function from one driver to another. What a write returns is not trusted: with an unbind
+ * stuck, drivers_probe says 0 and binds nothing. The driver link tells.
  */
 #include "passthrough/broker/broker.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <stdio.h>
-#include <string.h>
-
-#define DEVICE "/sys/bus/pci/devices/%s.%u/"
 #define MODULE_MS 10000 /* for udev to load a host driver's module */
 #define MODULE_LOOK_MS 20
 
-static bool has_driver(const struct card *card, unsigned int number, char driver[32])
+/* value NULL: the function's name. */
+int attribute_write(struct card *card, unsigned int number, const char *attribute,
+		    const char *value)
 {
-	return link_read(driver, 32, DEVICE "driver", card->name, number) == 0;
+	char name[24];
+	int r;
+
+	snprintf(name, sizeof(name), "%s.%u", card->name, number);
+	value = value ? value : name;
+	r = journal_append(card, "@write %u %s %s", number, attribute,
+			   value[0] == '\n' ? "" : value);
+	return r < 0 ? r : kernel_write(at_function(card, number, attribute), value);
 }
 
-static bool on_vfio(const struct card *card, unsigned int number)
+static bool has_driver(const struct card *card, unsigned int number, const char *wanted)
 {
 	char driver[32];
+	int r = link_read(at_function(card, number, "driver"), driver, sizeof(driver));
 
-	return has_driver(card, number, driver) && !strcmp(driver, "vfio-pci");
+	return r == 0 && (!wanted || !strcmp(driver, wanted));
 }
 
-/* Asleep it may not come back: some cards do not wake up from D3cold on vfio-pci. */
-int power_step(struct card *card, unsigned int number, struct report *report)
+/* Asleep it may not come back: some cards do not wake up on vfio-pci. */
+int claim_step(struct card *card, unsigned int number, struct report *report)
 {
-	attribute_write(card, "on", DEVICE "power/control", card->name, number);
-	attribute_write(card, "0", DEVICE "d3cold_allowed", card->name, number);
-	return 0;
+	if (access(at("/sys/bus/pci/drivers/vfio-pci"), F_OK) < 0) {
+		return fail(report->text, -ENODEV, "the kernel has no vfio-pci: modprobe vfio-pci");
+	}
+	attribute_write(card, number, "power/control", "on");
+	attribute_write(card, number, "d3cold_allowed", "0");
+	return attribute_write(card, number, "driver_override", "vfio-pci");
 }
 
-int unpower_step(struct card *card, unsigned int number, struct report *report)
+int disclaim_step(struct card *card, unsigned int number, struct report *report)
 {
 	const struct saved_function *saved = &card->saved.functions[number];
-
-	if (saved->known && saved->d3cold[0] != '-') {
-		attribute_write(card, saved->d3cold, DEVICE "d3cold_allowed", card->name, number);
-	}
-	if (saved->known && saved->power[0] != '-') {
-		attribute_write(card, saved->power, DEVICE "power/control", card->name, number);
-	}
-	return 0;
-}
-
-int override_step(struct card *card, unsigned int number, struct report *report)
-{
-	int r = attribute_write(card, "vfio-pci", DEVICE "driver_override", card->name, number);
-
-	return r < 0 ? fail(report->text, r, "driver_override of %s.%u cannot be written: %s",
-			    card->name, number, strerror(-r))
-		     : 0;
-}
-
-int clear_step(struct card *card, unsigned int number, struct report *report)
-{
 	char override[32];
 
-	text_read(override, sizeof(override), DEVICE "driver_override", card->name, number);
-	if (strcmp(override, "vfio-pci") != 0) {
-		return 0;
+	text_read(at_function(card, number, "driver_override"), override, sizeof(override));
+	if (!strcmp(override, "vfio-pci")) {
+		attribute_write(card, number, "driver_override", "\n");
 	}
-	attribute_write(card, "\n", DEVICE "driver_override", card->name, number);
-	text_read(override, sizeof(override), DEVICE "driver_override", card->name, number);
-	return strcmp(override, "vfio-pci")
-		       ? 0
-		       : fail(report->text, -EIO, "driver_override of %s.%u stays", card->name,
-			      number);
+	if (saved->known) {
+		attribute_write(card, number, "d3cold_allowed", saved->d3cold);
+		attribute_write(card, number, "power/control", saved->power);
+	}
+	return 0;
 }
 
 static int unbind(struct card *card, unsigned int number, struct report *report)
 {
-	char name[24], driver[32];
-
-	snprintf(name, sizeof(name), "%s.%u", card->name, number);
-	attribute_write(card, name, DEVICE "driver/unbind", card->name, number);
-	return has_driver(card, number, driver)
-		       ? fail(report->text, -EIO, "%s does not let go of %s", driver, name)
-		       : 0;
+	attribute_write(card, number, "driver/unbind", NULL);
+	return !has_driver(card, number, NULL)
+		       ? 0
+		       : fail(report->text, -EIO,
+			      "the driver of %s.%u does not let go of it: the "
+			      "kernel's log may say why",
+			      card->name, number);
 }
 
 int unbind_step(struct card *card, unsigned int number, struct report *report)
 {
-	char driver[32];
-
-	return !has_driver(card, number, driver) || on_vfio(card, number)
-		       ? 0
-		       : unbind(card, number, report);
+	return has_driver(card, number, NULL) && !has_driver(card, number, "vfio-pci")
+		       ? unbind(card, number, report)
+		       : 0;
 }
 
+/* With a user of the group vfio-pci would wait for it, for ever. */
 int release_step(struct card *card, unsigned int number, struct report *report)
 {
-	return on_vfio(card, number) ? unbind(card, number, report) : 0;
+	struct groups groups;
+	int r;
+
+	if (!has_driver(card, number, "vfio-pci")) {
+		return 0;
+	}
+	r = groups_open(card, &groups, report->text);
+	groups_close(&groups);
+	return r == -EBUSY ? r : unbind(card, number, report);
 }
 
-static void probe(struct card *card, unsigned int number)
+static bool probe(struct card *card, unsigned int number, const char *wanted)
 {
-	char name[24];
-
-	snprintf(name, sizeof(name), "%s.%u", card->name, number);
-	attribute_write(card, name, "/sys/bus/pci/drivers_probe");
+	if (!has_driver(card, number, wanted)) {
+		attribute_write(card, number, "subsystem/drivers_probe", NULL);
+	}
+	return has_driver(card, number, wanted);
 }
 
 int take_step(struct card *card, unsigned int number, struct report *report)
 {
-	if (!on_vfio(card, number)) {
-		probe(card, number);
-	}
-	return on_vfio(card, number) ? 0
-				     : fail(report->text, -EIO,
-					    "vfio-pci does not take %s.%u: the kernel's log "
-					    "says why",
-					    card->name, number);
+	return probe(card, number, "vfio-pci")
+		       ? 0
+		       : fail(report->text, -EIO,
+			      "vfio-pci does not take %s.%u: the kernel's log "
+			      "says why",
+			      card->name, number);
 }
 
-/* A driver whose module was unloaded meanwhile is loaded by udev, as when the card was found. */
-static void load_module(struct card *card, unsigned int number)
+static bool is_display(const struct card *card, unsigned int number)
 {
-	uint64_t end = now_ms() + MODULE_MS;
-	char driver[32];
+	bool display = false;
 
-	attribute_write(card, "add", DEVICE "uevent", card->name, number);
-	while (!has_driver(card, number, driver) && now_ms() < end) {
-		poll(NULL, 0, MODULE_LOOK_MS);
+	function_for_each(card, f) {
+		display |= f->number == number && f->class >> 16 == DISPLAY_CLASS;
 	}
+	return display;
 }
 
-/* A sound function without its driver is told, but is no reason to keep the screen dark. */
+/* A driver whose module was unloaded is loaded by udev, as when the card was found. A sound
+ * function without its driver is no reason to keep the screen dark. */
 int give_step(struct card *card, unsigned int number, struct report *report)
 {
-	const struct saved_function *saved = &card->saved.functions[number];
-	char driver[32], other[8];
+	const char *driver = card->saved.functions[number].driver;
+	uint64_t end = now_ms() + MODULE_MS;
+	bool bound = probe(card, number, NULL);
 
-	if (has_driver(card, number, driver)) {
-		return 0;
+	if (!bound && driver[0] > '-' && access(at("/sys/bus/pci/drivers/%s", driver), F_OK) < 0) {
+		attribute_write(card, number, "uevent", "add");
+		while (!(bound = has_driver(card, number, NULL)) && now_ms() < end) {
+			poll(NULL, 0, MODULE_LOOK_MS);
+		}
 	}
-	probe(card, number);
-	if (!has_driver(card, number, driver) && saved->driver[0] &&
-	    text_read(other, sizeof(other), "/sys/bus/pci/drivers/%s/uevent", saved->driver) ==
-		    -ENOENT) {
-		load_module(card, number);
-	}
-	if (has_driver(card, number, driver) || (saved->known && !saved->driver[0])) {
-		return 0;
-	}
-	say("%s.%u: no driver of the host takes it back", card->name, number);
-	return saved->config[11] != DISPLAY_CLASS
+	return bound || driver[0] == '-' || !is_display(card, number)
 		       ? 0
 		       : fail(report->text, -EIO,
 			      "no driver of the host takes %s.%u back: the "

@@ -11,113 +11,86 @@
  */
 #include "passthrough/broker/broker.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#define COMPACT_BYTES 131072
+#define LONG_BYTES 65536 /* then it is begun anew, when nothing in it is of use any more */
 
 static const char *const finished_names[] = { "intent", "done", "failed" };
 
-int journal_open(struct broker *broker)
+static int file_open(const struct card *card, int flags)
 {
-	if (mkdir(broker->journal, 0700) < 0 && errno != EEXIST) {
-		return -errno;
-	}
-	return text_read(broker->boot_id, sizeof(broker->boot_id),
-			 "/proc/sys/kernel/random/boot_id");
-}
+	char path[256];
 
-static void journal_path(const struct card *card, const char *ending, char out[256])
-{
-	snprintf(out, 256, "%.200s/%s.journal%s", card->broker->journal, card->name, ending);
-}
-
-static int append_line(const char *path, const char *line)
-{
-	_cleanup_close_ int fd =
-		open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	size_t n = strlen(line);
-
-	if (fd < 0 || write(fd, line, n) != (ssize_t)n || fsync(fd) < 0) {
-		return errno ? -errno : -ENOSPC;
-	}
-	return 0;
+	snprintf(path, sizeof(path), "%.200s/%s.journal", card->broker->journal, card->name);
+	return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
 }
 
 int journal_append(struct card *card, const char *format, ...)
 {
-	char path[256], line[512];
-	va_list args;
+	char line[512];
 	int n = snprintf(line, sizeof(line), "%s %" PRIu64 " ", card->broker->boot_id, now_us());
+	int fd = file_open(card, O_WRONLY | O_APPEND | O_CREAT), r = 0;
+	va_list args;
 
 	va_start(args, format);
-	n += vsnprintf(line + n, sizeof(line) - (size_t)n - 1, format, args);
+	n += vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
 	va_end(args);
-	if (n > (int)sizeof(line) - 2) {
-		return -E2BIG;
+	n = n < (int)sizeof(line) ? n : (int)sizeof(line) - 1;
+	line[n++] = '\n';
+	if (fd < 0 || write(fd, line, (size_t)n) != n || fsync(fd) < 0) {
+		r = errno ? -errno : -ENOSPC;
 	}
-	line[n] = '\n';
-	line[n + 1] = '\0';
-	journal_path(card, "", path);
-	return append_line(path, line);
+	close_fd(&fd);
+	return r;
 }
 
 int journal_stage(struct card *card, const struct broker_stage *stage, uint32_t finished)
 {
-	return journal_append(card, "%s %s %s %s", stage->name[0] ? stage->name : "-",
-			      stage->from[0] ? stage->from : "-", stage->to[0] ? stage->to : "-",
-			      finished_names[finished]);
+	struct saved *saved = &card->saved;
+	int fd = -1;
+
+	if (saved->read > LONG_BYTES && !saved->drained && !saved->loan.pid &&
+	    !saved->functions[0].known) {
+		fd = file_open(card, O_WRONLY | O_TRUNC);
+		saved->read = 0;
+		close_fd(&fd);
+	}
+	return journal_append(card, "%s %s %s %s", stage->name, stage->from[0] ? stage->from : "-",
+			      stage->to[0] ? stage->to : "-", finished_names[finished]);
 }
 
 static void parse_function(struct saved *saved, const char *line)
 {
 	struct saved_function found = { .known = true };
-	char hex[2 * CONFIG_BYTES + 1];
-	unsigned int number;
+	unsigned int n;
 
-	if (sscanf(line, "@function %u %31s %7s %3s %128s", &number, found.driver, found.power,
-		   found.d3cold, hex) != 5 ||
-	    number >= BROKER_FUNCTIONS_MAX || strlen(hex) != 2 * CONFIG_BYTES) {
-		return;
+	if (sscanf(line, "@function %u %31s %7s %3s %" SCNx64, &n, found.driver, found.power,
+		   found.d3cold, &found.identity) == 5 &&
+	    n < BROKER_FUNCTIONS_MAX) {
+		saved->functions[n] = found;
 	}
-	for (size_t i = 0; i < CONFIG_BYTES; i++) {
-		char pair[] = { hex[2 * i], hex[2 * i + 1], '\0' };
-
-		found.config[i] = (uint8_t)strtoul(pair, NULL, 16);
-	}
-	if (!strcmp(found.driver, "-")) {
-		found.driver[0] = '\0';
-	}
-	saved->functions[number] = found;
 }
 
 /* A node that stands here already keeps what was found first. */
 static void parse_node(struct saved *saved, const char *line)
 {
-	struct saved_node node;
-	unsigned int major, minor;
+	struct saved_node *node = &saved->nodes[saved->n_nodes];
+	unsigned int major, minor, i = 0;
 	char kind[6];
 
-	if (saved->n_nodes == SAVED_NODES_MAX ||
-	    sscanf(line, "@node %5s %47s %u:%u %o %u %u", kind, node.path, &major, &minor,
-		   &node.mode, &node.uid, &node.gid) != 7) {
+	if (saved->n_nodes == NODES_MAX ||
+	    sscanf(line, "@node %5s %47s %u:%u %o %u %u", kind, node->path, &major, &minor,
+		   &node->mode, &node->uid, &node->gid) != 7) {
 		return;
 	}
-	node.device = makedev(major, minor);
-	node.loan = !strcmp(kind, "loan");
-	for (unsigned int i = 0; i < saved->n_nodes; i++) {
-		if (!strcmp(saved->nodes[i].path, node.path)) {
-			return;
-		}
+	node->device = makedev(major, minor);
+	node->loan = !strcmp(kind, "loan");
+	while (strcmp(saved->nodes[i].path, node->path) != 0) {
+		i++;
 	}
-	saved->nodes[saved->n_nodes++] = node;
+	saved->n_nodes += i == saved->n_nodes;
 }
 
 static void forget_nodes(struct saved *saved, bool loan)
@@ -137,17 +110,15 @@ static void parse_stage(struct saved *saved, const char *line)
 	struct broker_stage stage = { 0 };
 	char finished[7];
 
-	if (sscanf(line, "%23s %63s %63s %6s", stage.name, stage.from, stage.to, finished) != 4) {
-		return;
+	if (sscanf(line, "%23s %63s %63s %6s", stage.name, stage.from, stage.to, finished) == 4) {
+		stage.from[0] *= strcmp(stage.from, "-") != 0;
+		stage.to[0] *= strcmp(stage.to, "-") != 0;
+		stage.finished = finished[0] == 'd' ? 1 : finished[0] == 'f' ? 2 : 0;
+		saved->stage = stage;
 	}
-	stage.from[0] = strcmp(stage.from, "-") ? stage.from[0] : '\0';
-	stage.to[0] = strcmp(stage.to, "-") ? stage.to[0] : '\0';
-	stage.finished = !strcmp(finished, "done") ? 1 : !strcmp(finished, "failed") ? 2 : 0;
-	saved->stage = stage;
 }
 
-/* One line without boot id and time. */
-void saved_parse(struct saved *saved, const char *line)
+static void parse(struct saved *saved, const char *line)
 {
 	struct loan loan;
 
@@ -165,8 +136,8 @@ void saved_parse(struct saved *saved, const char *line)
 	} else if (!strcmp(line, "@reopened")) {
 		saved->drained = false;
 		forget_nodes(saved, false);
-	} else if (!strcmp(line, "@taken-back")) {
-		saved->loan = (struct loan){ 0 };
+	} else if (!strcmp(line, "@reclaimed")) {
+		saved->loan.pid = 0;
 		forget_nodes(saved, true);
 	} else if (!strcmp(line, "@returned")) {
 		memset(saved->functions, 0, sizeof(saved->functions));
@@ -175,89 +146,21 @@ void saved_parse(struct saved *saved, const char *line)
 
 void journal_read(struct card *card)
 {
-	size_t id = strlen(card->broker->boot_id);
-	char path[256], line[512];
-	FILE *file;
+	int fd = file_open(card, O_RDONLY), start = 0;
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	char line[512], id[40];
 
-	journal_path(card, "", path);
-	file = fopen(path, "re");
 	if (!file || fseeko(file, card->saved.read, SEEK_SET) < 0) {
-		if (file) {
-			fclose(file);
-		}
 		return;
 	}
-	/* A line that is still being written has no end yet, and is read the next time. */
+	/* A line that is still being written has no end yet: it is read the next time. */
 	while (fgets(line, sizeof(line), file) && strchr(line, '\n')) {
-		char *rest = line + id + 1;
-
 		card->saved.read = ftello(file);
 		line[strcspn(line, "\n")] = '\0';
-		if (!strncmp(line, card->broker->boot_id, id) && line[id] == ' ' &&
-		    strchr(rest, ' ')) {
-			saved_parse(&card->saved, strchr(rest, ' ') + 1);
+		if (sscanf(line, "%39s %*u %n", id, &start) == 1 && start &&
+		    !strcmp(id, card->broker->boot_id)) {
+			parse(&card->saved, line + start);
 		}
 	}
 	fclose(file);
-}
-
-/* Only what is still of use is written to a new file: lines that saved_parse() made no use of, or
- * whose subject is over, are lost. Done while nothing is under way. */
-static int write_compacted(struct card *card, FILE *out)
-{
-	const struct saved *saved = &card->saved;
-	const char *id = card->broker->boot_id;
-
-	for (unsigned int i = 0; i < BROKER_FUNCTIONS_MAX; i++) {
-		const struct saved_function *f = &saved->functions[i];
-
-		if (f->known) {
-			fprintf(out, "%s 0 @function %u %s %s %s ", id, i,
-				f->driver[0] ? f->driver : "-", f->power, f->d3cold);
-			for (size_t k = 0; k < CONFIG_BYTES; k++) {
-				fprintf(out, "%02x", f->config[k]);
-			}
-			fprintf(out, "\n");
-		}
-	}
-	for (unsigned int i = 0; i < saved->n_nodes; i++) {
-		const struct saved_node *n = &saved->nodes[i];
-
-		fprintf(out, "%s 0 @node %s %s %u:%u %o %u %u\n", id, n->loan ? "loan" : "drain",
-			n->path, major(n->device), minor(n->device), n->mode, n->uid, n->gid);
-	}
-	if (saved->drained) {
-		fprintf(out, "%s 0 @drained\n", id);
-	}
-	if (saved->loan.pid) {
-		fprintf(out, "%s 0 @lent %d %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", id,
-			saved->loan.pid, saved->loan.start, saved->loan.soft, saved->loan.hard);
-	}
-	return fflush(out) || fsync(fileno(out)) ? -errno : 0;
-}
-
-void journal_compact(struct card *card)
-{
-	char path[256], next[256];
-	FILE *out;
-	int r;
-
-	if (card->saved.read < COMPACT_BYTES) {
-		return;
-	}
-	journal_path(card, "", path);
-	journal_path(card, ".new", next);
-	out = fopen(next, "we");
-	if (!out) {
-		return;
-	}
-	r = write_compacted(card, out);
-	fclose(out);
-	if (r == 0 && rename(next, path) == 0) {
-		const struct broker_stage stage = card->saved.stage;
-
-		card->saved = (struct saved){ 0 };
-		journal_stage(card, &stage, stage.finished);
-		journal_read(card);
-	}
 }

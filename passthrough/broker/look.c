@@ -2,172 +2,139 @@
 /* The truth about a card: what sysfs says of its functions, and of its IOMMU group. */
 #include "passthrough/broker/broker.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+/* What must survive a reset of the header of the configuration space, a character a byte: identity,
+ * class, header type, base addresses, subsystem; but not what drivers and firmware set. */
+static const char lasting[] = "1111....1111..1.111111111111111111111111....1111";
 
-#define DEVICE "/sys/bus/pci/devices/%s.%u/"
+/* -ENODEV: it does not answer. Else a sum (FNV-1a) over what must survive a reset. */
+int identity_read(const struct card *card, unsigned int number, uint64_t *out)
+{
+	int fd = open(at_function(card, number, "config"), O_RDONLY | O_CLOEXEC);
+	uint8_t config[sizeof(lasting) - 1];
+	ssize_t n = fd < 0 ? -1 : read(fd, config, sizeof(config));
 
-static uint32_t number_read(const char *card, unsigned int number, const char *name)
+	close_fd(&fd);
+	if (n != sizeof(config) || (config[0] == 0xff && config[1] == 0xff)) {
+		return -ENODEV;
+	}
+	*out = 0xcbf29ce484222325;
+	for (size_t i = 0; i < sizeof(config); i++) {
+		*out = (*out ^ (lasting[i] == '1' ? config[i] : 0)) * 0x100000001b3;
+	}
+	return 0;
+}
+
+static uint32_t number_read(const struct card *card, unsigned int number, const char *name)
 {
 	char text[32];
 
-	text_read(text, sizeof(text), DEVICE "%s", card, number, name);
+	text_read(at_function(card, number, name), text, sizeof(text));
 	return (uint32_t)strtoul(text, NULL, 0);
 }
 
-int config_read(const struct card *card, unsigned int number, uint8_t out[CONFIG_BYTES])
+static void function_look(const struct card *card, unsigned int n, struct broker_function *out)
 {
-	_cleanup_close_ int fd = node_open(O_RDONLY, DEVICE "config", card->name, number);
-
-	memset(out, 0xff, CONFIG_BYTES);
-	return fd < 0 ? fd : pread(fd, out, CONFIG_BYTES, 0) == CONFIG_BYTES ? 0 : -EIO;
-}
-
-static bool function_look(const struct card *card, unsigned int number, struct broker_function *out)
-{
-	uint8_t config[CONFIG_BYTES];
-
-	if (config_read(card, number, config) < 0 || (config[0] == 0xff && config[1] == 0xff)) {
-		return false;
-	}
-	*out = (struct broker_function){ .number = (uint8_t)number };
-	out->class = number_read(card->name, number, "class");
-	out->vendor = (uint16_t)number_read(card->name, number, "vendor");
-	out->device = (uint16_t)number_read(card->name, number, "device");
-	link_read(out->driver, sizeof(out->driver), DEVICE "driver", card->name, number);
-	text_read(out->override, sizeof(out->override), DEVICE "driver_override", card->name,
-		  number);
-	if (!strcmp(out->override, "(null)")) {
-		out->override[0] = '\0';
-	}
-	text_read(out->reset, sizeof(out->reset), DEVICE "reset_method", card->name, number);
-	return true;
+	out->number = (uint8_t)n;
+	out->class = number_read(card, n, "class");
+	out->vendor = (uint16_t)number_read(card, n, "vendor");
+	out->device = (uint16_t)number_read(card, n, "device");
+	link_read(at_function(card, n, "driver"), out->driver, sizeof(out->driver));
+	text_read(at_function(card, n, "driver_override"), out->override, sizeof(out->override));
+	out->override[0] *= strcmp(out->override, "(null)") != 0;
+	text_read(at_function(card, n, "reset_method"), out->reset, sizeof(out->reset));
 }
 
 /* Bridges above the card may be in its group; anything else there is foreign. */
 static bool group_is_ours(const struct card *card, unsigned int number, char *text)
 {
-	_cleanup_closedir_ DIR *dir = dir_open(DEVICE "iommu_group/devices", card->name, number);
+	DIR *dir = opendir(at_function(card, number, "iommu_group/devices"));
 	struct dirent *entry;
 	char class[16];
+	bool ours = true;
 
 	if (!dir) {
-		fail(text, 0,
-		     "%s is in no IOMMU group: switch the IOMMU on in the firmware, and by "
-		     "intel_iommu=on on the kernel command line",
-		     card->name);
-		return false;
+		return fail(text, 0,
+			    "%s is in no IOMMU group: switch the IOMMU on in the firmware, "
+			    "and by intel_iommu=on on the kernel command line",
+			    card->name);
 	}
-	while ((entry = dir_next(dir))) {
-		if (!strncmp(entry->d_name, card->name, strlen(card->name))) {
-			continue;
-		}
-		text_read(class, sizeof(class), "/sys/bus/pci/devices/%s/class", entry->d_name);
-		if (strncmp(class, "0x0604", 6) != 0) {
-			fail(text, 0,
-			     "%s shares its IOMMU group with %s: put the card into another "
-			     "slot",
-			     card->name, entry->d_name);
-			return false;
+	while ((entry = dir_next(&dir))) {
+		text_read(at("/sys/bus/pci/devices/%s/class", entry->d_name), class, sizeof(class));
+		if (strncmp(entry->d_name, card->name, strlen(card->name)) != 0 &&
+		    strncmp(class, "0x0604", 6) != 0) {
+			ours = fail(text, 0,
+				    "%s shares its IOMMU group with %s: put the card into "
+				    "another slot",
+				    card->name, entry->d_name);
 		}
 	}
-	return true;
+	return ours;
 }
 
-/* While it is lent nobody but the borrower can open its group, and trying it could be in the
- * borrower's way. */
-static bool group_is_open(struct card *card)
-{
-	struct groups groups;
-	char text[BROKER_TEXT_MAX];
-	bool open;
-
-	if (card->saved.loan.pid) {
-		return process_has_group(card->saved.loan.pid, card);
-	}
-	open = groups_open(card, &groups, text) == -EBUSY;
-	groups_close(&groups);
-	return open;
-}
-
-static void look_at_all(struct card *card, struct report *report)
+int look_step(struct card *card, unsigned int unused, struct report *report)
 {
 	struct broker_facts *facts = &report->facts;
-	bool vfio = false;
-	char group[16];
+	char group[16], text[BROKER_TEXT_MAX];
+	struct groups groups = { 0 };
+	uint64_t identity;
 
 	facts->flags = BROKER_CARD_VIABLE;
-	facts->group = -1;
 	for (unsigned int n = 0; n < BROKER_FUNCTIONS_MAX; n++) {
 		struct broker_function *f = &facts->functions[facts->function_count];
 
-		if (!function_look(card, n, f)) {
+		if (identity_read(card, n, &identity) < 0) {
 			continue;
 		}
 		facts->function_count++;
-		if (number_read(card->name, n, "boot_vga")) {
-			facts->flags |= BROKER_CARD_BOOT_VGA;
+		function_look(card, n, f);
+		facts->flags |= number_read(card, n, "boot_vga") ? BROKER_CARD_BOOT_VGA : 0;
+		if ((f->driver[0] && strcmp(f->driver, "vfio-pci") != 0) ||
+		    card->saved.functions[n].driver[0] > '-') {
+			facts->flags |= BROKER_CARD_HAD_HOST;
 		}
 		if (!group_is_ours(card, n, report->text)) {
 			facts->flags &= ~(uint32_t)BROKER_CARD_VIABLE;
 		}
-		if (facts->group < 0 &&
-		    link_read(group, sizeof(group), DEVICE "iommu_group", card->name, n) == 0) {
-			facts->group = (int32_t)strtol(group, NULL, 10);
-		}
-		vfio |= !strcmp(f->driver, "vfio-pci");
-		if ((f->driver[0] && strcmp(f->driver, "vfio-pci") != 0) ||
-		    card->saved.functions[n].driver[0]) {
-			facts->flags |= BROKER_CARD_HAD_HOST;
-		}
 	}
-	facts->flags |= vfio && group_is_open(card) ? BROKER_CARD_OPEN : 0u;
-}
-
-int look_step(struct card *card, unsigned int number, struct report *report)
-{
-	look_at_all(card, report);
-	/* Function 0 is always there on a slot that has a device. */
-	if (report->facts.function_count == 0 || report->facts.functions[0].number != 0) {
-		report->facts.flags = 0;
-		fail(report->text, 0, "%s is not on the bus, or does not answer", card->name);
-	} else {
-		report->facts.flags |= BROKER_CARD_PRESENT;
+	facts->group = link_read(at_function(card, 0, "iommu_group"), group, sizeof(group)) < 0
+			       ? -1
+			       : (int32_t)strtol(group, NULL, 10);
+	/* A slot that has a device has function 0. */
+	if (facts->function_count == 0 || facts->functions[0].number != 0) {
+		facts->flags = 0;
+		return fail(report->text, 0, "%s is not on the bus, or does not answer",
+			    card->name);
 	}
+	facts->flags |= BROKER_CARD_PRESENT;
+	/* While it is lent, to try could be in the borrower's way. */
+	if (!card->saved.loan.pid && groups_open(card, &groups, text) == -EBUSY) {
+		facts->flags |= BROKER_CARD_OPEN;
+	}
+	groups_close(&groups);
 	return 0;
 }
 
 /* Once in a stay with the host: what is found now is what the host will get back. */
-int save_step(struct card *card, unsigned int number, struct report *report)
+int save_step(struct card *card, unsigned int unused, struct report *report)
 {
-	const struct broker_facts *facts = &card->facts;
 	int r = 0;
 
-	for (unsigned int i = 0; i < facts->function_count && r == 0; i++) {
-		const struct broker_function *f = &facts->functions[i];
-		char power[8], d3cold[4], hex[2 * CONFIG_BYTES + 1];
-		uint8_t config[CONFIG_BYTES];
+	function_for_each(card, f) {
+		char power[8], d3cold[4];
+		uint64_t identity;
 
-		if (card->saved.functions[f->number].known) {
+		if (card->saved.functions[f->number].known || r < 0) {
 			continue;
 		}
-		if (config_read(card, f->number, config) < 0) {
-			return fail(report->text, -EIO,
-				    "the configuration space of %s.%u cannot be "
-				    "read",
-				    card->name, f->number);
-		}
-		for (size_t k = 0; k < CONFIG_BYTES; k++) {
-			snprintf(hex + 2 * k, 3, "%02x", config[k]);
-		}
-		text_read(power, sizeof(power), DEVICE "power/control", card->name, f->number);
-		text_read(d3cold, sizeof(d3cold), DEVICE "d3cold_allowed", card->name, f->number);
-		r = journal_append(card, "@function %u %s %s %s %s", f->number,
-				   f->driver[0] && strcmp(f->driver, "vfio-pci") ? f->driver : "-",
-				   power[0] ? power : "-", d3cold[0] ? d3cold : "-", hex);
+		text_read(at_function(card, f->number, "power/control"), power, sizeof(power));
+		text_read(at_function(card, f->number, "d3cold_allowed"), d3cold, sizeof(d3cold));
+		r = identity_read(card, f->number, &identity);
+		r = r < 0 ? r
+			  : journal_append(card, "@function %u %s %s %s %llx", f->number,
+					   f->driver[0] && strcmp(f->driver, "vfio-pci") ? f->driver
+											 : "-",
+					   power[0] ? power : "-", d3cold[0] ? d3cold : "-",
+					   (unsigned long long)identity);
 	}
-	return r < 0 ? fail(report->text, r, "the journal cannot be written: %s", strerror(-r)) : 0;
+	return r;
 }

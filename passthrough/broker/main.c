@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: MIT
-/* baton-broker: options, and the one loop; see broker.h. */
+/* baton-broker: options, and the one loop. */
 #include "passthrough/broker/broker.h"
 
-#include <errno.h>
-#include <getopt.h>
 #include <linux/netlink.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 
-#define SOURCES_MAX (4 + 3 * BROKER_CARDS_MAX)
+#define BROKER_CONFIG "/etc/baton/broker.conf"
+#define BROKER_JOURNAL "/run/baton/journal"
 #define RETRY_MS 1000 /* after no worker could be started */
 
-struct source {
-	void (*ready)(struct broker *broker, struct card *card);
-	struct card *card;
-};
-struct sources {
-	unsigned int n;
-	struct pollfd fds[SOURCES_MAX];
-	struct source sources[SOURCES_MAX];
-};
+/* Each turn's descriptors: those of the broker, then three of each card. */
+enum { LISTENER, UEVENTS, SEAT, SEAT_PIDFD, CARDS };
+enum { WORKER, STUCK, BORROWER, CARD_FDS };
 
 /* The kernel tells of devices that come, go, and change their driver. */
 static int uevents_open(void)
@@ -31,102 +21,40 @@ static int uevents_open(void)
 	int fd =
 		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
 
-	if (fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		close(fd);
-		fd = -1;
-	}
+	bind(fd, (struct sockaddr *)&address, sizeof(address));
 	return fd;
 }
 
-static void uevents_read(struct broker *broker, struct card *unused)
+/* "bind@/devices/…/0000:01:00.0": the function itself, not what is below it. */
+static void uevents_read(struct broker *broker)
 {
 	char text[2048];
 	ssize_t n;
 
 	while ((n = recv(broker->uevents, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0) {
 		text[n] = '\0';
-		for (unsigned int i = 0; i < broker->n_cards; i++) {
-			struct card *card = &broker->cards[i];
+		card_for_each(broker, card) {
 			const char *found = strstr(text, card->name);
 
-			/* "bind@/devices/…/0000:01:00.0", the function itself and not what is
-			 * below. */
-			if (found && strlen(found) == strlen(card->name) + 2) {
-				card->stale = true;
-			}
+			card->stale |= found && strlen(found) == strlen(card->name) + 2;
 		}
 	}
 }
 
-static void accept_ready(struct broker *broker, struct card *unused)
-{
-	seat_accept(broker);
-}
-
-static void seat_ready(struct broker *broker, struct card *unused)
-{
-	if (broker->seat >= 0) {
-		seat_read(broker);
-	}
-}
-
-static void seat_died(struct broker *broker, struct card *unused)
-{
-	if (broker->seat >= 0) {
-		seat_close(broker, "its process has ended");
-	}
-}
-
-static void worker_ready(struct broker *broker, struct card *card)
+static void card_ready(struct card *card, const struct pollfd fds[CARD_FDS])
 {
 	struct report report;
 
-	if (card->operation.worker.pid && worker_finish(card, &card->operation.worker, &report)) {
+	if (fds[WORKER].revents && worker_finish(card, &card->operation.worker, &report)) {
 		operation_worker(card, &report);
 	}
-}
-
-/* The truth is read anew. */
-static void stuck_ready(struct broker *broker, struct card *card)
-{
-	struct report report;
-
-	if (worker_finish(card, &card->stuck, &report)) {
-		say("%s: what was stuck came back", card->name);
+	/* What was stuck came back: the truth is read anew. */
+	if (fds[STUCK].revents && worker_finish(card, &card->stuck, &report)) {
 		card->stale = card->changed = true;
 		card->retry = 0;
 	}
-}
-
-/* Seen by card_settle(). */
-static void borrower_died(struct broker *broker, struct card *card)
-{
-}
-
-static void add(struct sources *sources, int fd, void (*ready)(struct broker *, struct card *),
-		struct card *card)
-{
-	if (fd >= 0) {
-		sources->fds[sources->n] = (struct pollfd){ .fd = fd, .events = POLLIN };
-		sources->sources[sources->n++] = (struct source){ ready, card };
-	}
-}
-
-static void collect(struct broker *broker, struct sources *sources)
-{
-	sources->n = 0;
-	add(sources, broker->listener, accept_ready, NULL);
-	add(sources, broker->uevents, uevents_read, NULL);
-	add(sources, broker->seat, seat_ready, NULL);
-	add(sources, broker->seat_pidfd, seat_died, NULL);
-	for (unsigned int i = 0; i < broker->n_cards; i++) {
-		struct card *card = &broker->cards[i];
-
-		add(sources, card->operation.worker.pid ? card->operation.worker.pidfd : -1,
-		    worker_ready, card);
-		add(sources, card->stuck.pid ? card->stuck.pidfd : -1, stuck_ready, card);
-		add(sources, card_idle(card) && card->retry == 0 ? card->loan_pidfd : -1,
-		    borrower_died, card);
+	if (card->operation.worker.pid && now_ms() >= worker_deadline(&card->operation.worker)) {
+		operation_late(card, now_ms());
 	}
 }
 
@@ -135,55 +63,64 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Deadlines of workers, and what card_settle() will do with time alone. */
-static uint64_t next_time(const struct broker *broker, uint64_t now)
+/* Deadlines of workers, and what card_settle() will do with time alone; ms from now, -1: nothing.
+ */
+static int time_left(struct broker *broker)
 {
-	uint64_t home = broker->seat_gone == NEVER
-				? NEVER
-				: broker->seat_gone + SEAT_GRACE_MS / broker->hurry;
-	uint64_t next = home > now ? home : NEVER;
+	uint64_t now = now_ms(), next = broker->seat_gone + SEAT_GRACE_MS / broker->hurry;
 
-	for (unsigned int i = 0; i < broker->n_cards; i++) {
-		const struct card *card = &broker->cards[i];
-
+	next = broker->seat_gone == NEVER || next <= now ? NEVER : next;
+	card_for_each(broker, card) {
 		if (card->operation.worker.pid) {
-			next = earlier(next, earlier(card->operation.worker.soft,
-						     card->operation.worker.hard));
-		} else if (card_idle(card) && (!card->looked || card->stale)) {
-			next = earlier(next, now + RETRY_MS);
-		} else if (card_idle(card) && card->retry > now) {
-			next = earlier(next, card->retry);
+			next = earlier(next, worker_deadline(&card->operation.worker));
+		} else if (card_idle(card)) {
+			next = earlier(next, !card->looked || card->stale ? now + RETRY_MS : NEVER);
+			next = earlier(next, card->retry > now ? card->retry : NEVER);
 		}
 	}
-	return next;
+	return next == NEVER ? -1 : next <= now ? 0 : (int)(next - now);
 }
 
 static void turn(struct broker *broker)
 {
-	struct sources sources;
-	uint64_t now, next;
-	int n;
+	struct pollfd fds[CARDS + CARD_FDS * BROKER_CARDS_MAX], *its = fds + CARDS;
 
-	for (unsigned int i = 0; i < broker->n_cards; i++) {
-		card_settle(&broker->cards[i]);
+	card_for_each(broker, card) {
+		card_settle(card);
 	}
-	list_continue(broker);
-	collect(broker, &sources);
-	now = now_ms();
-	next = next_time(broker, now);
-	n = poll(sources.fds, sources.n, next == NEVER ? -1 : next <= now ? 0 : (int)(next - now));
-	for (unsigned int i = 0; i < sources.n && n > 0; i++) {
-		if (sources.fds[i].revents) {
-			sources.sources[i].ready(broker, sources.sources[i].card);
-		}
-	}
-	now = now_ms();
-	for (unsigned int i = 0; i < broker->n_cards; i++) {
-		const struct worker *worker = &broker->cards[i].operation.worker;
+	seat_list(broker);
+	fds[LISTENER].fd = broker->listener;
+	fds[UEVENTS].fd = broker->uevents;
+	fds[SEAT].fd = broker->seat;
+	fds[SEAT_PIDFD].fd = broker->seat_pidfd;
+	card_for_each(broker, card) {
+		bool watch = card_idle(card) && card->retry == 0; /* else its end was seen */
 
-		if (worker->pid && (now >= worker->soft || now >= worker->hard)) {
-			operation_late(&broker->cards[i], now);
-		}
+		its[WORKER].fd = card->operation.worker.pid ? card->operation.worker.pidfd : -1;
+		its[STUCK].fd = card->stuck.pid ? card->stuck.pidfd : -1;
+		its[BORROWER].fd = watch ? card->borrower : -1;
+		its += CARD_FDS;
+	}
+	for (struct pollfd *fd = fds; fd < its; fd++) {
+		fd->events = POLLIN;
+		fd->revents = 0;
+	}
+	poll(fds, (nfds_t)(its - fds), time_left(broker));
+	its = fds + CARDS;
+	card_for_each(broker, card) {
+		card_ready(card, its);
+		its += CARD_FDS;
+	}
+	if (fds[UEVENTS].revents) {
+		uevents_read(broker);
+	}
+	if (fds[SEAT].revents && broker->seat >= 0) {
+		seat_read(broker);
+	} else if (fds[SEAT_PIDFD].revents && broker->seat >= 0) {
+		seat_close(broker, "its process has ended");
+	}
+	if (fds[LISTENER].revents) {
+		seat_accept(broker);
 	}
 }
 
@@ -194,73 +131,53 @@ static int broker_start(struct broker *broker, const char *config, const char *s
 	if (r < 0) {
 		return r;
 	}
-	r = journal_open(broker);
-	if (r < 0) {
-		return fail(text, r, "%s: %s", broker->journal, strerror(-r));
+	if (mkdir(broker->journal, 0700) < 0 && errno != EEXIST) {
+		return fail(text, -errno, "%s: %s", broker->journal, strerror(errno));
 	}
-	for (unsigned int i = 0; i < broker->n_cards; i++) {
-		journal_read(&broker->cards[i]);
-		card_watch_borrower(&broker->cards[i]);
+	text_read(at("/proc/sys/kernel/random/boot_id"), broker->boot_id, sizeof(broker->boot_id));
+	card_for_each(broker, card) {
+		journal_read(card);
+		card_watch(card);
 	}
 	broker->uevents = uevents_open();
-	return seat_listen(broker, socket, text);
-}
-
-static _Noreturn void usage(int status)
-{
-	puts("usage: baton-broker [--config FILE] [--socket PATH] [--journal DIR]");
-	exit(status);
+	broker->seat_gone = now_ms();
+	r = seat_listen(broker, socket, text);
+	return r < 0 ? r : sandbox_enter();
 }
 
 int main(int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "socket", required_argument, NULL, 's' },
-		{ "journal", required_argument, NULL, 'j' },
-		{ "root", required_argument, NULL, 'r' },
-		{ "hurry", required_argument, NULL, 'u' },
-		{ "help", no_argument, NULL, 'h' },
-		{ 0 },
+	static struct broker broker = { .seat = -1, .seat_pidfd = -1, .journal = BROKER_JOURNAL };
+	const char *config = BROKER_CONFIG, *socket = BROKER_SOCKET, *hurry = "1";
+	const struct {
+		const char *name, **value;
+	} options[] = {
+		{ "--config", &config },
+		{ "--socket", &socket },
+		{ "--journal", &broker.journal },
+		/* for tests: where /sys, /proc and /dev are; what deadlines are divided by */
+		{ "--root", &system_root },
+		{ "--hurry", &hurry }
 	};
-	static struct broker broker = { .listener = -1,
-					.uevents = -1,
-					.seat = -1,
-					.seat_pidfd = -1,
-					.journal = "/run/baton/journal",
-					.hurry = 1 };
-	const char *config = "/etc/baton/broker.conf", *socket = BROKER_SOCKET;
-	char text[BROKER_TEXT_MAX];
-	int option;
+	char text[BROKER_TEXT_MAX] =
+		"usage: baton-broker [--config FILE] [--socket PATH] [--journal DIR]";
+	size_t n = sizeof(options) / sizeof(options[0]), option;
 
-	while ((option = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			config = optarg;
-			break;
-		case 's':
-			socket = optarg;
-			break;
-		case 'j':
-			broker.journal = optarg;
-			break;
-		case 'r': /* for tests: sysfs, procfs and nodes below this folder */
-			system_root = optarg;
-			break;
-		case 'u': /* for tests: deadlines divided by this */
-			broker.hurry = (unsigned int)strtoul(optarg, NULL, 10) ?: 1;
-			break;
-		default:
-			usage(option != 'h');
+	for (int i = 1; i < argc; i += 2) {
+		for (option = 0; option < n && strcmp(options[option].name, argv[i]); option++) {
 		}
+		if (option == n || i + 1 == argc) {
+			fprintf(stderr, "%s\n", text);
+			return 2;
+		}
+		*options[option].value = argv[i + 1];
 	}
+	broker.hurry = (unsigned int)strtoul(hurry, NULL, 10) ?: 1;
 	signal(SIGPIPE, SIG_IGN);
-	broker.seat_gone = now_ms();
-	if (broker_start(&broker, config, socket, text) < 0 || sandbox_enter() < 0) {
-		say("%s", text);
+	if (broker_start(&broker, config, socket, text) < 0) {
+		fprintf(stderr, "%s\n", text);
 		return 1;
 	}
-	say("%u cards, %u users", broker.n_cards, broker.n_users);
 	for (;;) {
 		turn(&broker);
 	}

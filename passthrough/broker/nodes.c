@@ -6,135 +6,109 @@
  */
 #include "passthrough/broker/broker.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/sysmacros.h>
 
 #define DEPTH_MAX 6 /* drm/card0/card0-DP-1/i2c-7/i2c-dev/i2c-7 */
 
-struct finder {
-	struct node *nodes;
-	unsigned int n, max;
-};
-
-static void add(struct finder *finder, const char *path, dev_t device)
+static unsigned int add(struct node *nodes, unsigned int n, const char *path, dev_t device)
 {
-	for (unsigned int i = 0; i < finder->n; i++) {
-		if (!strcmp(finder->nodes[i].path, path)) {
-			return;
-		}
-	}
-	if (finder->n < finder->max) {
-		struct node *node = &finder->nodes[finder->n++];
+	unsigned int i = 0;
 
-		snprintf(node->path, sizeof(node->path), "%s", path);
-		node->device = device;
+	while (i < n && strcmp(nodes[i].path, path) != 0) {
+		i++;
 	}
+	if (i == n && n < NODES_MAX) {
+		snprintf(nodes[n].path, sizeof(nodes[n].path), "%s", path);
+		nodes[n++].device = device;
+	}
+	return n;
 }
 
-static void add_from(struct finder *finder, const char *folder)
+static unsigned int add_from(struct node *nodes, unsigned int n, const char *folder)
 {
-	char dev[32], uevent[512], path[48], *name;
+	char path[256], dev[16], uevent[512], *name;
 	unsigned int major, minor;
 
-	text_read(dev, sizeof(dev), "%s/dev", folder);
-	text_read(uevent, sizeof(uevent), "%s/uevent", folder);
+	snprintf(path, sizeof(path), "%.240s/dev", folder);
+	text_read(path, dev, sizeof(dev));
+	snprintf(path, sizeof(path), "%.240s/uevent", folder);
+	text_read(path, uevent, sizeof(uevent));
 	name = strstr(uevent, "DEVNAME=");
 	if (sscanf(dev, "%u:%u", &major, &minor) == 2 && name) {
 		snprintf(path, sizeof(path), "/dev/%.*s", (int)strcspn(name + 8, "\n"), name + 8);
-		add(finder, path, makedev(major, minor));
+		n = add(nodes, n, path, makedev(major, minor));
 	}
+	return n;
 }
 
-static void walk(struct finder *finder, const char *folder, unsigned int depth)
+static unsigned int walk(struct node *nodes, unsigned int n, const char *folder, int depth)
 {
-	_cleanup_closedir_ DIR *dir = dir_open("%s", folder);
+	DIR *dir = opendir(folder);
 	struct dirent *entry;
 	char below[256];
 
-	while (dir && (entry = dir_next(dir))) {
-		if (entry->d_type != DT_DIR || !strncmp(entry->d_name, "usb", 3) ||
-		    !strncmp(entry->d_name, "input", 5)) {
-			continue;
-		}
-		if (snprintf(below, sizeof(below), "%s/%s", folder, entry->d_name) <
-		    (int)sizeof(below)) {
-			add_from(finder, below);
-			if (depth < DEPTH_MAX) {
-				walk(finder, below, depth + 1);
-			}
+	while ((entry = dir_next(&dir))) {
+		if (entry->d_type == DT_DIR && depth < DEPTH_MAX &&
+		    strncmp(entry->d_name, "usb", 3) && strncmp(entry->d_name, "input", 5)) {
+			snprintf(below, sizeof(below), "%.180s/%.60s", folder, entry->d_name);
+			n = add_from(nodes, n, below);
+			n = walk(nodes, n, below, depth + 1);
 		}
 	}
+	return n;
 }
 
-static void add_named(struct finder *finder, const char *path)
+/* NVIDIA's nodes are no children of the card; all but nvidiaN serve every NVIDIA card together. */
+static unsigned int add_nvidia(struct node *nodes, unsigned int n, const struct card *card,
+			       unsigned int number)
 {
-	char full[256];
-	struct stat st;
-
-	path_format(full, "%s", path);
-	if (lstat(full, &st) == 0 && S_ISCHR(st.st_mode)) {
-		add(finder, path, st.st_rdev);
-	}
-}
-
-/* Its nodes are no children of the card, and all but one serve every NVIDIA card together. */
-static void add_nvidia(struct finder *finder, const struct card *card, unsigned int number)
-{
-	static const char *const common[] = { "/dev/nvidiactl", "/dev/nvidia-modeset",
-					      "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools" };
-	_cleanup_closedir_ DIR *dir = dir_open("/proc/driver/nvidia/gpus");
+	static const char *const names[] = { "ctl", "-modeset", "-uvm", "-uvm-tools",
+					     "0",   "1",        "2",    "3" };
+	DIR *gpus = opendir(at("/proc/driver/nvidia/gpus"));
 	char about[1024], path[48], *minor;
 	unsigned int cards = 0;
+	struct stat st;
 
-	text_read(about, sizeof(about), "/proc/driver/nvidia/gpus/%s.%u/information", card->name,
-		  number);
-	minor = strstr(about, "Device Minor:");
-	if (minor) {
-		snprintf(path, sizeof(path), "/dev/nvidia%u",
-			 (unsigned int)strtoul(minor + 13, NULL, 10));
-		add_named(finder, path);
-	}
-	while (dir && dir_next(dir)) {
+	while (dir_next(&gpus)) {
 		cards++;
 	}
-	for (size_t i = 0; minor && cards == 1 && i < sizeof(common) / sizeof(common[0]); i++) {
-		add_named(finder, common[i]);
+	text_read(at("/proc/driver/nvidia/gpus/%s.%u/information", card->name, number), about,
+		  sizeof(about));
+	minor = strstr(about, "Device Minor:");
+	for (size_t i = 0; minor && i < sizeof(names) / sizeof(names[0]); i++) {
+		snprintf(path, sizeof(path), "/dev/nvidia%s", names[i]);
+		if ((cards == 1 || strtol(minor + 13, NULL, 10) == (long)i - 4) &&
+		    lstat(at("%s", path), &st) == 0) {
+			n = add(nodes, n, path, st.st_rdev);
+		}
 	}
+	return n;
 }
 
-unsigned int nodes_find(const struct card *card, struct node *out, unsigned int max)
+unsigned int nodes_find(const struct card *card, struct node out[NODES_MAX])
 {
-	struct finder finder = { .nodes = out, .max = max };
-	char folder[64], driver[32];
+	unsigned int n = 0;
 
 	/* Those that were closed may be gone from sysfs while somebody still has them open. */
 	for (unsigned int i = 0; i < card->saved.n_nodes; i++) {
 		if (!card->saved.nodes[i].loan) {
-			add(&finder, card->saved.nodes[i].path, card->saved.nodes[i].device);
+			n = add(out, n, card->saved.nodes[i].path, card->saved.nodes[i].device);
 		}
 	}
-	for (unsigned int n = 0; n < BROKER_FUNCTIONS_MAX; n++) {
-		snprintf(folder, sizeof(folder), "/sys/bus/pci/devices/%s.%u", card->name, n);
-		walk(&finder, folder, 1);
-		if (link_read(driver, sizeof(driver), "%s/driver", folder) == 0 &&
-		    !strcmp(driver, "nvidia")) {
-			add_nvidia(&finder, card, n);
-		}
+	function_for_each(card, f) {
+		n = walk(out, n, at_function(card, f->number, ""), 0);
+		n = strcmp(f->driver, "nvidia") ? n : add_nvidia(out, n, card, f->number);
 	}
-	return finder.n;
+	return n;
 }
 
+/* Journals what it was, first. uid -1: its owner stays. */
 int node_change(struct card *card, bool loan, const char *path, mode_t mode, uid_t uid)
 {
-	char full[256];
+	const char *full = at("%s", path);
 	struct stat st;
 	int r;
 
-	path_format(full, "%s", path);
 	if (lstat(full, &st) < 0) {
 		return -errno;
 	}
@@ -144,59 +118,44 @@ int node_change(struct card *card, bool loan, const char *path, mode_t mode, uid
 	r = journal_append(card, "@node %s %s %u:%u %o %u %u", loan ? "loan" : "drain", path,
 			   major(st.st_rdev), minor(st.st_rdev), st.st_mode & 07777, st.st_uid,
 			   st.st_gid);
-	if (r == 0 &&
-	    (chmod(full, mode) < 0 || (uid != (uid_t)-1 && chown(full, uid, (gid_t)-1) < 0))) {
+	if (r == 0 && (chmod(full, mode) < 0 || chown(full, uid, (gid_t)-1) < 0)) {
 		r = -errno;
 	}
 	return r;
 }
 
 /* A node that is another one by now, or that somebody opened again, stays as it is. */
-static void node_restore(const struct saved_node *node)
-{
-	char full[256];
-	struct stat st;
-
-	path_format(full, "%s", node->path);
-	if (lstat(full, &st) < 0 || st.st_rdev != node->device ||
-	    (!node->loan && st.st_mode & 07777)) {
-		return;
-	}
-	if (chown(full, node->uid, node->gid) < 0 || chmod(full, node->mode) < 0) {
-		say("%s: its old owner and mode could not be given back: %s", node->path,
-		    strerror(errno));
-	}
-}
-
 int nodes_restore(struct card *card, bool loan)
 {
 	for (unsigned int i = 0; i < card->saved.n_nodes; i++) {
-		if (card->saved.nodes[i].loan == loan) {
-			node_restore(&card->saved.nodes[i]);
+		const struct saved_node *node = &card->saved.nodes[i];
+		const char *full = at("%s", node->path);
+		struct stat st;
+
+		if (node->loan == loan && lstat(full, &st) == 0 && st.st_rdev == node->device &&
+		    (loan || !(st.st_mode & 07777)) &&
+		    (chown(full, node->uid, node->gid) < 0 || chmod(full, node->mode) < 0)) {
+			return -errno;
 		}
 	}
-	return journal_append(card, loan ? "@taken-back" : "@reopened");
+	return journal_append(card, loan ? "@reclaimed" : "@reopened");
 }
 
 /* Mode 0 also takes away what access control lists gave: it is their mask. */
-int close_step(struct card *card, unsigned int number, struct report *report)
+int close_step(struct card *card, unsigned int unused, struct report *report)
 {
-	struct node nodes[SAVED_NODES_MAX];
-	unsigned int n = nodes_find(card, nodes, SAVED_NODES_MAX);
+	struct node nodes[NODES_MAX];
+	unsigned int n = nodes_find(card, nodes);
 	int r = journal_append(card, "@drained");
 
 	for (unsigned int i = 0; i < n && r == 0; i++) {
 		r = node_change(card, false, nodes[i].path, 0, (uid_t)-1);
 		r = r == -ENOENT ? 0 : r;
 	}
-	return r < 0 ? fail(report->text, r, "the nodes of %s cannot be closed: %s", card->name,
-			    strerror(-r))
-		     : 0;
+	return r;
 }
 
-int reopen_step(struct card *card, unsigned int number, struct report *report)
+int reopen_step(struct card *card, unsigned int unused, struct report *report)
 {
-	int r = nodes_restore(card, false);
-
-	return r < 0 ? fail(report->text, r, "the journal cannot be written: %s", strerror(-r)) : 0;
+	return nodes_restore(card, false);
 }

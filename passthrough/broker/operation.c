@@ -1,333 +1,225 @@
 // SPDX-License-Identifier: MIT
 /*
- * A request as a list of steps, each in a worker of its own. The list is made when the request is
- * permitted; when a step of DETACH or RETURN fails it is replaced by the way back, once.
+ * A request as a list of steps, each in a worker of its own. What needs fresh facts looks first;
+ * then it is permitted or not, and the rest of the list is made. When a step of DETACH, RETURN or
+ * LEND fails, the list is replaced by the way back, once.
  */
 #include "passthrough/broker/broker.h"
 
-#include <errno.h>
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#define BRIDGE_CLASS 0x06
 
-const struct step_type step_types[STEP_KIND_COUNT] = {
-	[STEP_LOOK] = { "look", look_step, 2, 20 },
-	[STEP_SAVE] = { "save", save_step, 2, 20 },
-	[STEP_SCAN] = { "scan", scan_step, 5, 30 },
-	[STEP_LIST] = { "list", list_step, 5, 30 },
-	[STEP_CLOSE] = { "close", close_step, 2, 20 },
-	[STEP_REOPEN] = { "reopen", reopen_step, 2, 20 },
-	[STEP_POWER] = { "power", power_step, 5, 70 },
-	[STEP_UNPOWER] = { "unpower", unpower_step, 5, 70 },
-	[STEP_OVERRIDE] = { "override", override_step, 5, 70 },
-	[STEP_CLEAR] = { "clear", clear_step, 5, 70 },
-	[STEP_UNBIND] = { "unbind", unbind_step, 5, 70 },
-	[STEP_RELEASE] = { "release", release_step, 5, 70 },
-	[STEP_TAKE] = { "take", take_step, 5, 70 },
-	[STEP_GIVE] = { "give", give_step, 15, 90 },
-	[STEP_FREE] = { "free", free_step, 2, 20 },
-	[STEP_RESET] = { "reset", reset_step, 5, 75 },
-	[STEP_LEND] = { "lend", lend_step, 2, 20 },
-	[STEP_TAKE_BACK] = { "take-back", take_back_step, 12, 30 },
-	[STEP_UNLOAD] = { "unload", unload_step, 5, 70 },
-};
-
-/* What stands in the journal when the seat names no stage; NULL: nothing does. */
-static const char *const verb_stages[BROKER_VERB_COUNT] = {
-	[BROKER_DRAIN] = "drain",      [BROKER_UNDRAIN] = "undrain",
-	[BROKER_DETACH] = "detach",    [BROKER_SANITIZE] = "sanitize",
-	[BROKER_LEND] = "lend",        [BROKER_TAKE_BACK] = "take-back",
-	[BROKER_RETURN] = "give-back",
+static const struct {
+	const char *stage; /* in the journal, when the seat names none; NULL: nothing is written */
+	uint32_t need, refuse;
+	uint8_t plan[8]; /* kinds of steps; what is permitted is asked after a first LOOK */
+} verbs[BROKER_VERB_COUNT] = {
+	[BROKER_LIST] = { .plan = { STEP_LOOK } },
+	[BROKER_HOLDERS] = { .plan = { STEP_SCAN } },
+	[BROKER_DRAIN] = { "drain",
+			   BROKER_CARD_PRESENT,
+			   CARD_ON_VFIO | CARD_BRIDGE,
+			   { STEP_LOOK, STEP_SAVE, STEP_CLOSE, STEP_SCAN } },
+	[BROKER_UNDRAIN] = { "undrain", 0, 0, { STEP_REOPEN } },
+	[BROKER_DETACH] = { "detach",
+			    BROKER_CARD_PRESENT | BROKER_CARD_VIABLE | BROKER_CARD_DRAINED,
+			    CARD_BRIDGE,
+			    { STEP_LOOK, STEP_SCAN, STEP_TAKE_ALL } },
+	[BROKER_SANITIZE] = { "sanitize",
+			      BROKER_CARD_PRESENT | CARD_POOLED,
+			      BROKER_CARD_LENT,
+			      { STEP_SAVE, STEP_RESET } },
+	[BROKER_LEND] = { "lend",
+			  CARD_POOLED | BROKER_CARD_CLEAN,
+			  BROKER_CARD_LENT,
+			  { STEP_LEND } },
+	[BROKER_TAKE_BACK] = { "take-back", BROKER_CARD_LENT, 0, { STEP_RECLAIM } },
+	[BROKER_RETURN] = { "give-back",
+			    BROKER_CARD_PRESENT,
+			    BROKER_CARD_LENT | CARD_BRIDGE,
+			    { STEP_LOOK, STEP_GIVE_ALL } },
+	[BROKER_UNLOAD] = { .refuse = BROKER_CARD_LENT,
+			    .plan = { STEP_UNLOAD, STEP_UNLOAD, STEP_UNLOAD, STEP_UNLOAD } },
 };
 
 bool card_idle(const struct card *card)
 {
-	return card->operation.verb == 0 && card->stuck.pid == 0;
+	return !card->operation.request.verb && !card->stuck.pid;
+}
+
+uint32_t card_flags(const struct card *card)
+{
+	uint32_t flags = card->facts.flags | (card->facts.function_count ? CARD_POOLED : 0);
+
+	flags |= card->saved.drained ? BROKER_CARD_DRAINED : 0;
+	flags |= card->saved.loan.pid ? BROKER_CARD_LENT : 0;
+	flags |= card->clean ? BROKER_CARD_CLEAN : 0;
+	flags |= card->stuck.pid ? BROKER_CARD_WEDGED : 0;
+	function_for_each(card, f) {
+		bool vfio = !strcmp(f->driver, "vfio-pci");
+
+		flags = vfio ? flags | CARD_ON_VFIO : flags & ~CARD_POOLED;
+		flags |= f->class >> 16 == BRIDGE_CLASS ? CARD_BRIDGE : 0;
+	}
+	return flags;
+}
+
+static int permit(const struct card *card, char *text)
+{
+	static const struct {
+		uint32_t flag;
+		int error;
+		const char *is;
+	} sentences[] = {
+		{ BROKER_CARD_PRESENT, -ENODEV, "on the bus" },
+		{ CARD_BRIDGE, -EPERM, "a bridge" },
+		{ BROKER_CARD_VIABLE, -EPERM, "ready for VFIO" },
+		{ BROKER_CARD_LENT, -EBUSY, "lent" },
+		{ CARD_ON_VFIO, -EINVAL, "on vfio-pci" },
+		{ BROKER_CARD_DRAINED, -EINVAL, "drained" },
+		{ CARD_POOLED, -EINVAL, "in the pool" },
+		{ BROKER_CARD_CLEAN, -EINVAL, "sanitized" },
+	};
+	uint32_t verb = card->operation.request.verb, flags = card_flags(card);
+	uint32_t wrong = (verbs[verb].need & ~flags) | (verbs[verb].refuse & flags);
+
+	for (size_t i = 0; i < sizeof(sentences) / sizeof(sentences[0]); i++) {
+		if (wrong & sentences[i].flag) {
+			return fail(text, sentences[i].error, "%s is %s%s%s%.180s", card->name,
+				    flags & sentences[i].flag ? "" : "not ", sentences[i].is,
+				    card->note[0] ? ": " : "", card->note);
+		}
+	}
+	return 0;
 }
 
 /* ---- plans ---- */
 
-static void add(struct operation *op, enum step_kind kind, unsigned int number)
+static void add(struct operation *op, uint8_t kind, unsigned int number)
 {
 	if (op->n_steps < STEPS_MAX) {
-		op->steps[op->n_steps++] = (struct step){ (uint8_t)kind, (uint8_t)number };
+		op->steps[op->n_steps++] = (struct step){ kind, (uint8_t)number };
 	}
 }
 
-static bool is_display(const struct broker_function *function)
+/* The display comes last to vfio-pci and first to the host: the others' drivers depend on its. */
+static void add_each(struct card *card, bool display, const uint8_t kinds[3])
 {
-	return function->class >> 16 == DISPLAY_CLASS;
-}
+	for (int pass = 0; pass < 2; pass++, display = !display) {
+		function_for_each(card, f) {
+			bool now = (f->class >> 16 == DISPLAY_CLASS) == display;
 
-/* The kinds (up to 0) for each function: the display last, or first. The driver of the display is
- * what the others depend on. */
-static void add_each(struct card *card, bool display_first, const enum step_kind *kinds)
-{
-	const struct broker_facts *facts = &card->facts;
-
-	for (int pass = 0; pass < 2; pass++) {
-		for (unsigned int i = 0; i < facts->function_count; i++) {
-			const struct broker_function *f = &facts->functions[i];
-
-			for (const enum step_kind *kind = kinds;
-			     *kind && is_display(f) == (display_first == (pass == 0)); kind++) {
-				add(&card->operation, *kind, f->number);
+			for (int i = 0; i < 3 && now; i++) {
+				add(&card->operation, kinds[i], f->number);
 			}
 		}
 	}
 }
 
-static void plan_take(struct card *card)
+static void add_plan(struct card *card, const uint8_t *plan, size_t n)
 {
-	static const enum step_kind power[] = { STEP_POWER, 0 };
-	static const enum step_kind take[] = { STEP_OVERRIDE, STEP_UNBIND, STEP_TAKE, 0 };
+	static const uint8_t take[3] = { STEP_CLAIM, STEP_UNBIND, STEP_TAKE };
+	static const uint8_t give[3] = { STEP_RELEASE, STEP_DISCLAIM, STEP_GIVE };
+	static const uint8_t after[] = { STEP_REOPEN, STEP_LOOK };
 
-	add_each(card, false, power);
-	add_each(card, false, take);
-	add(&card->operation, STEP_LOOK, 0);
+	for (unsigned int i = 0; i < n && plan[i]; i++) {
+		if (plan[i] == STEP_TAKE_ALL) {
+			add_each(card, false, take);
+			add(&card->operation, STEP_LOOK, 0);
+		} else if (plan[i] == STEP_GIVE_ALL) {
+			add_each(card, true, give);
+			add_plan(card, after, sizeof(after));
+		} else {
+			add(&card->operation, plan[i], i);
+		}
+	}
 }
 
-static void plan_give(struct card *card)
-{
-	static const enum step_kind give[] = { STEP_RELEASE, STEP_CLEAR, STEP_GIVE, 0 };
-	static const enum step_kind unpower[] = { STEP_UNPOWER, 0 };
-
-	add(&card->operation, STEP_FREE, 0);
-	add_each(card, true, give);
-	add_each(card, true, unpower);
-	add(&card->operation, STEP_REOPEN, 0);
-	add(&card->operation, STEP_LOOK, 0);
-}
-
-static void plan(struct card *card)
+static void operation_fail(struct card *card, enum step_kind failed, int error, const char *text)
 {
 	struct operation *op = &card->operation;
+	uint8_t back = STEP_NONE;
 
-	switch (op->verb) {
-	case BROKER_HOLDERS:
-		add(op, STEP_LIST, 0);
-		break;
-	case BROKER_DRAIN:
-		add(op, STEP_SAVE, 0);
-		add(op, STEP_CLOSE, 0);
-		add(op, STEP_SCAN, 0);
-		break;
-	case BROKER_UNDRAIN:
-		add(op, STEP_REOPEN, 0);
-		break;
-	case BROKER_DETACH:
-		add(op, STEP_SAVE, 0);
-		add(op, STEP_SCAN, 0);
-		plan_take(card);
-		break;
-	case BROKER_SANITIZE:
-		add(op, STEP_SAVE, 0);
-		add(op, STEP_RESET, 0);
-		break;
-	case BROKER_LEND:
-		add(op, STEP_LEND, 0);
-		break;
-	case BROKER_TAKE_BACK:
-		add(op, STEP_TAKE_BACK, 0);
-		break;
-	case BROKER_RETURN:
-		plan_give(card);
-		break;
-	case BROKER_UNLOAD:
-		for (unsigned int i = 0; i < 4; i++) {
-			add(op, STEP_UNLOAD, i);
-		}
-		break;
-	default:
-		break;
+	if (op->error == 0) {
+		op->error = error;
+		fail(op->text, 0, "%s", text);
 	}
-}
-
-/* ---- what is permitted ---- */
-
-static bool has_bridge(const struct broker_facts *facts)
-{
-	for (unsigned int i = 0; i < facts->function_count; i++) {
-		if (facts->functions[i].class >> 16 == 0x06) {
-			return true;
-		}
+	if (op->request.verb == BROKER_DETACH && failed >= STEP_CLAIM) {
+		back = STEP_GIVE_ALL;
+	} else if (op->request.verb == BROKER_RETURN && failed > STEP_RELEASE) {
+		back = STEP_TAKE_ALL;
+	} else if (op->request.verb == BROKER_LEND && card->saved.loan.pid) {
+		back = STEP_RECLAIM;
 	}
-	return false;
-}
-
-static bool anything_on_vfio(const struct broker_facts *facts)
-{
-	for (unsigned int i = 0; i < facts->function_count; i++) {
-		if (!strcmp(facts->functions[i].driver, "vfio-pci")) {
-			return true;
-		}
+	op->n_steps = op->at = 0;
+	if (!op->undoing) {
+		add_plan(card, &back, 1);
 	}
-	return false;
-}
-
-static int permit_detach(struct card *card, char *text)
-{
-	_cleanup_closedir_ DIR *driver = dir_open("/sys/bus/pci/drivers/vfio-pci");
-
-	if (!driver) {
-		return fail(text, -ENODEV, "the kernel has no vfio-pci: modprobe vfio-pci");
-	}
-	if (!(card->facts.flags & BROKER_CARD_VIABLE)) {
-		return fail(text, -EPERM, "%s", card->note);
-	}
-	return card->saved.drained ? 0 : fail(text, -EINVAL, "%s is not drained", card->name);
-}
-
-static int permit(struct card *card, char *text)
-{
-	const struct broker_facts *facts = &card->facts;
-	bool pooled = card_pooled(card), lent = card->saved.loan.pid != 0;
-
-	if (card->operation.verb == BROKER_HOLDERS || card->operation.verb == BROKER_UNDRAIN ||
-	    card->operation.verb == BROKER_LIST) {
-		return 0;
-	}
-	if (!(facts->flags & BROKER_CARD_PRESENT)) {
-		return fail(text, -ENODEV, "%s", card->note);
-	}
-	if (has_bridge(facts)) {
-		return fail(text, -EPERM, "%s is a bridge, no card", card->name);
-	}
-	switch (card->operation.verb) {
-	case BROKER_DRAIN:
-		return anything_on_vfio(facts)
-			       ? fail(text, -EINVAL, "%s is not with the host", card->name)
-			       : 0;
-	case BROKER_DETACH:
-		return permit_detach(card, text);
-	case BROKER_SANITIZE:
-		return pooled && !lent ? 0
-				       : fail(text, -EINVAL, "%s is not in the pool", card->name);
-	case BROKER_LEND:
-		return pooled && !lent && card->clean && card->operation.borrower >= 0
-			       ? 0
-			       : fail(text, -EINVAL, "%s is not ready to be lent", card->name);
-	case BROKER_TAKE_BACK:
-		return lent ? 0 : fail(text, -EINVAL, "%s is not lent", card->name);
-	case BROKER_RETURN:
-		return lent ? fail(text, -EBUSY, "%s is lent", card->name) : 0;
-	default:
-		return 0;
-	}
+	op->undoing = true;
 }
 
 /* ---- the way through the steps ---- */
 
 static bool asked(const struct card *card)
 {
-	return card->operation.serial != 0 &&
+	return card->operation.request.serial &&
 	       card->operation.connection == card->broker->connection;
 }
 
-static void answer(struct card *card, uint32_t kind, int error, const char *text)
+static void tell(struct card *card, struct broker_message *message)
 {
-	struct broker_message message = { .kind = kind,
-					  .serial = card->operation.serial,
-					  .slot = card->slot,
-					  .error = error,
-					  .took_usec = now_us() - card->operation.started_us };
-
-	snprintf(message.text, sizeof(message.text), "%s", text);
+	message->serial = card->operation.request.serial;
+	message->slot = card->slot;
+	message->took_usec = now_us() - card->operation.started_us;
 	if (asked(card)) {
-		seat_send(card->broker, &message);
-	}
-}
-
-static void take_notice(struct card *card)
-{
-	switch (card->operation.verb) {
-	case BROKER_SANITIZE:
-		card->clean = true;
-		break;
-	case BROKER_RETURN:
-		journal_append(card, "@returned");
-		journal_read(card);
-		card->clean = false;
-		break;
-	case BROKER_DETACH:
-	case BROKER_LEND:
-		card->clean = false;
-		card_watch_borrower(card);
-		break;
-	case BROKER_TAKE_BACK:
-		card_watch_borrower(card);
-		break;
-	default:
-		break;
+		seat_send(card->broker, message);
 	}
 }
 
 static void operation_end(struct card *card)
 {
 	struct operation *op = &card->operation;
-	bool stage = verb_stages[op->verb] != NULL;
+	struct broker_message done = { .kind = BROKER_DONE, .error = op->error };
+	bool stage = verbs[op->request.verb].stage != NULL;
 
-	if (stage) {
-		journal_stage(card, &op->stage, op->error ? 2 : 1);
-		journal_read(card);
-	}
-	if (op->error == 0) {
-		take_notice(card);
+	if (op->error == 0 && op->request.verb == BROKER_RETURN) {
+		journal_append(card, "@returned");
 	}
 	if (stage) {
-		say("%s: %s%s%s (%" PRIu64 " ms)", card->name, op->stage.name,
-		    op->text[0] ? ": " : "", op->text, (now_us() - op->started_us) / 1000);
+		card->clean = op->request.verb == BROKER_SANITIZE && op->error == 0;
+		journal_stage(card, &op->request.stage, op->error ? 2 : 1);
+		fprintf(stderr, "%s: %s: %s (%u ms)\n", card->name, op->request.stage.name,
+			op->text[0] ? op->text : "done",
+			(unsigned int)((now_us() - op->started_us) / 1000));
 	}
+	journal_read(card);
+	card_watch(card);
 	if (stage || card->changed) {
-		seat_facts(card, asked(card) ? op->serial : 0);
+		seat_facts(card, asked(card) ? op->request.serial : 0);
 	}
-	answer(card, BROKER_DONE, op->error, op->text);
-	if (op->serial == 0 && op->error == -EBUSY) {
+	fail(done.text, 0, "%s", op->text);
+	tell(card, &done);
+	if (op->request.serial == 0 && op->error == -EBUSY) {
 		card->retry = now_ms() + SEAT_GRACE_MS / card->broker->hurry;
 	}
-	if (op->borrower >= 0) {
-		close(op->borrower);
-	}
-	card->operation = (struct operation){ .borrower = -1 };
+	close_fd(&op->borrower);
+	*op = (struct operation){ .borrower = -1 };
 	card->changed = false;
-}
-
-static void operation_failed(struct card *card, const struct step *step, int error,
-			     const char *text)
-{
-	struct operation *op = &card->operation;
-	bool changed = step && step->kind >= STEP_POWER && step->kind <= STEP_GIVE;
-
-	if (op->error == 0) {
-		op->error = error;
-		snprintf(op->text, sizeof(op->text), "%s", text);
-	}
-	op->n_steps = op->at = 0;
-	if (op->undoing || (!changed && op->verb != BROKER_LEND)) {
-		return;
-	}
-	op->undoing = true;
-	if (op->verb == BROKER_DETACH) {
-		plan_give(card);
-	} else if (op->verb == BROKER_RETURN) {
-		plan_take(card);
-	} else if (card->saved.loan.pid) {
-		add(op, STEP_TAKE_BACK, 0);
-	}
 }
 
 /* Starts the next step, or ends the operation. */
 static void operation_next(struct card *card)
 {
 	struct operation *op = &card->operation;
-	char text[BROKER_TEXT_MAX] = "";
+	const uint8_t *plan = verbs[op->request.verb].plan;
+	bool looked = plan[0] == STEP_LOOK;
+	char text[BROKER_TEXT_MAX];
 	int r = 0;
 
-	if (op->at == op->n_steps && !op->permitted) {
+	if (op->at == op->n_steps && !op->planned && op->error == 0) {
+		op->planned = true;
 		r = permit(card, text);
-		op->permitted = true;
 		if (r == 0) {
-			plan(card);
+			add_plan(card, plan + looked, sizeof(verbs[0].plan) - looked);
 		}
 	}
 	if (r == 0 && op->at < op->n_steps) {
@@ -335,157 +227,131 @@ static void operation_next(struct card *card)
 		if (r == 0) {
 			return;
 		}
-		fail(text, 0, "no worker can be started: %s", strerror(-r));
+		fail(text, r, "no worker can be started: %s", strerror(-r));
 	}
 	if (r < 0) {
-		op->error = op->error ? op->error : r;
-		snprintf(op->text, sizeof(op->text), "%s", text);
+		operation_fail(card, STEP_NONE, r, text);
 	}
 	operation_end(card);
-}
-
-static void send_holders(struct card *card, const struct report *report)
-{
-	struct broker_message message = { .kind = BROKER_HOLDER,
-					  .serial = card->operation.serial,
-					  .slot = card->slot };
-
-	for (unsigned int i = 0; i < report->n_holders && i < BROKER_HOLDERS_MAX; i++) {
-		message.holder = report->holders[i];
-		message.holder.more = i == BROKER_HOLDERS_MAX - 1 ? report->n_holders - i - 1 : 0;
-		if (asked(card)) {
-			seat_send(card->broker, &message);
-		}
-	}
 }
 
 static void take_facts(struct card *card, const struct report *report)
 {
 	struct broker_facts facts = report->facts;
 
-	facts.hot_reset_count = card->reset_count;
+	facts.hot_reset_count = card->facts.hot_reset_count;
 	card->changed |= memcmp(&facts, &card->facts, sizeof(facts)) != 0;
 	card->facts = facts;
 	card->looked = true;
-	snprintf(card->note, sizeof(card->note), "%s", report->text);
+	fail(card->note, 0, "%s", report->text);
 }
 
-/* The worker of the step under way has ended. */
+/* A scan for something else than HOLDERS found some: it cannot go on. */
+static void take_holders(struct card *card, const struct report *report)
+{
+	struct broker_message message = { .kind = BROKER_HOLDER };
+	const struct broker_holder *first = &report->holders[0];
+	char text[BROKER_TEXT_MAX];
+
+	for (unsigned int i = 0; i < report->n_holders && i < BROKER_HOLDERS_MAX; i++) {
+		message.holder = report->holders[i];
+		message.holder.more = i == BROKER_HOLDERS_MAX - 1 ? report->n_holders - i - 1 : 0;
+		tell(card, &message);
+	}
+	if (report->n_holders && card->operation.request.verb != BROKER_HOLDERS) {
+		fail(text, 0, "%s (%d)%s still has %s open: end it, or let it close that",
+		     first->command, first->pid, report->n_holders > 1 ? " and others" : "",
+		     first->node);
+		operation_fail(card, STEP_SCAN, -EBUSY, text);
+	}
+}
+
 void operation_worker(struct card *card, const struct report *report)
 {
 	struct operation *op = &card->operation;
-	const struct step step = op->steps[op->at++];
+	enum step_kind kind = op->steps[op->at++].kind;
 
-	send_holders(card, report);
-	if (step.kind == STEP_LOOK && report->error == 0) {
-		take_facts(card, report);
-	}
-	if (step.kind == STEP_RESET) {
-		card->reset_count = card->facts.hot_reset_count = report->reset_count;
-		snprintf(op->text, sizeof(op->text), "%s", report->text);
-	}
 	if (report->error < 0) {
-		operation_failed(card, &step, report->error, report->text);
+		operation_fail(card, kind, report->error, report->text);
+	} else if (kind == STEP_LOOK) {
+		take_facts(card, report);
+	} else if (kind == STEP_SCAN) {
+		take_holders(card, report);
+	} else if (kind == STEP_RESET) {
+		card->facts.hot_reset_count = report->reset_count;
+		fail(op->text, 0, "%s", report->text);
 	}
 	operation_next(card);
 }
 
-/* A deadline of the step under way has passed. */
 void operation_late(struct card *card, uint64_t now)
 {
 	struct operation *op = &card->operation;
 	struct worker *worker = &op->worker;
-	char where[128], text[BROKER_TEXT_MAX];
+	struct broker_message late = { .kind = BROKER_PROGRESS };
+	char wchan[64];
 
-	worker_where(card, worker, where, sizeof(where));
-	if (now >= worker->hard) {
-		fail(card->note, 0,
-		     "%s does not come back: end what has the card open; the machine "
-		     "may not switch off by itself",
-		     where);
-		say("%s: %s", card->name, card->note);
-		card->stuck = *worker;
-		card->stuck.soft = card->stuck.hard = NEVER;
-		*worker = (struct worker){ 0 };
-		op->undoing = true;
-		operation_failed(card, NULL, -ETIMEDOUT, card->note);
-		operation_end(card);
-	} else {
+	text_read(at("/proc/%d/wchan", worker->pid), wchan, sizeof(wchan));
+	fail(late.text, 0, "\"%s\" of %s.%u does not come back%s%s: end what has the card open",
+	     step_names[worker->step.kind], card->name, worker->step.number,
+	     wchan[0] > '0' ? " from " : "", wchan[0] > '0' ? wchan : "");
+	if (now < worker->hard) {
 		worker->soft = NEVER;
-		fail(text, 0, "still waiting for %s", where);
-		answer(card, BROKER_PROGRESS, 0, text);
+		tell(card, &late);
+		return;
 	}
+	fail(card->note, 0, "%s", late.text);
+	card->stuck = *worker;
+	worker->pid = 0;
+	op->undoing = true;
+	operation_fail(card, STEP_NONE, -ETIMEDOUT, card->note);
+	operation_end(card);
 }
 
 /* ---- how one begins ---- */
 
-static void operation_begin(struct card *card)
+static void operation_begin(struct card *card, const struct operation *new)
 {
 	struct operation *op = &card->operation;
-	const char *stage = verb_stages[op->verb];
-	int r = 0;
+	const char *stage = verbs[new->request.verb].stage;
+	char *name = op->request.stage.name;
+	int r;
 
+	*op = *new;
 	op->started_us = now_us();
-	if (!op->stage.name[0]) {
-		snprintf(op->stage.name, sizeof(op->stage.name), "%s", stage ? stage : "look");
+	if (stage && !name[0]) {
+		snprintf(name, sizeof(op->request.stage.name), "%s", stage);
 	}
-	if (stage) {
-		r = journal_stage(card, &op->stage, 0);
-		journal_read(card);
-	}
+	r = stage ? journal_stage(card, &op->request.stage, 0) : 0;
 	if (r < 0) {
-		op->error = r;
-		fail(op->text, 0, "the journal cannot be written: %s", strerror(-r));
-		operation_end(card);
-		return;
-	}
-	if (op->verb == BROKER_LIST || op->verb == BROKER_DRAIN || op->verb == BROKER_DETACH ||
-	    op->verb == BROKER_RETURN) {
+		operation_fail(card, STEP_NONE, r, "the journal cannot be written");
+	} else if (verbs[op->request.verb].plan[0] == STEP_LOOK) {
 		card->stale = false;
 		add(op, STEP_LOOK, 0);
 	}
 	operation_next(card);
 }
 
-/* The seat's; borrower is taken. */
+/* Takes borrower. What comes while we do something unasked waits for its end. */
 void operation_request(struct card *card, const struct broker_request *request, int borrower)
 {
-	struct broker *broker = card->broker;
-	const char *why = card->stuck.pid && request->verb != BROKER_HOLDERS ? card->note : NULL;
-	int error = -EIO;
+	const struct operation new = { .request = *request,
+				       .borrower = borrower,
+				       .connection = card->broker->connection };
+	const struct operation *old = &card->operation;
+	bool busy = old->request.verb != 0;
 
-	if (!why && card->operation.verb && card->operation.serial == 0 && !card->waiting.verb) {
-		card->waiting = *request;
-		card->waiting_borrower = borrower;
+	if (card->stuck.pid && (busy || request->verb != BROKER_HOLDERS)) {
+		seat_done(card->broker, request, -EIO, card->note);
+	} else if (busy && (old->request.serial || card->waiting.request.verb)) {
+		seat_done(card->broker, request, -EBUSY, "the card has a request under way");
+	} else if (busy) {
+		card->waiting = new;
+		return;
+	} else {
+		card->retry = request->serial ? 0 : card->retry;
+		operation_begin(card, &new);
 		return;
 	}
-	if (!why && card->operation.verb) {
-		why = "the card has a request under way";
-		error = -EBUSY;
-	}
-	if (why) {
-		if (borrower >= 0) {
-			close(borrower);
-		}
-		seat_answer(broker, request, error, why);
-		return;
-	}
-	card->retry = 0;
-	card->operation = (struct operation){ .verb = request->verb,
-					      .serial = request->serial,
-					      .connection = broker->connection,
-					      .memory_bytes = request->memory_bytes,
-					      .borrower = borrower,
-					      .stage = request->stage };
-	operation_begin(card);
-}
-
-/* Our own. */
-void operation_start(struct card *card, uint32_t verb, const char *why)
-{
-	if (why) {
-		say("%s: %s", card->name, why);
-	}
-	card->operation = (struct operation){ .verb = verb, .borrower = -1 };
-	operation_begin(card);
+	close_fd(&borrower);
 }

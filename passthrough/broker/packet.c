@@ -3,41 +3,35 @@
  */
 #include "passthrough/broker/broker.h"
 
-#include <string.h>
-
-bool name_check(const char *name)
+/* May stand in the journal. */
+static bool name_check(const char *name, size_t size)
 {
-	for (; *name; name++) {
-		if (*name <= ' ' || *name > '~' || *name == '@') {
-			return false;
-		}
+	const char *end = memchr(name, '\0', size);
+
+	while (end && name<end && * name> ' ' && *name <= '~' && *name != '@') {
+		name++;
 	}
-	return true;
-}
-
-static bool string_ends(const char *string, size_t size)
-{
-	return memchr(string, '\0', size) && name_check(string);
+	return name == end;
 }
 
 bool packet_check(const void *packet, size_t size, bool greeted, struct broker_request *out,
 		  const char **why)
 {
+	*why = "a packet of a wrong size";
 	if (size != sizeof(*out)) {
-		*why = "a packet of a wrong size";
 		return false;
 	}
 	memcpy(out, packet, size);
+	*why = "an unknown verb, or no serial";
 	if (out->verb < BROKER_HELLO || out->verb >= BROKER_VERB_COUNT || out->serial == 0) {
-		*why = "an unknown verb, or no serial";
-	} else if (!string_ends(out->stage.name, sizeof(out->stage.name)) ||
-		   !string_ends(out->stage.from, sizeof(out->stage.from)) ||
-		   !string_ends(out->stage.to, sizeof(out->stage.to)) || out->stage.finished > 2) {
-		*why = "a stage that cannot stand in the journal";
-	} else if (greeted == (out->verb == BROKER_HELLO)) {
-		*why = greeted ? "a second greeting" : "no greeting";
-	} else {
-		return true;
+		return false;
 	}
-	return false;
+	*why = "a stage that cannot stand in the journal";
+	if (!name_check(out->stage.name, sizeof(out->stage.name)) ||
+	    !name_check(out->stage.from, sizeof(out->stage.from)) ||
+	    !name_check(out->stage.to, sizeof(out->stage.to)) || out->stage.finished > 2) {
+		return false;
+	}
+	*why = greeted ? "a second greeting" : "no greeting";
+	return greeted == (out->verb != BROKER_HELLO);
 }

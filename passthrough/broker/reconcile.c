@@ -9,118 +9,92 @@
  *   between two drivers              goes to the host
  *   drained, and no seat             is reopened
  *   in the pool, no seat for 10 s    goes to the host if it is the boot display, or was going there
+ *
+ * What fails is not tried again before a seat asks or something has changed; only when somebody
+ * was in the way (-EBUSY) it is, after a while.
  */
 #include "passthrough/broker/broker.h"
 
-#include <errno.h>
-#include <string.h>
 #include <sys/pidfd.h>
 
-bool card_pooled(const struct card *card)
-{
-	const struct broker_facts *facts = &card->facts;
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < facts->function_count; i++) {
-		n += !strcmp(facts->functions[i].driver, "vfio-pci");
-	}
-	return n > 0 && n == facts->function_count;
-}
-
-/* A pidfd of a process that ended meanwhile, or of another one with its pid, is of no use. */
-void card_watch_borrower(struct card *card)
+void card_watch(struct card *card)
 {
 	const struct loan *loan = &card->saved.loan;
 	uint64_t start;
 
-	if (card->loan_pidfd >= 0) {
-		close(card->loan_pidfd);
+	close_fd(&card->borrower);
+	card->borrower = loan->pid ? pidfd_open(loan->pid, 0) : -1;
+	if (card->borrower >= 0 && (process_start(loan->pid, &start) < 0 || start != loan->start)) {
+		close_fd(&card->borrower);
 	}
-	card->loan_pidfd = loan->pid ? pidfd_open(loan->pid, 0) : -1;
-	if (card->loan_pidfd >= 0 &&
-	    (process_start(loan->pid, &start) < 0 || start != loan->start)) {
-		close(card->loan_pidfd);
-		card->loan_pidfd = -1;
-	}
-}
-
-static bool borrower_lives(const struct card *card)
-{
-	struct pollfd poll_fd = { .fd = card->loan_pidfd, .events = POLLIN };
-
-	return card->loan_pidfd >= 0 && poll(&poll_fd, 1, 0) == 0;
 }
 
 /* No state that anybody wants: some functions here and some there, none, or a stale override. */
-static bool card_broken(const struct card *card)
+static bool is_broken(const struct card *card)
 {
-	const struct broker_facts *facts = &card->facts;
-	bool pooled = card_pooled(card);
+	bool broken = false;
 
-	for (unsigned int i = 0; i < facts->function_count; i++) {
-		const struct broker_function *f = &facts->functions[i];
-
-		if (!pooled &&
-		    (!strcmp(f->driver, "vfio-pci") || !strcmp(f->override, "vfio-pci") ||
-		     (!f->driver[0] && card->saved.functions[f->number].driver[0]))) {
-			return true;
-		}
+	function_for_each(card, f) {
+		broken |= !strcmp(f->driver, "vfio-pci") || !strcmp(f->override, "vfio-pci") ||
+			  (!f->driver[0] && card->saved.functions[f->number].driver[0] > '-');
 	}
-	return false;
+	return broken && !(card_flags(card) & CARD_POOLED);
 }
 
 static bool should_go_home(const struct card *card)
 {
 	const struct broker *broker = card->broker;
 	const struct broker_stage *stage = &card->saved.stage;
+	uint32_t flags = card_flags(card);
 
-	return card_pooled(card) && card->facts.flags & BROKER_CARD_HAD_HOST &&
+	return flags & CARD_POOLED && flags & BROKER_CARD_HAD_HOST && broker->seat_gone != NEVER &&
 	       now_ms() >= broker->seat_gone + SEAT_GRACE_MS / broker->hurry &&
-	       broker->seat_gone != NEVER &&
-	       (card->facts.flags & BROKER_CARD_BOOT_VGA || (stage->name[0] && !stage->to[0]));
+	       (flags & BROKER_CARD_BOOT_VGA || (stage->name[0] && !stage->to[0]));
 }
 
-/* What failed once is tried again after a while only when somebody else was in the way. */
-static void start_once(struct card *card, uint32_t verb, const char *why)
+static void start(struct card *card, uint32_t verb, const char *why)
 {
-	card->retry = NEVER;
-	operation_start(card, verb, why);
+	const struct broker_request request = { .verb = verb };
+
+	if (why) {
+		fprintf(stderr, "%s: %s\n", card->name, why);
+		card->retry = NEVER;
+	}
+	operation_request(card, &request, -1);
 }
 
 static void put_right(struct card *card)
 {
 	if (card->saved.loan.pid) {
-		if (!borrower_lives(card)) {
-			start_once(card, BROKER_TAKE_BACK, "its borrower has ended: taken back");
+		if (card->borrower < 0 || is_readable(card->borrower)) {
+			start(card, BROKER_TAKE_BACK, "its borrower has ended: taken back");
 		}
-	} else if (card_broken(card)) {
-		start_once(card, BROKER_RETURN, "is between two drivers: goes to the host");
+	} else if (is_broken(card)) {
+		start(card, BROKER_RETURN, "is between two drivers: goes to the host");
 	} else if (should_go_home(card) && !card->clean && !card->reset_tried) {
 		card->reset_tried = true;
-		operation_start(card, BROKER_SANITIZE, "nobody wants it: reset");
+		start(card, BROKER_SANITIZE, NULL);
 	} else if (should_go_home(card)) {
-		start_once(card, BROKER_RETURN, "nobody wants it: goes to the host");
-	} else if (card->saved.drained && !card_pooled(card) && card->broker->seat < 0) {
-		start_once(card, BROKER_UNDRAIN, "the seat has gone: reopened");
+		start(card, BROKER_RETURN, "nobody wants it: goes to the host");
+	} else if (card->saved.drained && !(card_flags(card) & CARD_POOLED) &&
+		   card->broker->seat < 0) {
+		start(card, BROKER_UNDRAIN, "the seat has gone: reopened");
 	}
 }
 
 void card_settle(struct card *card)
 {
+	struct operation waiting = card->waiting;
+
 	if (!card_idle(card)) {
 		return;
 	}
-	if (card->waiting.verb) {
-		const struct broker_request request = card->waiting;
-
-		card->waiting.verb = 0;
-		operation_request(card, &request, card->waiting_borrower);
-		return;
-	}
-	if (!card->looked || card->stale) {
-		operation_start(card, BROKER_LIST, NULL);
+	card->waiting.request.verb = 0;
+	if (waiting.request.verb && waiting.connection == card->broker->connection) {
+		operation_request(card, &waiting.request, waiting.borrower);
+	} else if (!card->looked || card->stale) {
+		start(card, BROKER_LIST, NULL);
 	} else if (card->facts.flags & BROKER_CARD_PRESENT && now_ms() >= card->retry) {
-		journal_compact(card);
 		put_right(card);
 	}
 }

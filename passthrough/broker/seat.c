@@ -5,31 +5,23 @@
  */
 #include "passthrough/broker/broker.h"
 
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
 #endif
 
+/* Anybody may knock; seat_accept() asks who it is. */
 int seat_listen(struct broker *broker, const char *path, char *text)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		return fail(text, -ENAMETOOLONG, "%s is too long for a socket", path);
-	}
-	memcpy(address.sun_path, path, strlen(path));
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
 	unlink(path);
 	broker->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	/* Anybody may knock; seat_accept() asks who it is. */
-	if (broker->listener < 0 ||
-	    bind(broker->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	if (bind(broker->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
 	    chmod(path, 0666) < 0 || listen(broker->listener, 4) < 0) {
 		return fail(text, -errno, "%s: %s", path, strerror(errno));
 	}
@@ -39,46 +31,43 @@ int seat_listen(struct broker *broker, const char *path, char *text)
 /* A guest's scope is called baton-GUEST-PID.scope. */
 static bool in_guest_scope(pid_t pid)
 {
-	char text[1024], *line;
+	char text[1024], *part = text;
 
-	if (text_read(text, sizeof(text), "/proc/%d/cgroup", pid) < 0) {
+	if (text_read(at("/proc/%d/cgroup", pid), text, sizeof(text)) < 0) {
 		return true;
 	}
-	for (line = text; (line = strstr(line, "/baton-")); line++) {
-		size_t length = strcspn(line + 1, "/\n");
+	while ((part = strstr(part, "/baton-"))) {
+		size_t length = strcspn(++part, "/\n");
 
-		if (length > 6 && !strncmp(line + 1 + length - 6, ".scope", 6)) {
+		if (length > 6 && !strncmp(part + length - 6, ".scope", 6)) {
 			return true;
 		}
 	}
 	return false;
 }
 
+/* NULL: welcome, with its pidfd. */
 static const char *peer_refused(const struct broker *broker, int fd, int *pidfd)
 {
-	struct ucred peer;
+	struct ucred peer = { .pid = -1, .uid = (uid_t)-1 };
 	socklen_t size = sizeof(peer);
-	bool known = false;
-	int here;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) < 0) {
-		return "its credentials cannot be read";
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+	if (!user_allowed(broker, peer.uid)) {
+		return "your user is not in broker.conf";
 	}
-	for (unsigned int i = 0; i < broker->n_users; i++) {
-		known |= broker->users[i] == peer.uid;
+	if (broker->seat >= 0) {
+		return "there is a seat already";
 	}
-	if (!known) {
-		return "its user is not in broker.conf";
+	size = sizeof(*pidfd);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, pidfd, &size) < 0) {
+		*pidfd = pidfd_open(peer.pid, 0);
 	}
-	size = sizeof(here);
-	*pidfd = getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &here, &size) == 0
-			 ? here
-			 : pidfd_open(peer.pid, 0);
-	/* The pid is the peer's as long as the pidfd says that this process lives. */
+	/* The pid was the peer's all the time, if the pidfd's process still has it. */
 	if (*pidfd < 0 || in_guest_scope(peer.pid) || pidfd_pid(*pidfd) != peer.pid) {
-		return "it runs in a guest's control group, or has ended";
+		return "you run in a guest's control group, or have ended";
 	}
-	return broker->seat >= 0 ? "there is a seat already" : NULL;
+	return NULL;
 }
 
 void seat_adopt(struct broker *broker, int fd, int pidfd)
@@ -93,61 +82,50 @@ void seat_adopt(struct broker *broker, int fd, int pidfd)
 void seat_accept(struct broker *broker)
 {
 	int fd = accept4(broker->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), pidfd = -1;
-	struct broker_message message = { .kind = BROKER_DONE, .error = -EACCES };
-	const char *why;
+	struct broker_message refusal = { .kind = BROKER_DONE, .error = -EACCES };
+	const char *why = fd < 0 ? NULL : peer_refused(broker, fd, &pidfd);
 
-	if (fd < 0) {
-		return;
-	}
-	why = peer_refused(broker, fd, &pidfd);
-	if (!why) {
+	if (why) {
+		fail(refusal.text, 0, "the broker refuses: %s", why);
+		send(fd, &refusal, sizeof(refusal), MSG_DONTWAIT | MSG_NOSIGNAL);
+		close_fd(&pidfd);
+		close_fd(&fd);
+	} else if (fd >= 0) {
 		seat_adopt(broker, fd, pidfd);
-		return;
-	}
-	say("a connection was refused: %s", why);
-	message.error = broker->seat >= 0 ? -EBUSY : -EACCES;
-	snprintf(message.text, sizeof(message.text), "the broker refused: %s", why);
-	send(fd, &message, sizeof(message), MSG_DONTWAIT | MSG_NOSIGNAL);
-	close(fd);
-	if (pidfd >= 0) {
-		close(pidfd);
 	}
 }
 
 void seat_close(struct broker *broker, const char *why)
 {
-	say("the seat's connection has ended: %s", why);
-	close(broker->seat);
-	if (broker->seat_pidfd >= 0) {
-		close(broker->seat_pidfd);
-	}
-	broker->seat = broker->seat_pidfd = -1;
-	broker->list_serial = 0;
+	fprintf(stderr, "the seat's connection has ended: %s\n", why);
+	close_fd(&broker->seat);
+	close_fd(&broker->seat_pidfd);
+	broker->list.verb = 0;
 	broker->seat_gone = now_ms();
-	for (unsigned int i = 0; i < broker->n_cards; i++) {
-		broker->cards[i].retry = 0;
-		broker->cards[i].listed = broker->cards[i].reset_tried = false;
+	card_for_each(broker, card) {
+		card->retry = 0;
+		card->reset_tried = false;
 	}
 }
 
-/* A seat that does not read for hundreds of messages is not served any more. */
+/* A seat that leaves hundreds of messages unread is not served any more. */
 void seat_send(struct broker *broker, const struct broker_message *message)
 {
 	if (broker->seat >= 0 && send(broker->seat, message, sizeof(*message),
 				      MSG_DONTWAIT | MSG_NOSIGNAL) != sizeof(*message)) {
-		seat_close(broker, "it does not read");
+		seat_close(broker, strerror(errno));
 	}
 }
 
-void seat_answer(struct broker *broker, const struct broker_request *request, int error,
-		 const char *text)
+void seat_done(struct broker *broker, const struct broker_request *request, int error,
+	       const char *text)
 {
 	struct broker_message message = { .kind = BROKER_DONE,
 					  .serial = request->serial,
 					  .slot = request->slot,
 					  .error = error };
 
-	snprintf(message.text, sizeof(message.text), "%s", text);
+	fail(message.text, 0, "%s", text);
 	seat_send(broker, &message);
 }
 
@@ -157,142 +135,83 @@ void seat_facts(struct card *card, uint32_t serial)
 		.kind = BROKER_CARD, .serial = serial, .slot = card->slot, .facts = card->facts
 	};
 
-	message.facts.flags |= card->saved.drained ? BROKER_CARD_DRAINED : 0u;
-	message.facts.flags |= card->clean ? BROKER_CARD_CLEAN : 0u;
-	message.facts.flags |= card->saved.loan.pid ? BROKER_CARD_LENT : 0u;
-	message.facts.flags |= card->stuck.pid ? BROKER_CARD_WEDGED : 0u;
+	message.facts.flags = card_flags(card) & 0xffff;
 	message.facts.lent_pid = card->saved.loan.pid;
 	message.facts.stage = card->saved.stage;
-	snprintf(message.text, sizeof(message.text), "%s", card->note);
+	fail(message.text, 0, "%s", card->note);
 	seat_send(card->broker, &message);
 }
 
-/* ---- requests ---- */
-
-/* Each card is looked at anew, unless something is under way with it. */
-static void list_start(struct broker *broker, const struct broker_request *request)
+/* Each card was looked at since the LIST came, unless something else is under way with it. */
+void seat_list(struct broker *broker)
 {
-	if (broker->list_serial) {
-		seat_answer(broker, request, -EBUSY, "a list is under way");
-		return;
-	}
-	broker->list_serial = request->serial;
-	for (unsigned int i = 0; i < broker->n_cards; i++) {
-		broker->cards[i].listed = true;
-		broker->cards[i].stale |= card_idle(&broker->cards[i]);
-	}
-}
+	const struct broker_request list = broker->list;
 
-/* Tells of every card that is known by now; ends the list after the last. */
-void list_continue(struct broker *broker)
-{
-	struct broker_request request = { .serial = broker->list_serial };
-	bool all = true;
-
-	for (unsigned int i = 0; i < broker->n_cards && request.serial; i++) {
-		struct card *card = &broker->cards[i];
-		bool known = card->looked && (!card->stale || !card_idle(card)) &&
-			     card->operation.verb != BROKER_LIST;
-
-		if (card->listed && (known || card->stuck.pid)) {
-			card->listed = false;
-			seat_facts(card, request.serial);
+	card_for_each(broker, card) {
+		if (!card->stuck.pid && (!card->looked || (card->stale && card_idle(card)) ||
+					 card->operation.request.verb == BROKER_LIST)) {
+			return;
 		}
-		all &= !card->listed;
 	}
-	if (request.serial && all) {
-		broker->list_serial = 0;
-		seat_answer(broker, &request, 0, "");
+	if (list.verb) {
+		broker->list.verb = 0;
+		card_for_each(broker, card) {
+			seat_facts(card, list.serial);
+		}
+		seat_done(broker, &list, 0, "");
 	}
 }
 
-static void greet(struct broker *broker, const struct broker_request *request)
+/* Takes descriptor. */
+static void obey(struct broker *broker, const struct broker_request *request, int *descriptor)
 {
-	broker->greeted = true;
-	seat_answer(broker, request, request->protocol == BROKER_PROTOCOL ? 0 : -EPROTO,
-		    request->protocol == BROKER_PROTOCOL
-			    ? ""
-			    : "seat and broker are of different versions: restart both");
-}
+	struct card *its = NULL;
+	int r;
 
-static void record(struct card *card, const struct broker_request *request)
-{
-	int r = journal_stage(card, &request->stage, request->stage.finished);
-
-	journal_read(card);
-	seat_answer(card->broker, request, r, r < 0 ? "the journal cannot be written" : "");
-}
-
-/* borrower is taken. */
-static void obey(struct broker *broker, const struct broker_request *request, int borrower)
-{
-	struct card *card = card_find(broker, &request->slot);
-
-	if (borrower >= 0 && request->verb != BROKER_LEND) {
-		close(borrower);
-		seat_close(broker, "it sent a descriptor that nobody asked for");
-	} else if (request->verb == BROKER_HELLO) {
-		greet(broker, request);
+	card_for_each(broker, card) {
+		its = memcmp(&card->slot, &request->slot, sizeof(card->slot)) ? its : card;
+		card->stale |= request->verb == BROKER_LIST && card_idle(card);
+	}
+	if (request->verb == BROKER_HELLO) {
+		broker->greeted = request->protocol == BROKER_PROTOCOL;
+		seat_done(broker, request, broker->greeted ? 0 : -EPROTO,
+			  broker->greeted ? "" : "seat and broker differ in version: restart both");
 	} else if (request->verb == BROKER_LIST) {
-		list_start(broker, request);
-	} else if (!card) {
-		if (borrower >= 0) {
-			close(borrower);
-		}
-		seat_answer(broker, request, -EPERM, "the card is not in broker.conf");
+		broker->list = *request;
+	} else if (!its) {
+		seat_done(broker, request, -EPERM, "the card is not in broker.conf");
 	} else if (request->verb == BROKER_RECORD) {
-		record(card, request);
+		r = journal_stage(its, &request->stage, request->stage.finished);
+		journal_read(its);
+		seat_done(broker, request, r, r < 0 ? "the journal cannot be written" : "");
 	} else {
-		operation_request(card, request, borrower);
+		operation_request(its, request, *descriptor);
+		*descriptor = -1;
 	}
-}
-
-/* The first descriptor of a message; others are closed. */
-static int take_descriptor(struct msghdr *header)
-{
-	int first = -1;
-
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(header); c; c = CMSG_NXTHDR(header, c)) {
-		size_t n = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-
-		for (size_t i = 0; i < n && c->cmsg_type == SCM_RIGHTS; i++) {
-			int fd;
-
-			memcpy(&fd, CMSG_DATA(c) + i * sizeof(int), sizeof(fd));
-			if (first < 0) {
-				first = fd;
-			} else {
-				close(fd);
-			}
-		}
-	}
-	return first;
 }
 
 void seat_read(struct broker *broker)
 {
-	char packet[sizeof(struct broker_request) + 1];
-	char control[CMSG_SPACE(4 * sizeof(int))];
+	char packet[sizeof(struct broker_request) + 1], control[CMSG_SPACE(sizeof(int))];
 	struct iovec part = { packet, sizeof(packet) };
 	struct msghdr header = { .msg_iov = &part,
 				 .msg_iovlen = 1,
 				 .msg_control = control,
-				 .msg_controllen = sizeof(control) };
+				 .msg_controllen = CMSG_LEN(sizeof(int)) }; /* one descriptor */
 	ssize_t n = recvmsg(broker->seat, &header, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&header);
+	const char *why = "it was closed";
 	struct broker_request request;
-	const char *why = "it closed it";
-	int descriptor;
+	int descriptor = -1;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-		return;
+	if (c && c->cmsg_type == SCM_RIGHTS) {
+		memcpy(&descriptor, CMSG_DATA(c), sizeof(descriptor));
 	}
-	descriptor = n < 0 ? -1 : take_descriptor(&header);
-	if (n > 0 && packet_check(packet, (size_t)n, broker->greeted, &request, &why)) {
-		obey(broker, &request, descriptor);
-		return;
+	if (n > 0 && packet_check(packet, (size_t)n, broker->greeted, &request, &why) &&
+	    (descriptor < 0 || request.verb == BROKER_LEND)) {
+		obey(broker, &request, &descriptor);
+	} else if (n >= 0 || errno != EAGAIN) {
+		seat_close(broker, why);
 	}
-	if (descriptor >= 0) {
-		close(descriptor);
-	}
-	seat_close(broker, why);
+	close_fd(&descriptor);
 }

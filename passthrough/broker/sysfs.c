@@ -1,105 +1,77 @@
 // SPDX-License-Identifier: MIT
-/* Small files of the kernel, times and sentences; see broker.h. */
+/* Small files of the kernel, times and sentences. */
 #include "passthrough/broker/broker.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 const char *system_root = "";
 
-static void path_build(char out[256], const char *format, va_list args)
+const char *at(const char *format, ...)
 {
-	int n = snprintf(out, 256, "%s", system_root);
-
-	vsnprintf(out + n, (size_t)(256 - n), format, args);
-}
-
-#define PATH_FROM_ARGS(path, format)                                                               \
-	char path[256];                                                                            \
-	va_list args;                                                                              \
-	va_start(args, format);                                                                    \
-	path_build(path, format, args);                                                            \
-	va_end(args)
-
-void path_format(char out[256], const char *format, ...)
-{
+	static char paths[4][256];
+	static unsigned int turn;
+	char *path = paths[turn++ % 4];
+	int n = snprintf(path, sizeof(paths[0]), "%s", system_root);
 	va_list args;
 
 	va_start(args, format);
-	path_build(out, format, args);
+	vsnprintf(path + n, sizeof(paths[0]) - (size_t)n, format, args);
 	va_end(args);
+	return path;
 }
 
-int text_read(char *out, size_t size, const char *format, ...)
+const char *at_function(const struct card *card, unsigned int number, const char *attribute)
 {
-	PATH_FROM_ARGS(path, format);
-	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	return at("/sys/bus/pci/devices/%s.%u/%s", card->name, number, attribute);
+}
+
+int text_read(const char *path, char *out, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
+	int r = n < 0 ? -errno : 0;
 
 	n -= n > 0 && out[n - 1] == '\n';
 	out[n < 0 ? 0 : n] = '\0';
-	return n < 0 ? -errno : 0;
+	close_fd(&fd);
+	return r;
 }
 
-int link_read(char *out, size_t size, const char *format, ...)
+int link_read(const char *path, char *out, size_t size)
 {
-	PATH_FROM_ARGS(path, format);
 	char target[256];
 	ssize_t n = readlink(path, target, sizeof(target) - 1);
+	int r = n < 0 ? -errno : 0;
 	const char *slash;
 
-	out[0] = '\0';
-	if (n < 0) {
-		return -errno;
-	}
-	target[n] = '\0';
+	target[n < 0 ? 0 : n] = '\0';
 	slash = strrchr(target, '/');
 	snprintf(out, size, "%s", slash ? slash + 1 : target);
-	return 0;
+	return r;
 }
 
-int node_open(int flags, const char *format, ...)
+struct dirent *dir_next(DIR **dir)
 {
-	PATH_FROM_ARGS(path, format);
-	int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW);
+	struct dirent *entry = *dir ? readdir(*dir) : NULL;
 
-	return fd < 0 ? -errno : fd;
-}
-
-DIR *dir_open(const char *format, ...)
-{
-	PATH_FROM_ARGS(path, format);
-	return opendir(path);
-}
-
-struct dirent *dir_next(DIR *dir)
-{
-	struct dirent *entry;
-
-	do {
-		entry = readdir(dir);
-	} while (entry && (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..")));
+	while (entry && (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))) {
+		entry = readdir(*dir);
+	}
+	if (!entry && *dir) {
+		closedir(*dir);
+		*dir = NULL;
+	}
 	return entry;
 }
 
 int kernel_write(const char *path, const char *value)
 {
-	_cleanup_close_ int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	size_t n = strlen(value);
+	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	int r = fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
 
-	return fd < 0 || write(fd, value, n) != (ssize_t)n ? -errno : 0;
-}
-
-int attribute_write(struct card *card, const char *value, const char *format, ...)
-{
-	PATH_FROM_ARGS(path, format);
-	int r = journal_append(card, "@write %s %s", path, value[0] == '\n' ? "" : value);
-
-	return r < 0 ? r : kernel_write(path, value);
+	close_fd(&fd);
+	return r;
 }
 
 uint64_t now_us(void)
@@ -115,14 +87,19 @@ uint64_t now_ms(void)
 	return now_us() / 1000;
 }
 
-void say(const char *format, ...)
+bool is_readable(int fd)
 {
-	va_list args;
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
 
-	va_start(args, format);
-	vdprintf(STDERR_FILENO, format, args);
-	va_end(args);
-	dprintf(STDERR_FILENO, "\n");
+	return poll(&poll_fd, 1, 0) != 0;
+}
+
+void close_fd(int *fd)
+{
+	if (*fd >= 0) {
+		close(*fd);
+	}
+	*fd = -1;
 }
 
 int fail(char *text, int error, const char *format, ...)
