@@ -2,6 +2,10 @@
 import selectors
 import time
 
+# Seconds after which a condition that asks (the virtual PC, QEMU) is asked again, or as many as its answer took:
+# a question costs those whose work is waited for.
+ASK_AGAIN = 0.05
+
 
 class LabFailure(Exception):
     """The virtual PC broke, so nothing is known about the program under test."""
@@ -17,6 +21,7 @@ class Loop:
     def __init__(self):
         self.selector = selectors.DefaultSelector()
         self.checks = []
+        self.turns = 0
 
     def add(self, fileobj, callback):
         self.selector.register(fileobj, selectors.EVENT_READ, callback)
@@ -25,11 +30,15 @@ class Loop:
         self.selector.unregister(fileobj)
 
     def turn(self, seconds):
+        self.turns += 1
         for key, _ in self.selector.select(max(0, seconds)):
             key.data()
 
     def wait(self, until, seconds, what):
         """Turns the loop until until() is true and returns its value.
+
+        A condition about what has come is looked at when something comes; one that turns the loop itself,
+        because it asks, has nothing that would wake it and is asked again soon.
 
         The checks (is the virtual PC alive?) run once a second and when the deadline has passed, so
         that a dead virtual PC is never taken for a failure of the program under test.
@@ -37,6 +46,7 @@ class Loop:
         deadline = time.monotonic() + seconds
         next_check = time.monotonic() + 1
         while True:
+            turns, began = self.turns, time.monotonic()
             result = until()
             if result:
                 return result
@@ -49,4 +59,5 @@ class Loop:
                 next_check = now + 1
                 for check in self.checks:
                     check(False)
-            self.turn(min(deadline, next_check) - now)
+            again = now + max(ASK_AGAIN, now - began) if self.turns != turns else next_check
+            self.turn(min(deadline, next_check, again) - now)
