@@ -11,7 +11,8 @@
  * after our answer to the first. A guest that flips pages does so with each picture; published
  * twice, each would be drawn twice. So the mapping is held until its update, and what was shown
  * stays. An update that the next mapping overtakes is never sent, and QEMU is not trusted to send
- * any: what is held is published HOLD_USEC later at the latest.
+ * any: what is held is published HOLD_USEC later at the latest. A listener's first mapping is no
+ * flip but the end of a switch, and published at once.
  */
 #include "capture/dbus_source.h"
 
@@ -40,6 +41,7 @@ struct dbus_source {
 	const char *outlawed;
 	bool pictured;            /* this QEMU has sent a picture */
 	sd_event_source *settled; /* closes the listener of an unwatched guest after that */
+	bool mapped;              /* the listener has brought a mapping: another one is a flip */
 	struct frame *held;       /* a mapping whose update has not come yet; NULL mostly */
 	sd_event_source *overdue; /* publishes it without; enabled while one is held */
 	uint32_t wanted_width, wanted_height; /* 0: nobody asked */
@@ -147,7 +149,9 @@ static void handle_frame(struct frame *frame, void *data)
 	struct dbus_source *source = data;
 
 	note_picture(source);
-	if (!source->base.frame) {
+	if (!source->mapped) {
+		source->mapped = true;
+		frame_unlock(take_held(source));
 		publish(source, frame);
 		return;
 	}
@@ -298,6 +302,7 @@ static void source_update_listener(struct dbus_source *source)
 		dbus_listener_destroy(source->listener);
 		source->listener = NULL;
 	} else if (!source->listener && !obstacle) {
+		source->mapped = false;
 		r = dbus_listener_create(source->event, source->vm, &listener_handlers, source,
 					 &source->listener);
 		if (r < 0) {

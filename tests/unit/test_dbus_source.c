@@ -74,8 +74,7 @@ static void test_page_flips_reuse_mappings(void **fixture)
 	/* A sub-rectangle of the same memory is another frame. */
 	flip(qemu, fds[0], 128, 32);
 	assert_ptr_equal(qemu->source->frame->pixels, pixels[0] + 128);
-	/* QEMU told of each twice, and it is drawn once, but for the first: that had to wait for
-	 * nothing. */
+	/* QEMU told of each twice, and it is drawn once; but for the first, which was no flip. */
 	assert_int_equal(qemu->frames, 10);
 	assert_int_equal(qemu->damages, 1);
 	for (int i = 0; i < 3; i++) {
@@ -317,11 +316,36 @@ static void test_unwatched_keeps_the_frame_and_costs_nothing(void **fixture)
 	fake_display_wait(qemu, fake_display_is_registered);
 	assert_int_equal(qemu->registrations, 2);
 	/* The same picture once more: damage, but no other frame and no other mapping. */
-	flip(qemu, fd, 0, 64);
+	fake_display_map(qemu, fd, 0, 64, 32, 256, PIXMAN_x8r8g8b8);
+	fake_display_wait(qemu, fake_display_is_answered);
+	assert_int_equal(qemu->answer, 0);
 	assert_int_equal(qemu->frames, 1);
 	assert_int_equal(qemu->damages, 1);
-	assert_int_equal(qemu->damage.x2, 64);
 	close(fd);
+}
+
+/* A switch ends with the listener's first mapping, not with the update behind it; nor does a flip
+ * that the last listener brought come after it. */
+static void test_a_first_mapping_is_shown_at_once(void **fixture)
+{
+	struct fake_display *qemu = *fixture;
+	int first = fake_display_show(qemu), second = fake_display_memory(8192);
+
+	fake_display_map(qemu, second, 0, 64, 32, 256, PIXMAN_x8r8g8b8);
+	fake_display_wait(qemu, fake_display_is_answered);
+	fake_vm_disconnect(qemu->vm);
+	qemu->registered = false;
+	fake_display_connect(qemu);
+	fake_display_wait(qemu, fake_display_is_registered);
+	qemu->frames = 0;
+	fake_display_map(qemu, second, 0, 32, 32, 256, PIXMAN_x8r8g8b8);
+	fake_display_wait(qemu, fake_display_is_answered);
+	assert_int_equal(qemu->frames, 1);
+	assert_int_equal(qemu->source->frame->width, 32);
+	assert_nothing_is_left_to_do(qemu, 50000);
+	assert_int_equal(qemu->frames, 1);
+	close(first);
+	close(second);
 }
 
 /* The end of a listener makes QEMU release all keys, so it comes after those that were typed. */
@@ -515,6 +539,7 @@ int main(void)
 		TEST(test_cursor),
 		TEST(test_short_cursor_cuts_off),
 		TEST(test_unwatched_keeps_the_frame_and_costs_nothing),
+		TEST(test_a_first_mapping_is_shown_at_once),
 		TEST(test_a_listener_outlives_keys),
 		TEST(test_an_unwatched_guest_has_its_first_picture),
 		TEST(test_a_lost_registration_is_repeated),
