@@ -37,6 +37,7 @@ enum client_state { CLIENT_DOWN, CLIENT_GREETED, CLIENT_LISTING, CLIENT_UP };
 struct known_card {
 	struct broker_slot slot;
 	struct broker_facts facts;
+	char note[BROKER_TEXT_MAX];
 };
 
 struct broker_client {
@@ -139,11 +140,12 @@ static void client_lose(struct broker_client *client, int error)
 
 /* ---- What comes ---- */
 
-static struct known_card *card_find(struct broker_client *client, const struct broker_slot *slot)
+static struct known_card *card_find(const struct broker_client *client,
+				    const struct broker_slot *slot)
 {
 	for (size_t i = 0; i < client->n_cards; i++) {
 		if (card_slot_equal(&client->cards[i].slot, slot)) {
-			return &client->cards[i];
+			return (struct known_card *)&client->cards[i];
 		}
 	}
 	return NULL;
@@ -161,6 +163,7 @@ static int card_keep(struct broker_client *client, const struct broker_message *
 		card->slot = message->slot;
 	}
 	card->facts = message->facts;
+	memcpy(card->note, message->text, sizeof(card->note));
 	return 0;
 }
 
@@ -333,13 +336,25 @@ void broker_client_look(struct broker_client *client)
 	}
 }
 
+static const struct known_card *card_told(const struct broker_client *client,
+					  const struct broker_slot *slot)
+{
+	return client->state == CLIENT_UP ? card_find(client, slot) : NULL;
+}
+
 const struct broker_facts *broker_client_facts(const struct broker_client *client,
 					       const struct broker_slot *slot)
 {
-	const struct known_card *card =
-		client->state == CLIENT_UP ? card_find((struct broker_client *)client, slot) : NULL;
+	const struct known_card *card = card_told(client, slot);
 
 	return card ? &card->facts : NULL;
+}
+
+const char *broker_client_note(const struct broker_client *client, const struct broker_slot *slot)
+{
+	const struct known_card *card = card_told(client, slot);
+
+	return card ? card->note : NULL;
 }
 
 void broker_client_destroy(struct broker_client *client)

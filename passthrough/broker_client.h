@@ -52,6 +52,10 @@ void broker_client_look(struct broker_client *client);
 const struct broker_facts *broker_client_facts(const struct broker_client *client,
 					       const struct broker_slot *slot);
 
+/* What it said besides of that card: why it cannot be lent, or what hangs. May be empty; NULL as
+ * above. */
+const char *broker_client_note(const struct broker_client *client, const struct broker_slot *slot);
+
 /*
  * Sends a request; its serial is chosen here. fd (or -1) goes with it and stays the caller's. reply
  * may be NULL; it is never called from inside of this function. 0, -ENOTCONN while it is not up,

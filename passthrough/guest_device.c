@@ -40,6 +40,7 @@ struct guest_device {
 	enum device_state state;
 	bool known;            /* present is true */
 	uint8_t present;       /* bits of the functions that QEMU has */
+	unsigned int ports;    /* bits of its root ports */
 	bool looking;          /* the answer to qom-list is not here yet */
 	bool adding;           /* the answer to device_add is not here yet … */
 	unsigned int function; /* … of this one */
@@ -61,6 +62,14 @@ static int id_function(const struct guest_device *device, const char *id)
 		return -1;
 	}
 	return id[length] - '0';
+}
+
+/* The bit of a root port, "rp1", or 0. */
+static unsigned int id_port(const char *id)
+{
+	bool port = id && id[0] == 'r' && id[1] == 'p' && id[2] >= '1' && id[2] <= '9' && !id[3];
+
+	return port ? 1u << (id[2] - '0') : 0;
 }
 
 static char *function_id(const struct guest_device *device, unsigned int function)
@@ -98,12 +107,14 @@ static void take_list(void *data, int error, const json_t *result, const char *t
 		return;
 	}
 	device->present = 0;
+	device->ports = 0;
 	json_array_foreach(result, i, entry)
 	{
-		int function =
-			id_function(device, json_string_value(json_object_get(entry, "name")));
+		const char *id = json_string_value(json_object_get(entry, "name"));
+		int function = id_function(device, id);
 
 		device->present |= function < 0 ? 0 : (uint8_t)(1u << function);
+		device->ports |= id_port(id);
 	}
 	device->known = true;
 	device_go_on(device);
@@ -358,6 +369,11 @@ bool guest_device_is_there(const struct guest_device *device)
 bool guest_device_is_known(const struct guest_device *device)
 {
 	return device->known;
+}
+
+bool guest_device_has_port(const struct guest_device *device, unsigned int port)
+{
+	return device->known && port <= 9 && (device->ports & (1u << port));
 }
 
 void guest_device_attach(struct guest_device *device, const struct guest_device_plan *plan)

@@ -45,8 +45,10 @@ void guest_device_destroy(struct guest_device *device);
 
 /* Whether the guest's QEMU has a function of the card; false as long as that is not known. */
 bool guest_device_is_there(const struct guest_device *device);
-/* Known, or there is no QEMU that could have one. */
 bool guest_device_is_known(const struct guest_device *device);
+
+/* Whether the guest has this root port. Known with the rest; false before. */
+bool guest_device_has_port(const struct guest_device *device, unsigned int port);
 
 /*
  * Plugs all functions in. A failure leaves those that are in: detach them. A connection to QEMU

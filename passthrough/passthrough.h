@@ -31,8 +31,10 @@ struct passthrough_card {
 	const struct broker_facts *facts; /* NULL while there is no broker */
 };
 
+/* None may destroy the passthrough, or add or remove guests. */
 struct passthrough_handlers {
-	/* A card's state, stage or sentence changed. */
+	/* A card's state, stage, sentence or facts changed. How long the stage takes is not told
+	 * again and again: who shows it counts from stage_usec. */
 	void (*changed)(void *data, const struct passthrough_card *card);
 	/*
 	 * The seat's own screens on this card (DEVPATH-like address "0000:01:00.0" of its display
@@ -44,8 +46,8 @@ struct passthrough_handlers {
 };
 
 /*
- * Takes the configurations. A missing broker is no error: it is looked for again until it is
- * there, and meanwhile every request is refused with one sentence.
+ * Takes the configurations, also on failure. A missing broker is no error: it is looked for again
+ * until it is there, and meanwhile every request is refused with one sentence.
  */
 int passthrough_create(sd_event *event, const char *broker_socket, struct card_config **cards,
 		       size_t n, const struct passthrough_handlers *handlers, void *data,
@@ -53,7 +55,8 @@ int passthrough_create(sd_event *event, const char *broker_socket, struct card_c
 /* Cards stay where they are. NULL is legal. */
 void passthrough_destroy(struct passthrough *passthrough);
 
-/* Guests that may get cards. The id is focus' and the compositor's. Wishes are copied. */
+/* Guests that may get cards. The id is focus' and the compositor's. Wishes are copied. The vm must
+ * live until the guest is removed. */
 int passthrough_add_guest(struct passthrough *passthrough, uint32_t id, struct vm *vm,
 			  const struct card_wishes *wishes);
 void passthrough_remove_guest(struct passthrough *passthrough, uint32_t id);
@@ -70,7 +73,7 @@ int passthrough_give(struct passthrough *passthrough, const char *card, uint32_t
 		     const char **why);
 int passthrough_answer(struct passthrough *passthrough, const char *card,
 		       enum handoff_answer answer, const char **why);
-/* Everything back to the host, as far as it goes. */
+/* Everything back to the host, as far as it goes, pinned or not. */
 void passthrough_rescue(struct passthrough *passthrough);
 
 void passthrough_screen_closed(struct passthrough *passthrough, const char *card, int error,

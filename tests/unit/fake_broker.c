@@ -18,6 +18,7 @@
 struct fake_card {
 	struct broker_slot slot;
 	struct broker_facts facts;
+	const char *note;
 };
 
 struct fake_broker {
@@ -84,6 +85,7 @@ static void send_card(struct fake_broker *broker, const struct fake_card *card, 
 		.facts = card->facts,
 	};
 
+	snprintf(message.text, sizeof(message.text), "%s", card->note ? card->note : "");
 	send_message(broker, &message);
 }
 
@@ -124,39 +126,77 @@ static void set_drivers(struct broker_facts *facts, const char *display, const c
 	}
 }
 
-/* What a request changes in the machine. Returns 0 or -errno. */
-static int change_card(struct fake_broker *broker, struct broker_facts *facts, uint32_t verb)
+static bool is_pooled(const struct broker_facts *facts)
 {
+	return strcmp(facts->functions[0].driver, "vfio-pci") == 0;
+}
+
+/* Whether the real broker would do it. */
+static int permit(const struct broker_facts *facts, uint32_t verb)
+{
+	bool lent = facts->flags & BROKER_CARD_LENT;
+
 	switch (verb) {
+	case BROKER_DRAIN:
+		return is_pooled(facts) ? -EINVAL : 0;
+	case BROKER_DETACH:
+		return facts->flags & BROKER_CARD_DRAINED ? 0 : -EINVAL;
+	case BROKER_SANITIZE:
+		return is_pooled(facts) && !lent ? 0 : -EINVAL;
+	case BROKER_LEND:
+		return is_pooled(facts) && !lent && (facts->flags & BROKER_CARD_CLEAN) ? 0
+										       : -EINVAL;
+	case BROKER_TAKE_BACK:
+		return lent ? 0 : -EINVAL;
+	case BROKER_RETURN:
+		return lent ? -EBUSY : 0;
+	default:
+		return 0;
+	}
+}
+
+/* What a request changes in the machine. Returns 0 or -errno. */
+static int change_card(struct fake_broker *broker, struct broker_facts *facts,
+		       const struct broker_request *request)
+{
+	int r = permit(facts, request->verb);
+
+	if (r < 0) {
+		return r;
+	}
+	switch (request->verb) {
 	case BROKER_DRAIN:
 		facts->flags |= BROKER_CARD_DRAINED;
 		return broker->holder ? -EBUSY : 0;
 	case BROKER_UNDRAIN:
 		facts->flags &= ~(uint32_t)BROKER_CARD_DRAINED;
-		return 0;
+		break;
 	case BROKER_DETACH:
 		set_drivers(facts, "vfio-pci", "vfio-pci");
 		facts->flags &= ~(uint32_t)BROKER_CARD_CLEAN;
-		return 0;
+		break;
 	case BROKER_SANITIZE:
+		if (facts->flags & BROKER_CARD_OPEN) {
+			return -EBUSY;
+		}
 		facts->flags |= BROKER_CARD_CLEAN;
-		return facts->flags & BROKER_CARD_OPEN ? -EBUSY : 0;
+		break;
 	case BROKER_LEND:
 		facts->flags |= BROKER_CARD_LENT;
 		facts->flags &= ~(uint32_t)BROKER_CARD_CLEAN;
-		facts->lent_pid = 4711;
-		return 0;
+		facts->lent_pid = (int32_t)(request->memory_bytes - (3ull << 30));
+		break;
 	case BROKER_TAKE_BACK:
 		if (facts->flags & BROKER_CARD_OPEN) {
 			return -EBUSY;
 		}
 		facts->flags &= ~(uint32_t)BROKER_CARD_LENT;
 		facts->lent_pid = 0;
-		return 0;
+		break;
 	case BROKER_RETURN:
 		set_drivers(facts, "bochs-drm", "snd_hda_intel");
 		facts->flags &= ~(uint32_t)(BROKER_CARD_CLEAN | BROKER_CARD_DRAINED);
-		return 0;
+		break;
 	}
 	return 0;
 }
@@ -165,6 +205,7 @@ static void answer_card(struct fake_broker *broker, const struct broker_request 
 {
 	struct fake_card *card = find_card(broker, &request->slot);
 	int error = broker->errors[request->verb];
+	const char *text;
 
 	if (!card) {
 		send_done(broker, request, -ENODEV, "this card is not on the list");
@@ -176,14 +217,18 @@ static void answer_card(struct fake_broker *broker, const struct broker_request 
 		return;
 	}
 	if (error == 0) {
-		error = change_card(broker, &card->facts, request->verb);
+		error = change_card(broker, &card->facts, request);
 	}
 	note_stage(broker, card, &request->stage, error < 0 ? 2 : 1);
 	if (broker->holder && (request->verb == BROKER_DRAIN || request->verb == BROKER_HOLDERS)) {
 		send_holder(broker, request);
 	}
 	send_card(broker, card, request->serial);
-	send_done(broker, request, error, error < 0 ? broker->texts[request->verb] : NULL);
+	text = error == 0                      ? NULL
+	       : broker->errors[request->verb] ? broker->texts[request->verb]
+	       : broker->holder                ? "Xorg (process 42) has /dev/dri/card0 open"
+					       : "the broker does not do that now";
+	send_done(broker, request, error, text);
 }
 
 static void answer(struct fake_broker *broker, const struct broker_request *request)
@@ -339,6 +384,11 @@ void fake_broker_refuse(struct fake_broker *broker, bool refuses)
 	broker->refuses = refuses;
 }
 
+bool fake_broker_listens(const struct fake_broker *broker)
+{
+	return broker->listen_fd >= 0;
+}
+
 bool fake_broker_is_connected(const struct fake_broker *broker)
 {
 	return broker->fd >= 0;
@@ -390,6 +440,11 @@ static struct fake_card *card_of(struct fake_broker *broker, const char *slot)
 void fake_broker_tell(struct fake_broker *broker, const char *slot)
 {
 	send_card(broker, card_of(broker, slot), 0);
+}
+
+void fake_broker_set_note(struct fake_broker *broker, const char *slot, const char *note)
+{
+	card_of(broker, slot)->note = note;
 }
 
 void fake_broker_fail(struct fake_broker *broker, enum broker_verb verb, int error,

@@ -2,7 +2,8 @@
 /*
  * A broker without root: listens on a socket of the test's own in the test's loop, keeps a model of
  * its cards that each request changes as the real one changes the machine, and can be slow, fail,
- * say nonsense, hang, vanish and come back.
+ * say nonsense, hang, vanish and come back. What the real one refuses it refuses too. The
+ * borrower's pid is what a LEND wants to lock beyond 3 GiB: see fake_guest.h.
  */
 #ifndef TESTS_UNIT_FAKE_BROKER_H
 #define TESTS_UNIT_FAKE_BROKER_H
@@ -26,6 +27,7 @@ void fake_broker_vanish(struct fake_broker *broker);
 void fake_broker_hang_up(struct fake_broker *broker);
 /* While it refuses, each connection is closed at once. */
 void fake_broker_refuse(struct fake_broker *broker, bool refuses);
+bool fake_broker_listens(const struct fake_broker *broker);
 bool fake_broker_is_connected(const struct fake_broker *broker);
 /* How many connections it has taken. */
 unsigned int fake_broker_connections(const struct fake_broker *broker);
@@ -37,6 +39,9 @@ void fake_broker_hang(struct fake_broker *broker, bool hangs);
 struct broker_facts *fake_broker_add_card(struct fake_broker *broker, const char *slot,
 					  unsigned int functions);
 void fake_broker_tell(struct fake_broker *broker, const char *slot);
+
+/* The sentence that goes with its facts, or NULL. */
+void fake_broker_set_note(struct fake_broker *broker, const char *slot, const char *note);
 
 /* Requests of this verb are failed from now on (0: not any more). */
 void fake_broker_fail(struct fake_broker *broker, enum broker_verb verb, int error,

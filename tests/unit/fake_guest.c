@@ -32,7 +32,7 @@ struct vm {
 	struct list observers, commands;
 	sd_event_source *turn;
 	enum vm_state state;
-	bool control, stopped, refuses, realized, hasty;
+	bool control, stopped, refuses, realized, hasty, no_ports;
 	struct fake_device devices[DEVICES_MAX];
 	unsigned int n_devices;
 	const char *failing, *failing_text;
@@ -169,6 +169,10 @@ static void run_list(struct vm *vm, struct fake_command *command)
 	assert_string_equal(json_string_value(json_object_get(command->args, "path")),
 			    "/machine/peripheral");
 	json_array_append_new(list, json_pack("{s:s, s:s}", "name", "type", "type", "string"));
+	for (char port[] = "rp1"; port[2] <= '4' && !vm->no_ports; port[2]++) {
+		json_array_append_new(list, json_pack("{s:s, s:s}", "name", port, "type",
+						      "child<pcie-root-port>"));
+	}
 	for (unsigned int i = 0; i < vm->n_devices; i++) {
 		json_array_append_new(list, json_pack("{s:s, s:s}", "name", vm->devices[i].id,
 						      "type", "child<vfio-pci>"));
@@ -348,7 +352,7 @@ int vm_pidfd(const struct vm *vm)
 
 uint64_t vm_lockable_bytes(const struct vm *vm)
 {
-	return 3ull << 30;
+	return (3ull << 30) + (uint64_t)vm->pid;
 }
 
 int vm_reset(struct vm *vm)
@@ -449,6 +453,11 @@ void fake_guest_set_devices(struct vm *vm, const char *ids)
 	}
 	free(copy);
 	tell_devices(vm);
+}
+
+void fake_guest_set_ports(struct vm *vm, bool ports)
+{
+	vm->no_ports = !ports;
 }
 
 void fake_guest_set_realized(struct vm *vm, bool realized)

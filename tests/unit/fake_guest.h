@@ -2,7 +2,8 @@
 /*
  * A guest for passthrough: the functions of vm/vm.h that tell its QEMU something, over a model of
  * what QEMU and the guest's system do when devices are plugged in and out. Each command is carried
- * out in a turn of the loop of its own. Link fake_guest.c instead of vm_dep.
+ * out in a turn of the loop of its own. Link fake_guest.c instead of vm_dep. It may lock 3 GiB and
+ * as many bytes more as its pid is high.
  */
 #ifndef TESTS_UNIT_FAKE_GUEST_H
 #define TESTS_UNIT_FAKE_GUEST_H
@@ -32,6 +33,8 @@ void fake_guest_eject(struct vm *vm, bool events);
 void fake_guest_fail_add(struct vm *vm, const char *id, const char *text);
 /* What QEMU has from now on: ids, separated by blanks. */
 void fake_guest_set_devices(struct vm *vm, const char *ids);
+/* Whether it has the root ports rp1 to rp4; true at first. */
+void fake_guest_set_ports(struct vm *vm, bool ports);
 /* Whether devices are realized; true at first. */
 void fake_guest_set_realized(struct vm *vm, bool realized);
 /* Events of device_del come before its answer. */

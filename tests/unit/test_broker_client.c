@@ -209,8 +209,8 @@ static void test_late_answer_and_progress(void **state)
 	struct fixture *f = *state;
 
 	connect_it(f);
-	fake_broker_hold(f->broker, BROKER_DETACH, true);
-	assert_int_equal(ask(f, BROKER_DETACH), 0);
+	fake_broker_hold(f->broker, BROKER_DRAIN, true);
+	assert_int_equal(ask(f, BROKER_DRAIN), 0);
 	settle(f);
 	fake_broker_progress(f->broker, SLOT, "unbind waits in snd_card_free");
 	settle(f);
@@ -218,7 +218,7 @@ static void test_late_answer_and_progress(void **state)
 	assert_int_equal(f->last_reply.kind, BROKER_PROGRESS);
 	assert_string_equal(f->last_reply.text, "unbind waits in snd_card_free");
 	assert_int_equal(timers_left_ms(), -1);
-	fake_broker_hold(f->broker, BROKER_DETACH, false);
+	fake_broker_hold(f->broker, BROKER_DRAIN, false);
 	wait_dones(f, 1);
 	assert_int_equal(f->last_reply.error, 0);
 }
@@ -230,10 +230,14 @@ static void test_news(void **state)
 
 	connect_it(f);
 	fake_broker_add_card(f->broker, "0000:02:00", 1);
+	fake_broker_set_note(f->broker, "0000:02:00", "it shares its group");
 	fake_broker_tell(f->broker, "0000:02:00");
 	wait_for(f, has_news);
 	assert_int_equal(f->last_news.kind, BROKER_CARD);
 	assert_non_null(broker_client_facts(f->client, &f->last_news.slot));
+	assert_string_equal(broker_client_note(f->client, &f->last_news.slot),
+			    "it shares its group");
+	assert_string_equal(broker_client_note(f->client, &f->slot), "");
 	fake_broker_send(f->broker, &text, sizeof(text));
 	settle(f);
 	assert_int_equal(f->news, 2);

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What the broker says of the cards and the guests of their devices, and what follows from both.
+ *
+ * After each (re)connection to the broker the state of a card is found anew. A guest that runs may
+ * not have told yet what it has: for a card on vfio-pci that is waited for, for a second. Then the
+ * broker's word counts, that the borrower has the card's group open: QEMU has it open exactly as
+ * long as it has a device of the card.
+ *
+ * The journal's last line says whether a way was broken off, by the end of the seat or of the
+ * broker, and where it led. It is taken up again, once: what was broken off a second time is left
+ * where it comes to rest, or a card that brings the broker down would do so for ever.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "passthrough/passthrough_private.h"
+
+/* ---- Who has a card ---- */
+
+static const struct guest_card *find_presence(const struct managed_card *card)
+{
+	struct managed_guest *guest;
+
+	list_for_each(guest, &card->passthrough->guests, link) {
+		const struct guest_card *own = passthrough_guest_card(card, guest->id);
+
+		if (guest_device_is_there(own->device)) {
+			return own;
+		}
+	}
+	return NULL;
+}
+
+/* To whom the broker has lent it, or NULL. */
+static const struct guest_card *find_borrower(const struct managed_card *card,
+					      const struct broker_facts *facts)
+{
+	struct managed_guest *guest;
+
+	list_for_each(guest, &card->passthrough->guests, link) {
+		if ((facts->flags & BROKER_CARD_LENT) && guest->living &&
+		    vm_pid(guest->vm) == facts->lent_pid) {
+			return passthrough_guest_card(card, guest->id);
+		}
+	}
+	return NULL;
+}
+
+struct truth {
+	enum card_state state;
+	uint32_t owner;
+};
+
+static struct truth find_truth(const struct managed_card *card, const struct broker_facts *facts)
+{
+	const struct guest_card *borrower = find_borrower(card, facts);
+	const struct guest_card *owner = find_presence(card);
+	bool has_device = owner != NULL;
+
+	if (!owner && borrower && !guest_device_is_known(borrower->device)) {
+		has_device = facts->flags & BROKER_CARD_OPEN;
+	}
+	if (!owner) {
+		owner = borrower;
+	}
+	return (struct truth){
+		.state = card_state_from_facts(facts, has_device),
+		.owner = owner ? owner->guest->id : HANDOFF_POOL,
+	};
+}
+
+/* Guests that run and have not said yet what they have. */
+static bool waits_for_guests(const struct managed_card *card)
+{
+	const struct passthrough *passthrough = card->passthrough;
+	struct managed_guest *guest;
+
+	if (passthrough_now() >= passthrough->up_usec + PASSTHROUGH_GRACE_USEC) {
+		return false;
+	}
+	list_for_each(guest, &passthrough->guests, link) {
+		if (guest->living &&
+		    !guest_device_is_known(passthrough_guest_card(card, guest->id)->device)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool on_vfio(const struct broker_facts *facts)
+{
+	enum card_state state = card_state_from_facts(facts, false);
+
+	return state == CARD_STATE_POOL || state == CARD_STATE_ATTACHING;
+}
+
+/* ---- Bringing a card to rest ---- */
+
+/* The guest that a name in the journal stands for. False: nobody who is there. */
+static bool owner_from_name(const struct managed_card *card, const char *name, uint32_t *out)
+{
+	struct managed_guest *guest;
+
+	*out = HANDOFF_HOST;
+	if (name[0] == '\0') {
+		return true;
+	}
+	list_for_each(guest, &card->passthrough->guests, link) {
+		if (strcmp(vm_name(guest->vm), name) == 0) {
+			*out = guest->id;
+			return guest->living;
+		}
+	}
+	return false;
+}
+
+/* Where a way led that was broken off. False: none was, or it comes there by itself. */
+static bool find_direction(const struct managed_card *card, const struct broker_stage *stage,
+			   const struct truth *truth, uint32_t *out)
+{
+	if (stage->name[0] == '\0' || stage->finished == 2 || card->resumed ||
+	    !owner_from_name(card, stage->to, out)) {
+		return false;
+	}
+	switch (truth->state) {
+	case CARD_STATE_GUEST:
+		return *out != truth->owner;
+	case CARD_STATE_WEDGED:
+	case CARD_STATE_LOST:
+		return false;
+	case CARD_STATE_POOL:
+	case CARD_STATE_ATTACHING:
+		return *out != HANDOFF_HOST || card->handoff.home != HANDOFF_HOST;
+	default:
+		return *out != HANDOFF_HOST;
+	}
+}
+
+/* A pooled card goes on at once; handoff_resync() would take it home before. True when it does. */
+static bool go_on_from_pool(struct managed_card *card, const struct truth *truth, uint32_t to)
+{
+	const struct managed_guest *guest = passthrough_guest(card->passthrough, to);
+	char why[BROKER_TEXT_MAX];
+
+	if (truth->state != CARD_STATE_POOL || (guest && !vm_commandable(guest->vm))) {
+		return false;
+	}
+	handoff_init(&card->handoff, &step_ops, card, CARD_STATE_POOL, HANDOFF_POOL,
+		     card->handoff.home);
+	if (wish_request(card, to, why, sizeof(why)) < 0 || wish_begin(card, to) < 0) {
+		handoff_broker_gone(&card->handoff, passthrough_now());
+		return false;
+	}
+	return true;
+}
+
+static void take_up(struct managed_card *card, const struct truth *truth, uint32_t to)
+{
+	log_info("%s: a handoff to %s was broken off and goes on", card->config->name,
+		 to == HANDOFF_HOST ? "the host" : step_owner_name(card, to));
+	card->resumed = true;
+	if (go_on_from_pool(card, truth, to)) {
+		return;
+	}
+	card->resuming = true;
+	card->resume = to;
+	handoff_resync(&card->handoff, truth->state, truth->owner, passthrough_now());
+	if (card->resuming && !card->handoff.active) {
+		wish_resume(card);
+	}
+}
+
+static void card_sync(struct managed_card *card)
+{
+	const struct broker_facts *facts = passthrough_facts(card);
+	struct broker_stage stage;
+	struct truth truth;
+	uint32_t to;
+
+	if (!facts || card->synced || (on_vfio(facts) && waits_for_guests(card))) {
+		return;
+	}
+	truth = find_truth(card, facts);
+	stage = facts->stage;
+	card->synced = true;
+	if (!card->started) {
+		wish_start(card, truth.state == CARD_STATE_GUEST ? truth.owner : HANDOFF_HOST);
+	}
+	if (find_direction(card, &stage, &truth, &to)) {
+		take_up(card, &truth, to);
+	} else {
+		handoff_resync(&card->handoff, truth.state, truth.owner, passthrough_now());
+	}
+	passthrough_wake(card->passthrough);
+}
+
+/* Something was said unasked; during a handoff that counts only where it ends it. */
+static void card_resync(struct managed_card *card)
+{
+	const struct broker_facts *facts = passthrough_facts(card);
+	struct truth truth;
+
+	if (facts && card->synced) {
+		truth = find_truth(card, facts);
+		handoff_resync(&card->handoff, truth.state, truth.owner, passthrough_now());
+	}
+	passthrough_wake(card->passthrough);
+}
+
+void truth_sync(struct passthrough *passthrough)
+{
+	bool waits = false;
+
+	for (size_t i = 0; i < passthrough->n; i++) {
+		struct managed_card *card = &passthrough->cards[i];
+
+		card_sync(card);
+		waits = waits || (!card->synced && passthrough_facts(card));
+	}
+	(void)sd_event_source_set_enabled(passthrough->grace,
+					  waits ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
+}
+
+/* ---- The broker ---- */
+
+static void handle_up(void *data)
+{
+	struct passthrough *passthrough = data;
+
+	passthrough->up_usec = passthrough_now();
+	(void)sd_event_source_set_time_relative(passthrough->grace, PASSTHROUGH_GRACE_USEC);
+	truth_sync(passthrough);
+	for (size_t i = 0; i < passthrough->n; i++) {
+		passthrough_tell(&passthrough->cards[i]);
+	}
+}
+
+static void handle_down(void *data)
+{
+	struct passthrough *passthrough = data;
+
+	(void)sd_event_source_set_enabled(passthrough->grace, SD_EVENT_OFF);
+	for (size_t i = 0; i < passthrough->n; i++) {
+		struct managed_card *card = &passthrough->cards[i];
+
+		card->synced = false;
+		handoff_broker_gone(&card->handoff, passthrough_now());
+	}
+	passthrough_wake(passthrough);
+}
+
+static struct managed_card *card_by_slot(struct passthrough *passthrough,
+					 const struct broker_slot *slot)
+{
+	for (size_t i = 0; i < passthrough->n; i++) {
+		if (card_slot_equal(&passthrough->cards[i].config->slot, slot)) {
+			return &passthrough->cards[i];
+		}
+	}
+	return NULL;
+}
+
+static void handle_news(void *data, const struct broker_message *message)
+{
+	struct passthrough *passthrough = data;
+	struct managed_card *card = card_by_slot(passthrough, &message->slot);
+
+	if (!card) {
+		return;
+	}
+	if (message->kind == BROKER_CARD) {
+		card_sync(card);
+		card_resync(card);
+		passthrough_tell(card);
+	}
+}
+
+const struct broker_client_ops truth_broker_ops = {
+	.up = handle_up,
+	.down = handle_down,
+	.news = handle_news,
+};
+
+/* ---- Guests ---- */
+
+static void handle_done(void *data, int error, const char *text)
+{
+	const struct guest_card *own = data;
+
+	step_done(own->card, own->card->step.stage, error, text);
+}
+
+/* The guest has let go without being asked, or it is only now known what it has. */
+static void handle_seen(void *data)
+{
+	const struct guest_card *own = data;
+	struct managed_card *card = own->card;
+
+	truth_sync(card->passthrough);
+	step_look(card);
+	if (card->synced && guest_device_is_known(own->device) &&
+	    !guest_device_is_there(own->device)) {
+		handoff_guest_released(&card->handoff, own->guest->id, passthrough_now());
+	}
+	if (!card->handoff.active) {
+		card_resync(card);
+	}
+	passthrough_wake(card->passthrough);
+}
+
+const struct guest_device_ops truth_device_ops = { .done = handle_done, .seen = handle_seen };
+
+static bool lives(const struct managed_guest *guest)
+{
+	enum vm_state state = vm_get_state(guest->vm);
+
+	return state != VM_STATE_STOPPED && state != VM_STATE_FAILED;
+}
+
+void truth_guest_gone(struct managed_guest *guest)
+{
+	struct passthrough *passthrough = guest->passthrough;
+
+	guest->living = false;
+	for (size_t i = 0; i < passthrough->n; i++) {
+		guest_device_cancel(guest->cards[i].device);
+		handoff_guest_gone(&passthrough->cards[i].handoff, guest->id, passthrough_now());
+	}
+}
+
+void truth_guest_changed(struct managed_guest *guest)
+{
+	bool living = lives(guest);
+
+	if (living == guest->living) {
+		return;
+	}
+	guest->living = living;
+	if (!living) {
+		truth_guest_gone(guest);
+	}
+	truth_sync(guest->passthrough);
+	passthrough_wake(guest->passthrough);
+}
