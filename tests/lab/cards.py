@@ -1,9 +1,7 @@
 """Graphics cards of the virtual PC that are lent: what they are, who has them, what they show."""
-import hashlib
 import json
 
 from qmp import QmpError
-from testcard import Testcard, guest_append, guest_files, guests_freeze, guests_thaw, start_guest
 
 
 class Card:
@@ -35,12 +33,23 @@ OWN = Card("own", "0000:01:00", "hostgpu", ["virtio-pci"], "virtio_gpu")
 VFIO = "vfio-pci"
 
 
+def inspect(pc, what, cards):
+    """Asks inside/inspect_pc.py, one process of which serves the whole test."""
+    if not pc.inspector:
+        pc.inspector = pc.spawn_script("inspect_pc.py")
+    pc.inspector.skip()
+    pc.inspector.write(" ".join([what] + [function for card in cards for function in card.functions()]) + "\n")
+    return json.loads(pc.inspector.line("{", 60, "answer of inspect_pc.py"))
+
+
+def functions(pc, card):
+    """What sysfs and /dev say about each function, in their order; None for one that is not there."""
+    return list(inspect(pc, "functions", [card]).values())
+
+
 def drivers(pc, card):
     """The driver of each function; "" where there is none, None when the function is not there."""
-    script = "for f in %s; do d=/sys/bus/pci/devices/$f; if [ ! -e $d ]; then echo gone; elif [ -e $d/driver ]; " \
-             "then basename $(readlink $d/driver); else echo none; fi; done" % " ".join(card.functions())
-    names = pc.run(script).out.split()
-    return [{"gone": None, "none": ""}.get(name, name) for name in names]
+    return [function and function["driver"] for function in functions(pc, card)]
 
 
 def on_host(pc, card):
@@ -158,66 +167,5 @@ class InnerQmp:
 
 
 def snapshot(pc, cards):
-    """What must be the same after handoffs as before (inside/snapshot.py)."""
-    functions = [function for card in cards for function in card.functions()]
-    return json.loads(pc.run(["python3", pc.put_script("snapshot.py")] + functions).out)
-
-
-class BareGuest:
-    """A test guest that runs without baton, as an ordinary user, with free root ports."""
-
-    PORTS = 2
-
-    def __init__(self, pc, name):
-        self.pc = pc
-        self.name = name
-        self.folder = "/run/lab-" + name
-        self.console = Testcard(pc, name, self.folder + "/tc")
-        self.qmp = self.lines = self.pid = None
-
-    def start(self):
-        ports = ["pcie-root-port,id=rp%d,chassis=%d,pref64-reserve=256M" % (i, i)
-                 for i in range(1, self.PORTS + 1)]
-        start_guest(self.pc, self.name, user="seat",
-                    extra=[word for port in ports for word in ("-device", port)])
-        return self
-
-    def connect(self):
-        self.console.ready()
-        self.lines = CardLines(self.console)
-        self.qmp = InnerQmp(self.pc, self.folder + "/qmp")
-        self.pid = int(self.pc.run("pgrep -f -- '-name %s '" % self.name).out.split()[0])
-        return self
-
-    def disconnect(self):
-        self.console.disconnect()
-        self.qmp.close()
-
-
-class BareScene:
-    """Two guests without baton, all up, and vfio-pci loaded: for tests of the lab and of the broker alone."""
-
-    name = "bare"
-
-    @staticmethod
-    def key(_):
-        digest = hashlib.sha256(repr(guest_append("")).encode())
-        for path in guest_files() + [__file__]:
-            with open(path, "rb") as file:
-                digest.update(file.read())
-        return digest.hexdigest()
-
-    @staticmethod
-    def set(pc):
-        pc.run("modprobe vfio-pci")
-        guests = [BareGuest(pc, name).start() for name in ("A", "B")]
-        for guest in guests:
-            guest.connect()
-        for guest in guests:
-            guest.disconnect()
-        guests_freeze(pc)
-
-    @staticmethod
-    def take_up(pc):
-        guests_thaw(pc)
-        return [BareGuest(pc, name).connect() for name in ("A", "B")]
+    """What must be the same after handoffs as before."""
+    return inspect(pc, "all", cards)

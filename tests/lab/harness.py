@@ -23,9 +23,9 @@ class Test:
 def test(kernel="stable", card="virtio", scene=None, long=False, random=False):
     """Registers a test. It gets the virtual PC; pc.random is seeded, pc.long says whether to do all.
 
-    kernel: "stable" (6.12) or "new" (7.3, with real vertical blanks). card: of lab.CARDS; "bochs"
-    has no cursor plane, "lend", "own" and "two" have cards that guests can be given. scene: what is set up before the test (see seat.SeatScene); the test gets it as
-    second argument. long: only with --long; None: only by name. random: the seed is printed.
+    kernel: "stable" (6.12) or "new" (7.3, with real vertical blanks). card: of lab.CARDS; "bochs" has
+    no cursor plane, "lend", "own" and "two" have cards that guests can be given. scene: what is set up
+    before the test (see seat.SeatScene); the test gets it as second argument. long: only with --long; None: only by name. random: the seed is printed.
     """
     def register(function):
         TESTS.append(Test(function, kernel, card, scene, long, random))

@@ -94,6 +94,7 @@ class Pc:
         self.process = None
         self.qmp = self.channel = self.inputs = None
         self.monitors = []
+        self.inspector = None
         self.up = False
         self.start_seconds = None
         self.resumed = False

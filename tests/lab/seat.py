@@ -22,13 +22,14 @@ CONSOLES = HOME + "/consoles"
 
 
 class Guest:
-    """A guest's file: the test guest with these settings; keys are further lines of the file."""
+    """A guest's file: the test guest with these settings; keys are further lines, sections further text."""
 
-    def __init__(self, name, slot, fps=5, flip=1, memory="192", cursor=0, **keys):
+    def __init__(self, name, slot, fps=5, flip=1, memory="192", cursor=0, sections="", **keys):
         self.name = name
         self.slot = slot
         self.memory = memory
         self.append = guest_append(name, fps, flip) + (" testcard.cursor=%d" % cursor)
+        self.sections = sections
         self.keys = keys
 
     def console(self):
@@ -43,7 +44,7 @@ class Guest:
         words = ("-accel kvm -cpu host " + console).split()
         lines += ["qemu-args = %s %s" % pair for pair in zip(words[::2], words[1::2])]
         lines += ["%s = %s" % (key.replace("_", "-"), value) for key, value in self.keys.items()]
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines) + "\n" + self.sections
 
 
 class Seat:
@@ -249,8 +250,11 @@ class SeatScene:
                 digest.update(file.read())
         return digest.hexdigest()
 
+    def make(self, pc):
+        return Seat(pc, self.guests, self.options).install(self.settings)
+
     def set(self, pc):
-        seat = Seat(pc, self.guests, self.options).install(self.settings)
+        seat = self.make(pc)
         seat.start().wait_control().wait_guests()
         seat.control("quit")
         assert seat.process.exited(60) == 0, seat.process.lines[-5:]
@@ -261,5 +265,5 @@ class SeatScene:
 
     def take_up(self, pc):
         guests_thaw(pc)
-        seat = Seat(pc, self.guests, self.options).install(self.settings)
+        seat = self.make(pc)
         return seat.start().wait_control().wait_guests()

@@ -1,25 +1,158 @@
 """Graphics cards go to running guests and come back."""
-from cards import DUO, GPU, BareScene, bind_host, bind_vfio, snapshot
+import errno
+
+from cards import DUO, GPU, bind_host, bind_vfio, functions, on_host, on_vfio, snapshot
+from handoff import LentScene, lent_guest
 from harness import test
 
-BARE = BareScene()
+WISHES = "on-request = gpu duo\n"
+PAIR = [lent_guest("A", 1, WISHES), lent_guest("B", 2, WISHES)]
+LENT = LentScene("lent", PAIR, [GPU, DUO])
+# The same guests and the same kept state, with neither baton nor broker.
+GUESTS = LentScene("lent", PAIR, [GPU, DUO], seat=False)
 
 
-@test(card="lend", scene=BARE)
-def test_by_hand(pc, guests):
+@test(card="lend", scene=GUESTS)
+def test_by_hand(pc, seat):
     """What all of this rests on: cards go from guest to guest by QMP alone, and draw there."""
-    before = {card: snapshot(pc, [card])["functions"] for card in (GPU, DUO)}
-    for guest in guests:
-        pc.run("prlimit --memlock=unlimited --pid %d" % guest.pid)
-    for card in (GPU, DUO):
+    qmps = [seat.qmp(name) for name in ("A", "B")]
+    for name in ("A", "B"):
+        pc.run("prlimit --memlock=unlimited --pid %d" % seat.qemu_pid(name))
+    for card in (GPU,):
+        before = snapshot(pc, [card])["functions"]
         bind_vfio(pc, card)
-        for number, guest in enumerate(guests + guests[:1]):
-            guest.lines.mark()
-            guest.qmp.attach(card, "rp1")
-            guest.lines.wait_drawn(card)
-            guest.lines.shows(card)
-            guest.qmp.detach(card)
-            guest.lines.wait_gone(card)
+        for name, qmp in (("A", qmps[0]), ("B", qmps[1]), ("A", qmps[0])):
+            lines = seat.lines[name]
+            lines.mark()
+            qmp.attach(card, "rp1")
+            lines.wait_drawn(card)
+            lines.shows(card)
+            qmp.detach(card)
+            lines.wait_gone(card)
         bind_host(pc, card)
         pc.run("udevadm settle")
-        assert snapshot(pc, [card])["functions"] == before[card]
+        assert snapshot(pc, [card])["functions"] == before
+
+
+def lend(client, card, pid, memory):
+    """From the pool to a guest's QEMU, ready for device_add."""
+    client.good("sanitize", card)
+    return client.good("lend", card, pid=pid, memory=memory)
+
+
+@test(card="lend", scene=GUESTS)
+def test_broker_alone(pc, seat):
+    """The broker's messages without baton: both cards from the host to A, to B and back; all is as before."""
+    broker = seat.broker.start()
+    pids = {name: seat.qemu_pid(name) for name in ("A", "B")}
+    qmps = {name: seat.qmp(name) for name in pids}
+    for card in (GPU,):
+        before = seat.snapshot()
+        client = broker.client().greet()
+        facts = client.facts(card)
+        assert {"present", "viable", "had-host"} <= set(facts["flags"]), facts
+        client.good("drain", card)
+        client.good("detach", card)
+        assert on_vfio(pc, card)
+        for name in ("A", "B", "A"):
+            lines = seat.lines[name]
+            lend(client, card, pids[name], 1 << 30)
+            lines.mark()
+            qmps[name].attach(card, "rp1")
+            lines.wait_drawn(card)
+            lines.shows(card)
+            assert "lent" in client.facts(card)["flags"]
+            assert client.call("take-back", card).error == -16
+            qmps[name].detach(card)
+            client.good("take-back", card)
+        client.good("sanitize", card)
+        client.good("return", card)
+        assert on_host(pc, card)
+        client.close()
+        pc.run("udevadm settle")
+        after = seat.snapshot()
+        assert after == before, (after, before)
+
+
+def refused(client, verb, card, error=None, **more):
+    """The request is answered with an error (this one, where it says who may what) and a sentence, and changes nothing."""
+    before = [functions(client.pc, card) for card in (GPU, DUO)]
+    reply = client.call(verb, card, **more)
+    assert reply.error < 0 and error in (None, -reply.error), "%s: %d: %s" % (verb, reply.error, reply.text)
+    assert reply.text, verb
+    assert [functions(client.pc, card) for card in (GPU, DUO)] == before
+
+
+@test(card="lend", scene=GUESTS)
+def test_broker_refuses(pc, seat):
+    """Cards that are not listed, bridges, wrong order, wrong packets and other peers."""
+    # A root port and the PCI slot of the PC's own chips are in the file by mistake.
+    bridge, chips, unlisted = "0000:00:02", "0000:00:1f", "0000:00:06"
+    broker = seat.broker.install([GPU.slot, DUO.slot, bridge, chips]).start()
+    client = broker.client().greet()
+    for verb in ("drain", "detach", "sanitize", "return", "lend", "record", "holders"):
+        more = {"pid": seat.qemu_pid("A"), "memory": 1} if verb == "lend" else {}
+        refused(client, verb, unlisted, errno.EPERM, **more)
+    for slot in (bridge, chips):
+        for verb in ("drain", "detach", "return"):
+            refused(client, verb, slot, errno.EPERM)
+    # Out of order, with the card on the host.
+    for verb in ("detach", "sanitize", "take-back"):
+        refused(client, verb, GPU)
+    refused(client, "lend", GPU, pid=seat.qemu_pid("A"), memory=1 << 30)
+    client.good("drain", GPU)
+    client.good("detach", GPU)
+    for verb in ("drain", "take-back"):
+        refused(client, verb, GPU)
+    refused(client, "lend", GPU, pid=seat.qemu_pid("A"), memory=1 << 30)
+    for error, more in ((None, {}), (errno.EPERM, {"pid": 1, "memory": 1 << 30}),
+                        (errno.ERANGE, {"pid": seat.qemu_pid("A"), "memory": 1 << 60})):
+        client.good("sanitize", GPU)
+        refused(client, "lend", GPU, error, **more)
+    lend(client, GPU, seat.qemu_pid("A"), 1 << 30)
+    refused(client, "lend", GPU, pid=seat.qemu_pid("B"), memory=1)
+    for verb in ("sanitize", "return"):
+        refused(client, verb, GPU, errno.EBUSY)
+    client.good("take-back", GPU)
+    client.good("return", GPU)
+    # A second seat while the first lives.
+    first = client.connections[-1]
+    client.connect()
+    told = client.wait(lambda h: h.get("kind") == "done", 30, "refusal of a second seat")
+    assert told["error"] < 0 and told["text"], told
+    client.closed()
+    client.order("close", on=first)
+    others(pc, broker)
+    packets(client)
+
+
+def others(pc, broker):
+    """Peers that are no seat: another user, root, a guest's QEMU by its control group."""
+    scope = ["systemd-run", "--quiet", "--scope", "--unit=baton-A-1.scope", "setpriv", "--reuid=1000",
+             "--regid=1000", "--clear-groups"]
+    for options in ({"user": "nobody"}, {"user": None}, {"user": None, "argv": scope}):
+        other = broker.client(**options)
+        other.connect()
+        told = other.wait(lambda h: h.get("kind") == "done", 30, "refusal of %s" % options)
+        assert told["error"] == -errno.EACCES and told["text"], told
+        other.closed()
+        other.close()
+
+
+def packets(client):
+    """What is no request ends the connection, and the next one is served."""
+    hello = "01000000010000000000000001000000" + "00" * 168
+    unknown = "7f" + hello[2:]
+    unended = "02000000" + "01000000" + "00" * 16 + "41" * 160
+    for greeted, packet in ((False, "00"), (False, hello + "00"), (False, "00" * 65536), (False, "02" + hello[2:]),
+                            (False, unknown), (True, hello), (True, unknown), (True, unended)):
+        if greeted:
+            client.greet()
+        else:
+            client.connect()
+        client.order("raw", hex=packet)
+        client.closed()
+    client.greet()
+    client.order("request", verb="record", serial=7, slot=GPU.slot, stage=["two\nlines", "", ""])
+    client.closed()
+    client.greet()

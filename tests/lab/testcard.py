@@ -42,11 +42,11 @@ def guest_append(name, fps=5, flip=1):
             % (name, fps, flip))
 
 
-def start_guest(pc, name, fps=5, flip=1, extra=(), user="root"):
+def start_guest(pc, name, fps=5, flip=1, extra=()):
     """Starts a test guest without baton; returns its Testcard, with `process` beside the console."""
     install_guests(pc)
     folder = "/run/lab-%s" % name
-    pc.run("install -d -o %s %s" % (user, folder))
+    pc.run("mkdir -p " + folder)
     console = CONSOLE_ARGS.format(socket=folder + "/tc", log=folder + "/tc.log").split()
     process = pc.spawn(
         ["qemu-system-x86_64", "-name", name, "-machine", "q35,accel=kvm", "-cpu", "host",
@@ -54,7 +54,7 @@ def start_guest(pc, name, fps=5, flip=1, extra=(), user="root"):
          "-device", "virtio-vga", "-device", "virtio-tablet-pci", "-device", "virtio-keyboard-pci",
          "-kernel", GUESTS + "/vmlinuz", "-initrd", GUESTS + "/testcard.cpio.zst",
          "-append", guest_append(name, fps, flip),
-         "-qmp", "unix:%s/qmp,server=on,wait=off" % folder] + console + list(extra), user=user)
+         "-qmp", "unix:%s/qmp,server=on,wait=off" % folder] + console + list(extra))
     card = Testcard(pc, name, folder + "/tc", process)
     return card
 

@@ -1,7 +1,8 @@
-"""In the virtual PC: what a handoff changes and must put back, as one JSON object.
+"""In the virtual PC: what a handoff changes and must put back. Each line of input is answered with JSON.
 
-    functions   for each PCI function named on the command line: driver, override and its nodes in /dev with
-                their modes and owners, or null when it is not on the bus
+"functions ADDRESS…": for each PCI function its driver, override, power and nodes in /dev with their modes and
+owners, or null when it is not on the bus. "all ADDRESS…": an object with
+    functions   the same
     processes   how many of each program run (no threads of the kernel, nothing of the lab)
     baton       for each process whose program is of baton or QEMU: its descriptors by kind, how many of
                 each, and its limit of locked memory
@@ -15,7 +16,7 @@ import re
 import sys
 
 PROGRAMS = re.compile(r"baton|qemu-system")
-LAB = re.compile(r"/opt/lab/|/sys/firmware/qemu_fw_cfg/|^\(udev-worker\)")
+LAB = re.compile(r"/opt/lab/|^sh -c|/sys/firmware/qemu_fw_cfg/|^\(udev-worker\)")
 
 
 def read(path):
@@ -71,10 +72,12 @@ def descriptors(pid):
         except OSError:
             continue
         kinds[re.sub(r"\d+", "#", target)] += 1
+    # QEMU opens it with the first VFIO device and keeps it to its end.
+    kinds.pop("anon_inode:kvm-vfio", None)
     return dict(kinds)
 
 
-def main():
+def everything(addresses):
     processes, baton = collections.Counter(), {}
     for folder in glob.glob("/proc/[0-9]*"):
         pid = os.path.basename(folder)
@@ -87,9 +90,14 @@ def main():
             limit = re.search(r"Max locked memory +(\S+) +(\S+)", read(folder + "/limits"))
             baton[pid] = {"name": name, "descriptors": descriptors(pid), "memlock": limit and limit.groups(),
                           "state": read(folder + "/stat").rpartition(")")[2].split()[0]}
-    print(json.dumps({"functions": {address: function(address) for address in sys.argv[1:]},
-                      "processes": dict(processes), "baton": baton,
-                      "vfio": sorted("%s %s" % (os.path.basename(p), node(p)) for p in glob.glob("/dev/vfio/*"))}))
+    return {"functions": functions(addresses), "processes": dict(processes), "baton": baton,
+            "vfio": sorted("%s %s" % (os.path.basename(p), node(p)) for p in glob.glob("/dev/vfio/*"))}
 
 
-main()
+def functions(addresses):
+    return {address: function(address) for address in addresses}
+
+
+for line in sys.stdin:
+    verb, *words = line.split()
+    print(json.dumps({"all": everything, "functions": functions}[verb](words)), flush=True)
