@@ -19,6 +19,8 @@ struct backend_events {
 	void (*output_added)(struct output *output, void *data);   /* initialised, not yet enabled */
 	void (*output_removed)(struct output *output, void *data); /* before it is destroyed */
 	void (*active)(bool active, void *data);
+	void (*card_released)(const char *slot, int error, void *data);
+	void (*card_regained)(const char *slot, int error, void *data);
 	const struct compositor_handlers *handlers; /* input of the window back end goes straight */
 	void *handlers_data;
 	const struct output_painter *painter;
@@ -32,7 +34,7 @@ struct backend_ops {
 	int (*open_device)(struct backend *backend, const char *path);
 	void (*close_device)(struct backend *backend, int fd);
 	const char *(*seat_name)(struct backend *backend);
-	int (*release_card)(struct backend *backend, const char *slot);
+	void (*release_card)(struct backend *backend, const char *slot);
 	void (*regain_card)(struct backend *backend, const char *slot);
 	bool (*uses_card)(struct backend *backend, const char *slot, bool *only);
 	int (*export_fd)(struct backend *backend, struct output *output);

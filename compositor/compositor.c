@@ -511,11 +511,15 @@ const char *compositor_seat_name(const struct compositor *c)
 	return ops->seat_name ? ops->seat_name(c->backend) : "seat0";
 }
 
-int compositor_release_card(struct compositor *c, const char *slot)
+void compositor_release_card(struct compositor *c, const char *slot)
 {
 	const struct backend_ops *ops = c->backend->ops;
 
-	return ops->release_card ? ops->release_card(c->backend, slot) : 0;
+	if (ops->release_card) {
+		ops->release_card(c->backend, slot);
+	} else {
+		c->events.card_released(slot, 0, c);
+	}
 }
 
 void compositor_regain_card(struct compositor *c, const char *slot)
@@ -524,6 +528,8 @@ void compositor_regain_card(struct compositor *c, const char *slot)
 
 	if (ops->regain_card) {
 		ops->regain_card(c->backend, slot);
+	} else {
+		c->events.card_regained(slot, 0, c);
 	}
 }
 

@@ -187,6 +187,24 @@ static void handle_active(bool active, void *data)
 	}
 }
 
+static void handle_card_released(const char *slot, int error, void *data)
+{
+	struct compositor *c = data;
+
+	if (c->handlers->card_released) {
+		c->handlers->card_released(c->handlers_data, slot, error);
+	}
+}
+
+static void handle_card_regained(const char *slot, int error, void *data)
+{
+	struct compositor *c = data;
+
+	if (c->handlers->card_regained) {
+		c->handlers->card_regained(c->handlers_data, slot, error);
+	}
+}
+
 /* ---- drawing ---- */
 
 static void collect(struct output *output, pixman_region32_t *damage, void *data)
@@ -238,6 +256,8 @@ void views_init(struct compositor *c)
 		.output_added = handle_output_added,
 		.output_removed = handle_output_removed,
 		.active = handle_active,
+		.card_released = handle_card_released,
+		.card_regained = handle_card_regained,
 		.handlers = c->handlers,
 		.handlers_data = c->handlers_data,
 		.painter = &c->painter,

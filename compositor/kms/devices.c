@@ -12,10 +12,12 @@
 #include "common/log.h"
 #include "compositor/kms/leftovers.h"
 
-/* A card that somebody else has. */
+/* A card that somebody else has, or had. */
 struct given_away {
 	struct list link; /* devices::given_away */
 	char slot[16];
+	bool known;     /* udev knew it then, so it is worth waiting for */
+	bool returning; /* it may be used again, and who gave it back waits for an answer */
 };
 
 /* ---- cards of others ---- */
@@ -32,20 +34,20 @@ static struct given_away *find_given_away(const struct devices *devices, const c
 	return NULL;
 }
 
-static int note_given_away(struct devices *devices, const char *slot)
+/* NULL: no memory. */
+static struct given_away *note_given_away(struct devices *devices, const char *slot)
 {
-	struct given_away *card;
+	struct given_away *card = find_given_away(devices, slot);
 
-	if (find_given_away(devices, slot)) {
-		return 0;
+	if (card) {
+		return card;
 	}
 	card = calloc(1, sizeof(*card));
-	if (!card) {
-		return -ENOMEM;
+	if (card) {
+		snprintf(card->slot, sizeof(card->slot), "%s", slot);
+		list_append(&devices->given_away, &card->link);
 	}
-	snprintf(card->slot, sizeof(card->slot), "%s", slot);
-	list_append(&devices->given_away, &card->link);
-	return 0;
+	return card;
 }
 
 static void given_away_destroy(struct given_away *card)
@@ -62,7 +64,12 @@ static int note_all_given_away(struct devices *devices, const char *slots)
 	int r = 0, length = 0;
 
 	while (r == 0 && slots && sscanf(slots, "%15s%n", slot, &length) == 1) {
-		r = note_given_away(devices, slot);
+		struct given_away *card = note_given_away(devices, slot);
+
+		r = card ? 0 : -ENOMEM;
+		if (card) {
+			card->known = true;
+		}
 		slots += length;
 	}
 	return r;
@@ -82,7 +89,9 @@ static bool is_named(const char *name, const struct drm_node *node)
 
 static bool is_wanted(struct devices *devices, const struct drm_node *node)
 {
-	if (!node->card || find_given_away(devices, node->slot)) {
+	const struct given_away *given = find_given_away(devices, node->slot);
+
+	if (!node->card || (given && !given->returning)) {
 		return false;
 	}
 	if (!devices->only) {
@@ -135,9 +144,51 @@ static int look_at(struct devices *devices, struct drm_node *node)
 	int r = device ? device_scan(device) : open_device(devices, node);
 
 	node->news = false;
-	node->failed = r < 0 && r != -ENODEV;
+	node->error = r == -ENODEV ? 0 : r;
 	return r;
 }
+
+/* ---- cards that come back ---- */
+
+/* The node of a card, or NULL. */
+static struct drm_node *find_card(const struct devices *devices, const char *slot)
+{
+	struct drm_node *node;
+
+	list_for_each(node, nodes_list(devices->nodes), link) {
+		if (node->card && strcmp(node->slot, slot) == 0) {
+			return node;
+		}
+	}
+	return NULL;
+}
+
+/* Tells who waits for it, if it has come or never will. */
+static void answer_return(struct devices *devices, struct given_away *card)
+{
+	const struct backend_events *events = devices->environment.events;
+	const struct drm_node *node = find_card(devices, card->slot);
+	char slot[sizeof(card->slot)];
+	int error = node ? node->error : 0;
+
+	if (!card->returning || (!node && card->known)) {
+		return;
+	}
+	memcpy(slot, card->slot, sizeof(slot));
+	given_away_destroy(card);
+	events->card_regained(slot, error, events->data);
+}
+
+static void answer_returns(struct devices *devices)
+{
+	struct given_away *card, *next;
+
+	list_for_each_safe(card, next, &devices->given_away, link) {
+		answer_return(devices, card);
+	}
+}
+
+/* ---- news ---- */
 
 static void look(struct devices *devices)
 {
@@ -157,6 +208,7 @@ static void look(struct devices *devices)
 static int handle_look(sd_event_source *source, void *data)
 {
 	look(data);
+	answer_returns(data);
 	return 0;
 }
 
@@ -198,7 +250,7 @@ void devices_resume(struct devices *devices)
 
 	/* What shows nothing may go on sleeping; what somebody else had may be free now. */
 	list_for_each(node, nodes_list(devices->nodes), link) {
-		node->news = node->news || node->failed || find_device(devices, node->devnum);
+		node->news = node->news || node->error || find_device(devices, node->devnum);
 	}
 	look(devices);
 	list_for_each(device, &devices->open, link) {
@@ -220,24 +272,35 @@ static void close_card(struct devices *devices, const char *slot)
 	}
 }
 
-int devices_give_away(struct devices *devices, const char *slot)
+void devices_give_away(struct devices *devices, const char *slot)
 {
-	int r = note_given_away(devices, slot);
+	const struct backend_events *events = devices->environment.events;
+	struct given_away *card = note_given_away(devices, slot);
 
-	if (r < 0) {
-		return r;
+	if (!card) {
+		events->card_released(slot, -ENOMEM, events->data);
+		return;
 	}
+	card->returning = false;
+	card->known = card->known || find_card(devices, slot);
 	close_card(devices, slot);
-	return leftovers_check(nodes_list(devices->nodes), slot);
+	events->card_released(slot, leftovers_check(nodes_list(devices->nodes), slot),
+			      events->data);
 }
 
 void devices_take_back(struct devices *devices, const char *slot)
 {
-	struct drm_node *node;
+	const struct backend_events *events = devices->environment.events;
+	struct given_away *card = note_given_away(devices, slot);
+	struct drm_node *node = find_card(devices, slot);
 
-	given_away_destroy(find_given_away(devices, slot));
-	list_for_each(node, nodes_list(devices->nodes), link) {
-		node->news = node->news || strcmp(node->slot, slot) == 0;
+	if (!card) {
+		events->card_regained(slot, -ENOMEM, events->data);
+		return;
+	}
+	card->returning = true;
+	if (node) {
+		node->news = true;
 	}
 	sd_event_source_set_enabled(devices->look, SD_EVENT_ONESHOT);
 }

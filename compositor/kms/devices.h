@@ -43,7 +43,7 @@ void devices_suspend(struct devices *devices);
 void devices_resume(struct devices *devices);
 
 /* For the next three see compositor.h. */
-int devices_give_away(struct devices *devices, const char *slot);
+void devices_give_away(struct devices *devices, const char *slot);
 void devices_take_back(struct devices *devices, const char *slot);
 bool devices_use(const struct devices *devices, const char *slot, bool *only);
 

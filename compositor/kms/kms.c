@@ -65,9 +65,9 @@ static pixman_image_t *kms_read_pixels(struct backend *backend, struct output *o
 	return screen_read(container_of(output, struct screen, output));
 }
 
-static int kms_release_card(struct backend *backend, const char *slot)
+static void kms_release_card(struct backend *backend, const char *slot)
 {
-	return devices_give_away(&kms_from(backend)->devices, slot);
+	devices_give_away(&kms_from(backend)->devices, slot);
 }
 
 static void kms_regain_card(struct backend *backend, const char *slot)

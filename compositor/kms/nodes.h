@@ -18,9 +18,9 @@ struct drm_node {
 	char slot[16];    /* of its card on the PCI bus, "0000:01:00"; "" when it is not on one */
 	char driver[32];  /* "" until somebody has opened it */
 	dev_t devnum;
-	bool card;   /* it can show pictures and belongs to our seat */
-	bool news;   /* something happened to it since somebody cleared this */
-	bool failed; /* it could not be opened lately, as noted by who tried */
+	bool card; /* it can show pictures and belongs to our seat */
+	bool news; /* something happened to it since somebody cleared this */
+	int error; /* why it could not be used when it was opened last, as noted by who tried */
 };
 
 /* From the loop's thread. */

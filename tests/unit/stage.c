@@ -66,15 +66,14 @@ static void fake_destroy(struct backend *backend)
 {
 }
 
-static int fake_release_card(struct backend *backend, const char *slot)
+static void fake_release_card(struct backend *backend, const char *slot)
 {
-	fake.released = slot;
-	return -EBUSY;
+	fake.events->card_released(slot, -EBUSY, fake.events->data);
 }
 
 static void fake_regain_card(struct backend *backend, const char *slot)
 {
-	fake.regained = slot;
+	fake.events->card_regained(slot, -EPERM, fake.events->data);
 }
 
 static bool fake_uses_card(struct backend *backend, const char *slot, bool *only)
@@ -160,7 +159,15 @@ static void handle_active(void *data, bool active)
 	stage.actives += active ? 1 : -1;
 }
 
+static void handle_card(void *data, const char *slot, int error)
+{
+	stage.card_slot = slot;
+	stage.card_error = error;
+}
+
 static const struct compositor_handlers handlers = {
+	.card_released = handle_card,
+	.card_regained = handle_card,
 	.outputs_changed = handle_outputs_changed,
 	.active = handle_active,
 };

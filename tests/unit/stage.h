@@ -39,6 +39,8 @@ extern struct stage {
 	struct source sources[GUESTS];
 	uint32_t random;
 	int outputs_changed, actives;
+	const char *card_slot; /* as told last */
+	int card_error;
 } stage;
 
 /* The back end: it has the screens that the test gives it. All are on the card "0000:01:00". */
@@ -46,7 +48,6 @@ extern struct stage_backend {
 	struct backend base;
 	sd_event *event;
 	const struct backend_events *events;
-	const char *released, *regained; /* slots, as asked last */
 } fake;
 
 /* For cmocka; they take no state. */

@@ -32,7 +32,9 @@ struct bench {
 	struct output *outputs[OUTPUTS_MAX]; /* as they came */
 	unsigned int count, added, removed, presented;
 	uint32_t color;
-	int active; /* as told last; -1: never */
+	int active;                      /* as told last; -1: never */
+	char released[16], regained[16]; /* slots, as told last */
+	int released_error, regained_error;
 };
 
 static void collect(struct output *output, pixman_region32_t *damage, void *data)
@@ -88,6 +90,23 @@ static void active(bool active, void *data)
 	((struct bench *)data)->active = active;
 }
 
+static void card_released(const char *slot, int error, void *data)
+{
+	struct bench *b = data;
+
+	snprintf(b->released, sizeof(b->released), "%s", slot);
+	b->released_error = error;
+}
+
+static void card_regained(const char *slot, int error, void *data)
+{
+	struct bench *b = data;
+
+	assert_string_equal(b->regained, ""); /* once for each time that it was asked for */
+	snprintf(b->regained, sizeof(b->regained), "%s", slot);
+	b->regained_error = error;
+}
+
 static int bench_setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
@@ -100,6 +119,8 @@ static int bench_setup(void **state)
 		.output_added = output_added,
 		.output_removed = output_removed,
 		.active = active,
+		.card_released = card_released,
+		.card_regained = card_regained,
 		.painter = &b->painter,
 		.data = b,
 	};
@@ -186,14 +207,43 @@ static bool is_lit(unsigned int card)
 	       fake_kms_pixel(last->fb, 319, 199) == 0x123456;
 }
 
-static int release(struct bench *b, unsigned int card)
+static bool is_released(void *data)
 {
-	return b->backend->ops->release_card(b->backend, fake_card_slot(card));
+	return ((struct bench *)data)->released[0];
 }
 
-static void regain(struct bench *b, unsigned int card)
+static bool is_regained(void *data)
 {
+	return ((struct bench *)data)->regained[0];
+}
+
+/* Gives the card away and runs until that is told; how it ended. */
+static int release(struct bench *b, unsigned int card)
+{
+	b->released[0] = '\0';
+	b->backend->ops->release_card(b->backend, fake_card_slot(card));
+	assert_true(loop_until(b->event, is_released, b, WAIT_MS));
+	assert_string_equal(b->released, fake_card_slot(card));
+	return b->released_error;
+}
+
+static void ask_back(struct bench *b, unsigned int card)
+{
+	b->regained[0] = '\0';
 	b->backend->ops->regain_card(b->backend, fake_card_slot(card));
+}
+
+static int await_back(struct bench *b, unsigned int card)
+{
+	assert_true(loop_until(b->event, is_regained, b, WAIT_MS));
+	assert_string_equal(b->regained, fake_card_slot(card));
+	return b->regained_error;
+}
+
+static int regain(struct bench *b, unsigned int card)
+{
+	ask_back(b, card);
+	return await_back(b, card);
 }
 
 static bool uses(struct bench *b, unsigned int card, bool *only)
@@ -469,7 +519,7 @@ static void test_release(void **state)
 	while (b->presented == presented) {
 		assert_true(sd_event_run(b->event, WAIT_MS * 1000) > 0);
 	}
-	regain(b, 0);
+	assert_int_equal(regain(b, 0), 0);
 	wait_outputs(b, 2);
 	assert_true(is_lit(0));
 	assert_true(uses(b, 0, &only) && !only);
@@ -489,10 +539,12 @@ static void test_release_the_only_card(void **state)
 	fake_card_vanish(0);
 	settle(b);
 	assert_int_equal(sd_event_run(b->event, 50000), 0); /* no timer runs */
-	regain(b, 0);
+	ask_back(b, 0);
 	settle(b);
 	assert_int_equal(b->count, 0);
+	assert_false(is_regained(b));
 	fake_card_appear(0);
+	assert_int_equal(await_back(b, 0), 0);
 	wait_outputs(b, 1);
 	assert_true(is_lit(0));
 }
@@ -506,10 +558,67 @@ static void test_release_and_regain_at_once(void **state)
 	settle(b);
 	assert_int_equal(release(b, 0), 0);
 	settle(b);
-	regain(b, 0);
+	ask_back(b, 0);
 	assert_int_equal(b->count, 0); /* in a later turn of the loop */
+	assert_int_equal(await_back(b, 0), 0);
 	wait_outputs(b, 1);
 	assert_true(is_lit(0));
+}
+
+/* It is wanted once more before it came back. */
+static void test_release_while_it_comes_back(void **state)
+{
+	struct bench *b = *state;
+
+	start(b, 1);
+	settle(b);
+	assert_int_equal(release(b, 0), 0);
+	fake_card_vanish(0);
+	settle(b);
+	ask_back(b, 0);
+	settle(b);
+	assert_int_equal(release(b, 0), 0);
+	fake_card_appear(0);
+	settle(b);
+	assert_int_equal(b->count, 0);
+	assert_false(is_regained(b));
+	assert_int_equal(regain(b, 0), 0);
+	wait_outputs(b, 1);
+}
+
+/* It is there, but cannot be used. */
+static void test_return_that_fails(void **state)
+{
+	struct bench *b = *state;
+
+	fake_card_appear(1);
+	start(b, 2);
+	assert_int_equal(release(b, 0), 0);
+	fake_kms.not_master = true;
+	assert_int_equal(regain(b, 0), -EBUSY);
+	assert_int_equal(b->count, 1);
+	fake_kms.not_master = false;
+	assert_int_equal(regain(b, 0), 0);
+	wait_outputs(b, 2);
+}
+
+/* Who gives back a card that is none of ours, or that shows nothing, is not left waiting. */
+static void test_return_of_nothing(void **state)
+{
+	struct bench *b = *state;
+
+	fake_card_appear(1);
+	b->options.card = fake_card_path(0);
+	start(b, 1);
+	assert_int_equal(release(b, 2), 0);
+	assert_int_equal(regain(b, 2), 0);
+	assert_int_equal(release(b, 1), 0);
+	assert_int_equal(regain(b, 1), 0);
+	assert_int_equal(fake_cards[1].opened, 0);
+	assert_int_equal(release(b, 0), 0);
+	fake_kms.connected = false;
+	assert_int_equal(regain(b, 0), 0);
+	assert_int_equal(b->count, 0);
 }
 
 /* While another terminal is in front nothing is sent to the card any more, but it is closed. */
@@ -531,8 +640,7 @@ static void test_release_while_away(void **state)
 	settle(b);
 	assert_int_equal(b->count, 0);
 	leave(b);
-	regain(b, 0);
-	settle(b);
+	assert_int_equal(regain(b, 0), 0); /* it comes when we are back */
 	assert_int_equal(b->count, 0);
 	come_back(b);
 	wait_outputs(b, 1);
@@ -621,7 +729,7 @@ static void test_given_away_before(void **state)
 	start(b, 1);
 	assert_int_equal(fake_cards[0].opened, 0);
 	assert_true(is_lit(1));
-	regain(b, 0);
+	assert_int_equal(regain(b, 0), 0);
 	wait_outputs(b, 2);
 }
 
@@ -630,8 +738,14 @@ static void test_only_card_given_away_before(void **state)
 	struct bench *b = *state;
 
 	b->options.released_cards = fake_card_slot(0);
+	fake_card_vanish(0);
 	start(b, 0);
-	regain(b, 0);
+	settle(b);
+	ask_back(b, 0);
+	settle(b);
+	assert_false(is_regained(b));
+	fake_card_appear(0);
+	assert_int_equal(await_back(b, 0), 0);
 	wait_outputs(b, 1);
 }
 
@@ -680,6 +794,9 @@ int main(void)
 		TEST(test_release),
 		TEST(test_release_the_only_card),
 		TEST(test_release_and_regain_at_once),
+		TEST(test_release_while_it_comes_back),
+		TEST(test_return_that_fails),
+		TEST(test_return_of_nothing),
 		TEST(test_release_while_away),
 		TEST(test_library_keeps_it),
 		cmocka_unit_test(test_nvidia),
