@@ -49,7 +49,6 @@ void handoff_way_end(struct handoff *handoff, int error, const char *text)
 	}
 	handoff->active = handoff->asking = handoff->undoing = false;
 	handoff->stage = HANDOFF_NONE;
-	handoff->flags &= ~(uint32_t)HANDOFF_TARGET_GONE;
 	handoff_set_text(handoff, handoff->failure.text);
 	handoff->ops->changed(handoff->data);
 	handoff->ops->finished(handoff->data, handoff->failure.error);
@@ -100,8 +99,7 @@ static bool only_warns(const struct handoff *handoff)
 	case HANDOFF_TAKE_BACK:
 		return handoff->flags & HANDOFF_OWNER_GONE;
 	case HANDOFF_CONFIRM:
-		return handoff_did(handoff, HANDOFF_ATTACH) &&
-		       !(handoff->flags & HANDOFF_TARGET_GONE);
+		return handoff_did(handoff, HANDOFF_ATTACH);
 	default:
 		return handoff_row_now(handoff)->flags & HANDOFF_ROW_WARNS;
 	}

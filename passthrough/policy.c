@@ -105,7 +105,7 @@ struct policy_decision policy_decide(const struct policy_view *view,
 	if (!pinned) {
 		decision.again_usec = follow_focus(view, next, now);
 	} else if (next->wanted != pinned->id) {
-		want(next, pinned->id, next->wanted_usec);
+		want(next, pinned->id, now);
 	}
 	decision.owner = next->failed ? view->owner : next->wanted;
 	return decision;

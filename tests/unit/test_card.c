@@ -147,6 +147,10 @@ static void test_facts_out_of_bounds(void **state)
 	assert_int_equal(card_state_from_facts(&facts, false), CARD_STATE_DETACHING);
 	memset(facts.functions, 'x', sizeof(facts.functions));
 	assert_int_equal(card_state_from_facts(&facts, false), CARD_STATE_HOST);
+	strcpy(facts.functions[0].driver, "amdgpu");
+	strcpy(facts.functions[1].driver, "vfio-pci");
+	facts.function_count = 1;
+	assert_int_equal(card_state_from_facts(&facts, false), CARD_STATE_HOST);
 	facts.function_count = 0;
 	assert_int_equal(card_state_from_facts(&facts, false), CARD_STATE_LOST);
 }

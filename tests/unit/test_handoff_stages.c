@@ -22,18 +22,19 @@ static void test_table(void **state)
 		enum handoff_actor actor;
 		enum card_state state;
 		const char *undo;
+		bool kernel;
 	} expected[HANDOFF_STAGE_COUNT] = {
 		{ "prepare", HANDOFF_SEAT, CARD_STATE_COUNT, "?" },
 		{ "close-screen", HANDOFF_SEAT, CARD_STATE_DRAINING, "open-screen" },
 		{ "drain", HANDOFF_BROKER, CARD_STATE_DRAINING, "undrain" },
-		{ "detach", HANDOFF_BROKER, CARD_STATE_DETACHING, "give-back" },
+		{ "detach", HANDOFF_BROKER, CARD_STATE_DETACHING, "give-back", true },
 		{ "eject", HANDOFF_SEAT, CARD_STATE_EJECTING, "?" },
 		{ "take-back", HANDOFF_BROKER, CARD_STATE_EJECTING, "?" },
-		{ "sanitize", HANDOFF_BROKER, CARD_STATE_SANITIZING, "?" },
+		{ "sanitize", HANDOFF_BROKER, CARD_STATE_SANITIZING, "?", true },
 		{ "lend", HANDOFF_BROKER, CARD_STATE_ATTACHING, "take-back" },
 		{ "attach", HANDOFF_SEAT, CARD_STATE_ATTACHING, "eject" },
 		{ "confirm", HANDOFF_SEAT, CARD_STATE_GUEST, "?" },
-		{ "give-back", HANDOFF_BROKER, CARD_STATE_RETURNING, "?" },
+		{ "give-back", HANDOFF_BROKER, CARD_STATE_RETURNING, "?", true },
 		{ "open-screen", HANDOFF_SEAT, CARD_STATE_HOST, "?" },
 		{ "undrain", HANDOFF_BROKER, CARD_STATE_DRAINING, "?" },
 	};
@@ -49,7 +50,7 @@ static void test_table(void **state)
 		assert_true(row->retry_usec < row->hard_usec && row->ask_usec < row->hard_usec);
 		assert_true(row->undo == HANDOFF_NONE ||
 			    (handoff_row(row->undo)->undoes & HANDOFF_BIT(i)));
-		assert_true(!(row->flags & HANDOFF_ROW_KERNEL) || row->actor == HANDOFF_BROKER);
+		assert_int_equal((row->flags & HANDOFF_ROW_KERNEL) != 0, expected[i].kernel);
 	}
 	assert_string_equal(handoff_stage_name(HANDOFF_STAGE_COUNT), "?");
 }
@@ -188,9 +189,9 @@ static void test_eject_schedule(void **state)
 		uint64_t msec;
 		unsigned int repeats;
 		bool asking;
-	} steps[] = { { 1999, 0, false }, { 2000, 1, false },  { 4999, 1, false },
-		      { 5000, 2, false }, { 10000, 3, false }, { 11999, 3, false },
-		      { 12000, 3, true }, { 119999, 3, true } };
+	} steps[] = { { 1999, 0, false },  { 2000, 1, false }, { 4999, 1, false },
+		      { 5000, 2, false },  { 9999, 2, false }, { 10000, 3, false },
+		      { 11999, 3, false }, { 12000, 3, true }, { 119999, 3, true } };
 	struct world world;
 	uint64_t begun;
 
@@ -265,9 +266,127 @@ static void test_late_release(void **state)
 	assert_false(world.handoff.active);
 	world.device[1] = false;
 	world_tell_released(&world);
+	assert_true(world.handoff.undoing);
 	world_run(&world);
+	assert_false(world.handoff.undoing);
 	assert_string_equal(world.log, " released take-back sanitize give-back open-screen done.");
 	assert_int_equal(world.handoff.state, CARD_STATE_HOST);
+
+	/* While it is being looked whether the card can move: there is nothing to eject then. */
+	world_init(&world, GUEST_A, HANDOFF_HOST);
+	world_start(&world, GUEST_B);
+	world.device[1] = false;
+	world_tell_released(&world);
+	world_run(&world);
+	assert_string_equal(world.log,
+			    " prepare released take-back sanitize lend attach confirm done.");
+
+	/* Without a broker nothing can be done; it will be seen from its facts. */
+	world_broker_gone(&world, false);
+	world.device[2] = false;
+	world_tell_released(&world);
+	assert_false(world.handoff.active);
+	world_resync(&world);
+	world_run(&world);
+	assert_int_equal(world.handoff.state, CARD_STATE_HOST);
+}
+
+/* A seat that was stopped for a while asks the guest once more, not three times. */
+static void test_late_tick(void **state)
+{
+	struct world world;
+
+	world_init(&world, GUEST_A, HANDOFF_HOST);
+	world.plan = plan_stubborn;
+	world_start(&world, GUEST_B);
+	world_step(&world);
+	handoff_tick(&world.handoff, world.handoff.stage_usec + 11 * SEC);
+	assert_int_equal(world.repeats, 1);
+	assert_int_equal(world.handoff.schedule.repeats, 3);
+	assert_true(handoff_deadline(&world.handoff) == world.handoff.stage_usec + 12 * SEC);
+}
+
+/* One stage that is never answered, whether it is done or not. */
+static void plan_silence(struct world *world, struct outcome *outcome)
+{
+	const char *stage = world->data;
+
+	if (strcmp(handoff_stage_name(world->stage), stage + 1) == 0) {
+		*outcome = (struct outcome){ NEVER, 0, *stage == '+' };
+	}
+}
+
+/* What is done by half is undone; what only the kernel can end is left alone. */
+static void test_silence(void **state)
+{
+	static const struct {
+		const char *silent, *expected;
+		enum card_state rest;
+	} cases[] = {
+		{ "+close-screen", " prepare close-screen - open-screen failed.", CARD_STATE_HOST },
+		{ "+drain", " prepare close-screen drain - undrain open-screen failed.",
+		  CARD_STATE_HOST },
+		{ "-detach", " prepare close-screen drain detach - failed.", CARD_STATE_WEDGED },
+		{ "-sanitize", " prepare close-screen drain detach sanitize - failed.",
+		  CARD_STATE_WEDGED },
+		{ "+lend",
+		  " prepare close-screen drain detach sanitize lend - take-back sanitize give-back "
+		  "open-screen failed.",
+		  CARD_STATE_HOST },
+		{ "+attach",
+		  " prepare close-screen drain detach sanitize lend attach - eject take-back "
+		  "sanitize give-back open-screen failed.",
+		  CARD_STATE_HOST },
+		{ "-confirm",
+		  " prepare close-screen drain detach sanitize lend attach confirm - done.",
+		  CARD_STATE_GUEST },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world world;
+
+		world_init(&world, HANDOFF_HOST, HANDOFF_HOST);
+		world.plan = plan_silence;
+		world.data = (void *)cases[i].silent;
+		world_start(&world, GUEST_A);
+		world_run(&world);
+		assert_string_equal(world.log, cases[i].expected);
+		assert_int_equal(world.handoff.state, cases[i].rest);
+	}
+}
+
+/* Nobody waits for a guest that has ended: on its stage it is gone at once. */
+static void test_dead_receiver(void **state)
+{
+	static const struct {
+		const char *silent, *expected;
+	} cases[] = {
+		{ "-prepare", " prepare A-dies - failed." },
+		{ "+close-screen", " prepare close-screen A-dies - open-screen failed." },
+		{ "-attach",
+		  " prepare close-screen drain detach sanitize lend attach A-dies - take-back "
+		  "sanitize give-back open-screen failed." },
+		{ "-confirm",
+		  " prepare close-screen drain detach sanitize lend attach confirm A-dies - "
+		  "take-back sanitize give-back open-screen failed." },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct world world;
+
+		world_init(&world, HANDOFF_HOST, HANDOFF_HOST);
+		world.plan = plan_silence;
+		world.data = (void *)cases[i].silent;
+		world_start(&world, GUEST_A);
+		while (world.answer_at != NEVER) {
+			world_step(&world);
+		}
+		world_kill(&world, GUEST_A);
+		world_run(&world);
+		assert_string_equal(world.log, cases[i].expected);
+		assert_int_equal(world.error, -ESRCH);
+		assert_true(world.now - world.way_begun < SEC);
+	}
 }
 
 static void plan_busy(struct world *world, struct outcome *outcome)
@@ -304,6 +423,80 @@ static void test_busy(void **state)
 		assert_int_equal(count_char(world.log, '+'), 18);
 		assert_true(world.now - world.way_begun > 14 * SEC);
 		assert_true(world.now - world.way_begun <= 15 * SEC + 10000);
+	}
+}
+
+/* Nobody waits for programs to close a card that nobody wants any more. */
+static void test_drain_for_the_dead(void **state)
+{
+	for (int pausing = 0; pausing < 2; pausing++) {
+		struct world world;
+
+		world_init(&world, HANDOFF_HOST, HANDOFF_HOST);
+		world.plan = plan_busy;
+		world.data = "drain";
+		world_start(&world, GUEST_A);
+		while (world.handoff.stage != HANDOFF_DRAIN || world.busy == pausing) {
+			world_step(&world);
+		}
+		world_kill(&world, GUEST_A);
+		world_run(&world);
+		assert_string_equal(world.log, " prepare close-screen drain A-dies undrain "
+					       "open-screen failed.");
+	}
+}
+
+/* A way whose take-back is busy, until the person is asked, with a retry under way or not. */
+static void run_until_asked(struct world *world, bool pausing)
+{
+	world_init(world, GUEST_A, HANDOFF_HOST);
+	world->plan = plan_busy;
+	world->data = "take-back";
+	world_start(world, GUEST_B);
+	while (!world->handoff.asking || world->busy == pausing) {
+		world_step(world);
+	}
+	*world->log = '\0';
+}
+
+static void test_take_back_abort(void **state)
+{
+	for (int pausing = 0; pausing < 2; pausing++) {
+		struct world world;
+
+		run_until_asked(&world, pausing);
+		assert_int_equal(handoff_answer(&world.handoff, HANDOFF_ANSWER_ABORT, world.now),
+				 0);
+		assert_false(world.handoff.asking);
+		world_run(&world);
+		assert_string_equal(world.log, " failed.");
+		assert_int_equal(world.error, -ECANCELED);
+		assert_int_equal(world.handoff.owner, GUEST_A);
+	}
+}
+
+/* The borrower dies: the question is void, and there is time for its descriptors once more. */
+static void test_take_back_from_the_dead(void **state)
+{
+	for (int pausing = 0; pausing < 2; pausing++) {
+		struct world world;
+
+		run_until_asked(&world, pausing);
+		if (!pausing) {
+			handoff_answer(&world.handoff, HANDOFF_ANSWER_ABORT, world.now);
+		}
+		run_until(&world, world.handoff.schedule.base_usec + (pausing ? 14 * SEC : 0));
+		*world.log = '\0';
+		world_kill(&world, GUEST_A);
+		assert_false(world.handoff.asking);
+		assert_true(world.busy);
+		run_until(&world, world.now + 4 * SEC);
+		assert_int_equal(world.handoff.stage, HANDOFF_TAKE_BACK);
+		assert_false(world.handoff.asking);
+		world.plan = NULL;
+		world_run(&world);
+		assert_int_equal(world.error, 0);
+		assert_int_equal(world.handoff.owner, GUEST_B);
 	}
 }
 
@@ -392,6 +585,9 @@ static void test_sentences(void **state)
 	assert_string_equal(world.handoff.text, "");
 	handoff_progress(&world.handoff, HANDOFF_PREPARE, "thinking");
 	assert_string_equal(world.handoff.text, "thinking");
+	handoff_tick(&world.handoff, world.handoff.stage_usec + 2 * SEC);
+	assert_true(world.handoff.schedule.late);
+	assert_string_equal(world.handoff.text, "thinking");
 	report(&world, HANDOFF_PREPARE, 0, NULL);
 	report(&world, HANDOFF_CLOSE_SCREEN, -EPERM, NULL);
 	assert_string_equal(world.handoff.text, "close-screen failed: Operation not permitted.");
@@ -440,6 +636,20 @@ static void test_news(void **state)
 	world_run(&world);
 	world_check_rest(&world);
 	assert_true(world.screen_open);
+	/* Another seat's doing: whoever has it has it. */
+	world.drivers = DRIVERS_VFIO;
+	world.lent_to = GUEST_A;
+	world.device[1] = world.drained = true;
+	world.screen_open = false;
+	world_resync(&world);
+	assert_int_equal(world.handoff.owner, GUEST_A);
+	world.lent_to = GUEST_B;
+	world.device[1] = false;
+	world.device[2] = true;
+	world_resync(&world);
+	assert_int_equal(world.handoff.owner, GUEST_B);
+	world_start(&world, HANDOFF_HOST);
+	world_run(&world);
 	/* The card is pulled out, at rest and on its way. */
 	world.lost = true;
 	world_resync(&world);
@@ -459,12 +669,24 @@ static void test_news(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_table),     cmocka_unit_test(test_orders),
-		cmocka_unit_test(test_one_reset), cmocka_unit_test(test_eject_schedule),
-		cmocka_unit_test(test_answers),   cmocka_unit_test(test_late_release),
-		cmocka_unit_test(test_busy),      cmocka_unit_test(test_stray_reports),
-		cmocka_unit_test(test_refusals),  cmocka_unit_test(test_broken_connection),
-		cmocka_unit_test(test_sentences), cmocka_unit_test(test_news),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_one_reset),
+		cmocka_unit_test(test_eject_schedule),
+		cmocka_unit_test(test_answers),
+		cmocka_unit_test(test_late_release),
+		cmocka_unit_test(test_late_tick),
+		cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_dead_receiver),
+		cmocka_unit_test(test_busy),
+		cmocka_unit_test(test_drain_for_the_dead),
+		cmocka_unit_test(test_take_back_abort),
+		cmocka_unit_test(test_take_back_from_the_dead),
+		cmocka_unit_test(test_stray_reports),
+		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_broken_connection),
+		cmocka_unit_test(test_sentences),
+		cmocka_unit_test(test_news),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,6 +212,27 @@ static void test_pinned_from_start_to_end(void **state)
 	assert_int_equal(w.view.owner, B);
 }
 
+/* Its file is read anew while it runs, and does not pin the card any more. */
+static void test_no_longer_pinned(void **state)
+{
+	struct world w;
+
+	world_init(&w, FOLLOW, PINNED, NEVER);
+	set_alive(&w, B, false);
+	focus(&w, A);
+	wait_ms(&w, SETTLE_MS);
+	set_alive(&w, B, true);
+	assert_int_equal(w.view.owner, B);
+	w.guests[B - 1].policy = REQUEST;
+	decide(&w);
+	wait_ms(&w, 10 * SETTLE_MS);
+	assert_int_equal(w.view.owner, B);
+	focus(&w, B);
+	focus(&w, A);
+	wait_ms(&w, SETTLE_MS);
+	assert_int_equal(w.view.owner, A);
+}
+
 static void test_two_pinned(void **state)
 {
 	struct world w;
@@ -347,6 +368,21 @@ static void test_failed_ways(void **state)
 	assert_int_equal(w.view.owner, B);
 }
 
+static void test_failed_pinned(void **state)
+{
+	struct world w;
+
+	world_init(&w, NEVER, NEVER, NEVER);
+	w.guests[A - 1].policy = PINNED;
+	w.state = policy_decide(&w.view, &w.state, w.now).state;
+	fail_way(&w);
+	decide(&w);
+	assert_int_equal(w.view.owner, HANDOFF_HOST);
+	set_alive(&w, A, false);
+	set_alive(&w, A, true);
+	assert_int_equal(w.view.owner, A);
+}
+
 /* While the card is on its way to one, another comes to the front: that way's end is no failure
  * of the other's. */
 static void test_wish_during_a_way(void **state)
@@ -463,6 +499,7 @@ int main(void)
 		cmocka_unit_test(test_a_request_holds_until_the_next_focus),
 		cmocka_unit_test(test_a_request_beats_an_older_focus),
 		cmocka_unit_test(test_pinned_from_start_to_end),
+		cmocka_unit_test(test_no_longer_pinned),
 		cmocka_unit_test(test_two_pinned),
 		cmocka_unit_test(test_goes_home_with_its_guest),
 		cmocka_unit_test(test_restarted_in_front),
@@ -470,6 +507,7 @@ int main(void)
 		cmocka_unit_test(test_start_with_a_guest),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_failed_ways),
+		cmocka_unit_test(test_failed_pinned),
 		cmocka_unit_test(test_wish_during_a_way),
 		cmocka_unit_test(test_every_small_world),
 	};
