@@ -48,7 +48,7 @@ const char *handoff_end_text(enum card_state state);
 extern const uint64_t handoff_repeat_usec[HANDOFF_REPEATS];
 
 /* Pauses between retries double between these two. */
-#define HANDOFF_PAUSE_MIN_USEC 50000ull
+#define HANDOFF_PAUSE_MIN_USEC 10000ull
 #define HANDOFF_PAUSE_MAX_USEC 1000000ull
 
 #endif
