@@ -9,11 +9,11 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "seat/cards.h"
 #include "seat/seat.h"
 #include "vm/accel.h"
 
-__attribute__((format(printf, 4, 5))) static int refuse(struct seat *seat, const char **why,
-							int error, const char *format, ...)
+int seat_refuse(struct seat *seat, const char **why, int error, const char *format, ...)
 {
 	va_list args;
 
@@ -29,7 +29,7 @@ static struct seat_guest *find(struct seat *seat, const char *name, const char *
 	struct seat_guest *guest = seat_guest_by_name(seat, name);
 
 	if (!guest) {
-		refuse(seat, why, 0, "There is no guest \"%s\"; \"batonctl list\" names them.",
+		seat_refuse(seat, why, 0, "There is no guest \"%s\"; \"batonctl list\" names them.",
 		       name);
 	}
 	return guest;
@@ -48,6 +48,8 @@ static void describe_seat(void *data, struct control_seat *out)
 		.refresh_mhz = compositor_refresh_mhz(seat->compositor),
 		.switcher = compositor_switcher_open(seat->compositor),
 		.acceleration = accel_name(accel_get()),
+		.cards = (unsigned int)cards_count(seat->cards),
+		.card_trouble = seat->cards ? passthrough_trouble(seat->cards->passthrough) : NULL,
 	};
 	compositor_output_size(seat->compositor, &out->width, &out->height);
 }
@@ -92,7 +94,7 @@ static int focus_guest(void *data, const char *name, const char **why)
 	}
 	seat_show_switcher(seat, false);
 	r = seat_focus(seat, guest->id);
-	return r < 0 ? refuse(seat, why, r, "The switch to %s failed: %s.", name, strerror(-r)) : 0;
+	return r < 0 ? seat_refuse(seat, why, r, "The switch to %s failed: %s.", name, strerror(-r)) : 0;
 }
 
 static int focus_next(void *data, const char **why)
@@ -102,7 +104,7 @@ static int focus_next(void *data, const char **why)
 
 	seat_show_switcher(seat, false);
 	r = seat_focus_next(seat);
-	return r < 0 ? refuse(seat, why, r, "The switch failed: %s.", strerror(-r)) : 0;
+	return r < 0 ? seat_refuse(seat, why, r, "The switch failed: %s.", strerror(-r)) : 0;
 }
 
 static int focus_back(void *data, const char **why)
@@ -112,7 +114,7 @@ static int focus_back(void *data, const char **why)
 
 	seat_show_switcher(seat, false);
 	r = focus_request(&seat->focus, &(struct focus_request){ .kind = FOCUS_REQUEST_BACK });
-	return r < 0 ? refuse(seat, why, r, "The switch failed: %s.", strerror(-r)) : 0;
+	return r < 0 ? seat_refuse(seat, why, r, "The switch failed: %s.", strerror(-r)) : 0;
 }
 
 static int show_switcher(void *data, bool open, const char **why)
@@ -155,7 +157,7 @@ static int screenshot(void *data, const char *name, struct control_job **out, co
 					    &job->picture);
 	}
 	if (r < 0) {
-		return refuse(seat, why, r, "There is no picture of %s: %s.",
+		return seat_refuse(seat, why, r, "There is no picture of %s: %s.",
 			      name ? name : "the screen", strerror(-r));
 	}
 	job->base = (struct control_job){ write_picture, destroy_picture_job };
@@ -168,7 +170,7 @@ static int export_output(void *data, const char **why)
 	struct seat *seat = data;
 	int fd = compositor_export_fd(seat->compositor);
 
-	return fd < 0 ? refuse(seat, why, fd, "Only a headless screen can be exported.") : fd;
+	return fd < 0 ? seat_refuse(seat, why, fd, "Only a headless screen can be exported.") : fd;
 }
 
 /* ---- guests ---- */
@@ -184,7 +186,7 @@ static int on_guest(struct seat *seat, const char *name, int (*verb)(struct vm *
 	}
 	r = verb(guest->vm);
 	if (r < 0) {
-		return refuse(seat, why, r, "%s cannot be %s while it is %s%s%s.", name, verb_name,
+		return seat_refuse(seat, why, r, "%s cannot be %s while it is %s%s%s.", name, verb_name,
 			      seat_guest_state(guest), vm_reason(guest->vm) ? ": " : "",
 			      vm_reason(guest->vm) ? vm_reason(guest->vm) : "");
 	}
@@ -237,27 +239,99 @@ static int reload(void *data, const char **why)
 
 /* ---- cards ---- */
 
+static void join_drivers(const struct broker_facts *facts, char *out, size_t size)
+{
+	size_t used = 0;
+
+	*out = '\0';
+	for (uint32_t i = 0; facts && i < facts->function_count && used < size; i++) {
+		const char *driver = facts->functions[i].driver;
+
+		used += (size_t)snprintf(out + used, size - used, "%s%s", i ? " " : "",
+					 *driver ? driver : "-");
+	}
+}
+
+struct card_walk {
+	struct seat *seat;
+	void (*each)(const struct control_card *card, void *each_data);
+	void *each_data;
+};
+
+static void describe_card(void *data, const struct passthrough_card *card)
+{
+	const struct card_walk *walk = data;
+	struct cards *cards = walk->seat->cards;
+	const struct seat_card *own = cards_find(cards, card->name);
+	uint64_t now_usec = clock_now_ns() / NSEC_PER_USEC;
+	char drivers[BROKER_FUNCTIONS_MAX * 33];
+
+	join_drivers(card->facts, drivers, sizeof(drivers));
+	walk->each(&(struct control_card){
+			   .name = card->name,
+			   .address = card->address,
+			   .state = card_state_name(card->state),
+			   .owner = card->owner,
+			   .target = card->target,
+			   .moving = card->moving,
+			   .stage = card->stage,
+			   .stage_ms = card->moving && now_usec > card->stage_usec
+					       ? (unsigned int)((now_usec - card->stage_usec) / 1000)
+					       : 0,
+			   .asking = card->asking,
+			   .drivers = drivers,
+			   .only_screen = own && cards_is_only_screen(cards, own),
+			   .text = card->text,
+		   },
+		   walk->each_data);
+}
+
 static void each_card(void *data, void (*each)(const struct control_card *card, void *each_data),
 		      void *each_data)
 {
-	(void)data, (void)each, (void)each_data;
+	struct seat *seat = data;
+	struct card_walk walk = { seat, each, each_data };
+
+	if (seat->cards) {
+		passthrough_each(seat->cards->passthrough, describe_card, &walk);
+	}
+}
+
+static void tell_card(const struct control_card *card, void *data)
+{
+	control_card_changed(data, card);
+}
+
+void seat_tell_card(struct seat *seat, const struct passthrough_card *card)
+{
+	describe_card(&(struct card_walk){ seat, tell_card, seat->control }, card);
 }
 
 static int refuse_without_cards(struct seat *seat, const char **why)
 {
-	return refuse(seat, why, -ENXIO, "No card is configured to be lent.");
+	return seat_refuse(seat, why, -ENXIO,
+			   "No card is configured to be lent; its file goes into the folder of "
+			   "cards, see baton.conf(5).");
 }
 
 static int give_card(void *data, const char **card, const char *name, bool dark, const char **why)
 {
-	(void)card, (void)name, (void)dark;
-	return refuse_without_cards(data, why);
+	struct seat *seat = data;
+	struct seat_guest *guest = name ? find(seat, name, why) : NULL;
+
+	if (name && !guest) {
+		return -ENOENT;
+	}
+	return seat->cards ? cards_give(seat->cards, card, guest, dark, why)
+			   : refuse_without_cards(seat, why);
 }
 
 static int answer_card(void *data, const char *card, const char *answer, const char **why)
 {
-	(void)card, (void)answer;
-	return refuse_without_cards(data, why);
+	struct seat *seat = data;
+
+	return seat->cards ? cards_answer(seat->cards, card, answer, why)
+			   : refuse_without_cards(seat, why);
 }
 
 /* ---- injected input ---- */
@@ -266,7 +340,7 @@ static int answer_card(void *data, const char *card, const char *answer, const c
 static int inject(struct seat *seat, struct input_event event, const char **why)
 {
 	if (seat->backend == COMPOSITOR_BACKEND_KMS) {
-		return refuse(seat, why, -EPERM,
+		return seat_refuse(seat, why, -EPERM,
 			      "Input is injected only into a headless seat or a window.");
 	}
 	event.device = SEAT_DEVICE_CONTROL;
@@ -278,7 +352,7 @@ static int inject(struct seat *seat, struct input_event event, const char **why)
 static int inject_key(void *data, uint32_t code, bool pressed, const char **why)
 {
 	if (code == KEY_RESERVED || code > KEY_MAX) {
-		return refuse(data, why, -EINVAL, "%u is no key code; they are 1 to %u.", code,
+		return seat_refuse(data, why, -EINVAL, "%u is no key code; they are 1 to %u.", code,
 			      KEY_MAX);
 	}
 	return inject(data,
@@ -290,7 +364,7 @@ static int inject_key(void *data, uint32_t code, bool pressed, const char **why)
 static int inject_button(void *data, uint32_t code, bool pressed, const char **why)
 {
 	if (code < BTN_LEFT || code > BTN_TASK) {
-		return refuse(data, why, -EINVAL, "%u is no button code; they are %u to %u.", code,
+		return seat_refuse(data, why, -EINVAL, "%u is no button code; they are %u to %u.", code,
 			      BTN_LEFT, BTN_TASK);
 	}
 	return inject(data,
@@ -308,7 +382,7 @@ static int inject_motion(void *data, double dx, double dy, const char **why)
 static int inject_absolute(void *data, double x, double y, const char **why)
 {
 	if (!(x >= 0 && x <= 1 && y >= 0 && y <= 1)) {
-		return refuse(data, why, -EINVAL, "A position is two numbers from 0 to 1.");
+		return seat_refuse(data, why, -EINVAL, "A position is two numbers from 0 to 1.");
 	}
 	return inject(data, (struct input_event){ .type = INPUT_EVENT_ABSOLUTE, .x = x, .y = y },
 		      why);

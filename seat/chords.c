@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "common/cleanup.h"
+#include "seat/cards.h"
 #include "seat/seat.h"
 
 static void show_help(struct seat *seat, bool show)
@@ -12,11 +13,13 @@ static void show_help(struct seat *seat, bool show)
 	compositor_help(seat->compositor, lines);
 }
 
-/* The way out of everything: nothing is held anywhere, and the guests are there to choose from. */
+/* The way out of everything: nothing is held anywhere, the guests are there to choose from, and
+ * the host has its cards. */
 static void rescue(struct seat *seat)
 {
 	input_release_all(seat->input);
 	seat_show_switcher(seat, true);
+	cards_rescue(seat->cards);
 }
 
 static void go_to_slot(struct seat *seat, unsigned int slot)
@@ -61,13 +64,17 @@ static void handle_chord(void *data, enum chord_action action, unsigned int argu
 	case CHORD_RESCUE:
 		rescue(seat);
 		break;
+	case CHORD_CARD:
+		cards_toggle(seat->cards);
+		break;
+	case CHORD_ANSWER:
+		cards_answer_chord(seat->cards, argument);
+		break;
 	case CHORD_HELP_SHOW:
 	case CHORD_HELP_HIDE:
 		show_help(seat, action == CHORD_HELP_SHOW);
 		break;
 	case CHORD_SEND_HOST_KEY: /* input sent it */
-	case CHORD_CARD:
-	case CHORD_ANSWER:
 	case CHORD_NONE:
 	case CHORD_COUNT:
 		break;

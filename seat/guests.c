@@ -4,209 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "capture/dbus_source.h"
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "seat/cards.h"
 #include "seat/seat.h"
 
-/* ---- configuration ---- */
-
-struct guest_configs {
-	struct vm_config **configs;
-	size_t n;
-};
-
-static void guest_configs_finish(struct guest_configs *list)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		vm_config_destroy(list->configs[i]);
-	}
-	free(list->configs);
-	*list = (struct guest_configs){ 0 };
-}
-
-static int append_config(struct guest_configs *list, struct vm_config *config)
-{
-	struct vm_config **grown =
-		realloc(list->configs, (list->n + 1) * sizeof(struct vm_config *));
-
-	if (!grown) {
-		vm_config_destroy(config);
-		return -ENOMEM;
-	}
-	list->configs = grown;
-	list->configs[list->n++] = config;
-	return 0;
-}
-
-static bool is_configured(const struct guest_configs *list, const char *name)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		if (list->configs[i] && strcmp(list->configs[i]->name, name) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* a/disk.img and b/disk.img are two guests: the second one is "disk-2". */
-static int make_name_unique(const struct guest_configs *list, char **name)
-{
-	_cleanup_free_ char *base = take_ptr(*name);
-
-	*name = strdup(base);
-	for (unsigned int i = 2; *name && is_configured(list, *name); i++) {
-		free(take_ptr(*name));
-		if (asprintf(name, "%.56s-%u", base, i) < 0) {
-			*name = NULL;
-		}
-	}
-	return *name ? 0 : -ENOMEM;
-}
-
-/* "baton run a.qcow2 b.iso": a slot each, in their order. */
-static int load_files(char **files, struct guest_configs *list, struct ini_report *report)
-{
-	int r = 0;
-
-	for (unsigned int slot = 1; *files; files++, slot++) {
-		struct vm_config *config = NULL;
-
-		if (vm_config_from_file(*files, report, &config) < 0) {
-			r = -EINVAL; /* go on: all mistakes at once */
-			continue;
-		}
-		config->slot = slot <= VM_SLOT_MAX ? slot : 0;
-		if (make_name_unique(list, &config->name) < 0) {
-			vm_config_destroy(config);
-			return -ENOMEM;
-		}
-		if (append_config(list, config) < 0) {
-			return -ENOMEM;
-		}
-	}
-	return r;
-}
-
-static int load_guests(struct seat *seat, struct guest_configs *list, struct ini_report *report)
-{
-	const char *dir = seat->options->guests ? seat->options->guests : seat->config.guests;
-	_cleanup_free_ char *fallback = NULL;
-	int r;
-
-	if (seat->options->files) {
-		return load_files(seat->options->files, list, report);
-	}
-	if (!dir) {
-		struct stat st;
-
-		if (asprintf(&fallback, "%s/guests", seat->runtime.config) < 0) {
-			return -ENOMEM;
-		}
-		if (stat(fallback, &st) < 0) {
-			return 0; /* nothing configured yet: an empty desk */
-		}
-		dir = fallback;
-	}
-	r = vm_config_load_dir(dir, report, &list->configs, &list->n);
-	if (list->n > FOCUS_GUESTS_MAX) {
-		ini_report_add(report, dir, 0, NULL,
-			       "%zu guests are more than a seat switches among, which is %d; move "
-			       "some out of the folder",
-			       list->n, FOCUS_GUESTS_MAX);
-	}
-	return r;
-}
-
-/* The seat's settings name keys as text; what they mean is input's business. */
-static int apply_chords(struct seat *seat, struct ini_report *report)
-{
-	const struct {
-		const char *key, *value;
-		unsigned int *field;
-	} keys[] = {
-		{ "host-key", seat->config.host_key, &seat->chords.host_key },
-		{ "recent", seat->config.recent, &seat->chords.recent },
-		{ "back", seat->config.back, &seat->chords.back },
-		{ "switcher", seat->config.switcher, &seat->chords.switcher },
-		{ "rescue", seat->config.rescue, &seat->chords.rescue },
-		{ "card", seat->config.card_key, &seat->chords.card },
-		{ "send-host-key", seat->config.send_host_key, &seat->chords.send_host_key },
-	};
-	int r = 0;
-
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		char expected[160];
-
-		if (keys[i].value && chord_parse_key(keys[i].value, keys[i].field, expected,
-						     sizeof(expected)) < 0) {
-			ini_report_add(report, "baton.conf", 0, keys[i].key,
-				       "\"%s\" is no key; expected %s", keys[i].value, expected);
-			r = -EINVAL;
-		}
-	}
-	return r;
-}
-
 DEFINE_CLEANUP(struct ini_report *, ini_report_destroy)
-
-static int fail_with_report(const struct ini_report *report)
-{
-	for (size_t i = 0; i < ini_report_count(report); i++) {
-		log_error("%s", ini_report_line(report, i));
-	}
-	return -EINVAL;
-}
-
-/* report NULL: mistakes are logged. */
-int seat_load_config(struct seat *seat, struct ini_report *report)
-{
-	_cleanup_(ini_report_destroy_ptr) struct ini_report *own = NULL;
-	bool quiet = report;
-
-	if (!report) {
-		report = own = ini_report_create();
-	}
-	if (!report) {
-		return -ENOMEM;
-	}
-	seat_config_load(&seat->config, seat->runtime.config, report);
-	apply_chords(seat, report);
-	seat->chords.card = 0; /* nothing is there to be given */
-	if (ini_report_count(report) == 0) {
-		return 0;
-	}
-	return quiet ? -EINVAL : fail_with_report(report);
-}
-
-int seat_check_config(const struct seat_options *options)
-{
-	_cleanup_(ini_report_destroy_ptr) struct ini_report *report = ini_report_create();
-	struct seat seat = { .options = options, .runtime.lock = -1 };
-	struct guest_configs list = { 0 };
-	size_t mistakes;
-
-	if (!report || runtime_find_config(&seat.runtime, options->config_dir) < 0) {
-		return EXIT_FAILURE;
-	}
-	seat_config_init(&seat.config);
-	chord_config_init(&seat.chords);
-	seat_load_config(&seat, report);
-	load_guests(&seat, &list, report);
-	mistakes = ini_report_count(report);
-	for (size_t i = 0; i < mistakes; i++) {
-		fprintf(stderr, "%s\n", ini_report_line(report, i));
-	}
-	if (mistakes == 0) {
-		printf("%s: %zu guests, no mistakes\n", seat.runtime.config, list.n);
-	}
-	guest_configs_finish(&list);
-	seat_config_finish(&seat.config);
-	runtime_close(&seat.runtime);
-	return mistakes ? EXIT_FAILURE : EXIT_SUCCESS;
-}
 
 /* ---- a guest's changes ---- */
 
@@ -306,6 +111,7 @@ void seat_remove_guest(struct seat_guest *guest)
 	struct seat *seat = guest->seat;
 
 	focus_remove_guest(&seat->focus, guest->id);
+	cards_remove_guest(seat->cards, guest);
 	if (guest->source) {
 		compositor_remove_guest(seat->compositor, guest->id);
 		frame_source_unobserve(&guest->source_observer);
@@ -317,7 +123,18 @@ void seat_remove_guest(struct seat_guest *guest)
 		vm_destroy(guest->vm);
 	}
 	list_remove(&guest->link);
+	card_wishes_finish(&guest->wishes);
 	free(guest);
+}
+
+/* The wishes move out of the list. */
+static void take_wishes(struct seat_guest *guest, struct guest_configs *list, size_t i)
+{
+	card_wishes_finish(&guest->wishes);
+	if (list->wishes) {
+		guest->wishes = list->wishes[i];
+		list->wishes[i] = (struct card_wishes){ 0 };
+	}
 }
 
 /* Takes the configuration, also on failure. */
@@ -363,6 +180,7 @@ static int add_guest(struct seat *seat, struct vm_config *config, struct seat_gu
 /* One that runs already is taken over; one that cannot start is shown with the reason. */
 static void bring_up(struct seat_guest *guest)
 {
+	cards_add_guest(guest->seat->cards, guest);
 	/* A start that fails is logged by vm/, which knows the cause. */
 	if (vm_adopt(guest->vm) == 0 && vm_get_config(guest->vm)->autostart) {
 		vm_start(guest->vm);
@@ -378,16 +196,17 @@ int seat_add_guests(struct seat *seat)
 	if (!report) {
 		return -ENOMEM;
 	}
-	r = load_guests(seat, &list, report);
+	r = seat_load_guests(seat, &list, report);
 	if (r < 0 || ini_report_count(report) > 0) {
 		guest_configs_finish(&list);
-		return fail_with_report(report);
+		return seat_fail_with_report(report);
 	}
 	for (size_t i = 0; i < list.n && r >= 0; i++) {
 		struct seat_guest *guest;
 
 		r = add_guest(seat, take_ptr(list.configs[i]), &guest);
 		if (r >= 0) {
+			take_wishes(guest, &list, i);
 			bring_up(guest);
 		} else {
 			log_error("A guest could not be made: %s.", strerror(-r));
@@ -416,19 +235,22 @@ static void drop_unconfigured(struct seat *seat, const struct guest_configs *lis
 	list_for_each_safe(guest, next, &seat->guests, link) {
 		enum vm_state state = vm_get_state(guest->vm);
 
-		if (!is_configured(list, vm_name(guest->vm)) &&
+		if (!guest_configs_have(list, vm_name(guest->vm)) &&
 		    (state == VM_STATE_STOPPED || state == VM_STATE_FAILED)) {
 			seat_remove_guest(guest);
 		}
 	}
 }
 
-/* A guest that is not running takes what its file says now, slot included. */
-static void reconfigure(struct seat_guest *guest, struct vm_config *config)
+/* A guest that is not running takes what its file says now, slot and cards included. */
+static void reconfigure(struct seat_guest *guest, struct guest_configs *list, size_t i)
 {
-	if (vm_set_config(guest->vm, config) == 0) {
+	if (vm_set_config(guest->vm, take_ptr(list->configs[i])) == 0) {
 		list_remove(&guest->link);
 		insert_by_slot(guest->seat, guest);
+		cards_remove_guest(guest->seat->cards, guest);
+		take_wishes(guest, list, i);
+		cards_add_guest(guest->seat->cards, guest);
 	}
 }
 
@@ -445,7 +267,7 @@ int seat_reload_guests(struct seat *seat)
 	if (!report) {
 		return -ENOMEM;
 	}
-	r = load_guests(seat, &list, report);
+	r = seat_load_guests(seat, &list, report);
 	if (r < 0 || ini_report_count(report) > 0) {
 		snprintf(seat->why, sizeof(seat->why), "%s",
 			 ini_report_count(report) ? ini_report_line(report, 0) : strerror(-r));
@@ -457,8 +279,9 @@ int seat_reload_guests(struct seat *seat)
 		struct seat_guest *guest = guest_named(seat, list.configs[i]->name);
 
 		if (guest) {
-			reconfigure(guest, take_ptr(list.configs[i]));
+			reconfigure(guest, &list, i);
 		} else if (add_guest(seat, take_ptr(list.configs[i]), &guest) >= 0) {
+			take_wishes(guest, &list, i);
 			bring_up(guest);
 		}
 	}

@@ -4,12 +4,14 @@
 
 #include "common/log.h"
 #include "seat/options.h"
+#include "seat/restart.h"
 #include "seat/seat.h"
 
 int main(int argc, char **argv)
 {
 	struct seat_options options;
 	struct seat *seat;
+	char *restart;
 	int status, r;
 
 	r = seat_options_parse(&options, argc, argv);
@@ -26,6 +28,12 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	status = seat_run(seat);
+	restart = seat_take_restart(seat);
 	seat_destroy(seat);
+	if (restart) {
+		restart_execute(argv, restart);
+		free(restart);
+		status = EXIT_FAILURE;
+	}
 	return status;
 }

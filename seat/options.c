@@ -16,6 +16,7 @@ static const char usage[] =
 	"\n"
 	"  -b, --backend=kms|window|headless  where to show; default: what is there\n"
 	"  -g, --guests=DIR     folder of guests' ini files\n"
+	"      --cards=DIR      folder of the ini files of cards that guests may have\n"
 	"  -c, --config=DIR     folder of baton.conf\n"
 	"  -r, --runtime=DIR    folder of sockets and of guests' logs\n"
 	"  -s, --size=WxH       size of a headless screen or of the window\n"
@@ -28,7 +29,14 @@ static const char usage[] =
 	"  -h, --help\n"
 	"  -V, --version\n";
 
-enum { OPTION_REFRESH = 256, OPTION_RENDERER, OPTION_CARD, OPTION_NO_TOASTS, OPTION_CURSOR };
+enum {
+	OPTION_REFRESH = 256,
+	OPTION_RENDERER,
+	OPTION_CARD,
+	OPTION_CARDS,
+	OPTION_NO_TOASTS,
+	OPTION_CURSOR
+};
 
 static const struct option long_options[] = {
 	{ "backend", required_argument, NULL, 'b' },
@@ -39,6 +47,7 @@ static const struct option long_options[] = {
 	{ "refresh", required_argument, NULL, OPTION_REFRESH },
 	{ "renderer", required_argument, NULL, OPTION_RENDERER },
 	{ "card", required_argument, NULL, OPTION_CARD },
+	{ "cards", required_argument, NULL, OPTION_CARDS },
 	{ "no-toasts", no_argument, NULL, OPTION_NO_TOASTS },
 	{ "software-cursor", no_argument, NULL, OPTION_CURSOR },
 	{ "verbose", no_argument, NULL, 'v' },
@@ -91,6 +100,9 @@ static int parse_option(struct seat_options *options, int c)
 		return 0;
 	case OPTION_CARD:
 		options->card = optarg;
+		return 0;
+	case OPTION_CARDS:
+		options->cards = optarg;
 		return 0;
 	case OPTION_NO_TOASTS:
 		options->no_toasts = true;

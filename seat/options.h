@@ -17,6 +17,7 @@ struct seat_options {
 	const char *renderer;
 	const char *card;
 	const char *guests;
+	const char *cards;
 	const char *config_dir;
 	const char *runtime_dir;
 	bool no_toasts;

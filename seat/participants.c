@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "seat/cards.h"
 #include "seat/seat.h"
 
 static void input_commit(void *data, uint32_t from, uint32_t to)
@@ -50,6 +51,17 @@ static void control_commit(void *data, uint32_t from, uint32_t to)
 	}
 }
 
+/* Last: the picture is the new guest's at once, a card follows behind. */
+static void cards_commit(void *data, uint32_t from, uint32_t to)
+{
+	struct seat *seat = data;
+
+	(void)from;
+	if (seat->phase != SEAT_ENDING) {
+		cards_focus(seat->cards, to);
+	}
+}
+
 void seat_add_participants(struct seat *seat)
 {
 	static const struct {
@@ -59,6 +71,7 @@ void seat_add_participants(struct seat *seat)
 		{ "input", input_commit },
 		{ "screen", screen_commit },
 		{ "control", control_commit },
+		{ "cards", cards_commit },
 	};
 
 	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
@@ -71,18 +84,19 @@ void seat_add_participants(struct seat *seat)
 	}
 }
 
-/* A line that stays while the guest in front cannot take what is typed. */
+/* A line that stays while a card is on its way, or the guest in front cannot take what is typed. */
 void seat_update_notice(struct seat *seat)
 {
 	struct seat_guest *guest = seat_front(seat);
-	char line[160];
+	const char *card = cards_line(seat->cards);
+	char line[600];
 
 	if (!guest || !guest->sink->dropping) {
-		compositor_notice(seat->compositor, NULL);
+		compositor_notice(seat->compositor, card);
 		return;
 	}
-	snprintf(line, sizeof(line), "%s does not answer: keys and pointer are dropped",
-		 vm_name(guest->vm));
+	snprintf(line, sizeof(line), "%s%s%s does not answer: keys and pointer are dropped",
+		 card ? card : "", card ? " - " : "", vm_name(guest->vm));
 	compositor_notice(seat->compositor, line);
 }
 

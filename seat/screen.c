@@ -9,6 +9,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "seat/cards.h"
 #include "seat/seat.h"
 
 /* ---- input of the window back end ---- */
@@ -149,6 +150,20 @@ static void handle_outputs_changed(void *data)
 	}
 }
 
+static void handle_card_released(void *data, const char *slot, int error)
+{
+	struct seat *seat = data;
+
+	cards_screen_released(seat->cards, slot, error);
+}
+
+static void handle_card_regained(void *data, const char *slot, int error)
+{
+	struct seat *seat = data;
+
+	cards_screen_regained(seat->cards, slot, error);
+}
+
 static void handle_active(void *data, bool active)
 {
 	struct seat *seat = data;
@@ -172,6 +187,8 @@ const struct compositor_handlers seat_screen_handlers = {
 	.close_requested = handle_close_requested,
 	.active = handle_active,
 	.outputs_changed = handle_outputs_changed,
+	.card_released = handle_card_released,
+	.card_regained = handle_card_regained,
 };
 
 /* ---- which back end ---- */
@@ -194,7 +211,8 @@ static bool has_card(void)
 }
 
 /* On a desktop a window, on a console its graphics card. */
-static int choose_backend(const char *name, enum compositor_backend *backend)
+static int choose_backend(const struct seat *seat, const char *name,
+			  enum compositor_backend *backend)
 {
 	for (unsigned int i = 0; i < COMPOSITOR_BACKEND_COUNT; i++) {
 		if (name && strcmp(name, backend_names[i]) == 0) {
@@ -210,7 +228,8 @@ static int choose_backend(const char *name, enum compositor_backend *backend)
 		*backend = COMPOSITOR_BACKEND_WINDOW;
 		return 0;
 	}
-	if (has_card()) {
+	/* The only one may be with a guest. */
+	if (has_card() || seat->cards) {
 		*backend = COMPOSITOR_BACKEND_KMS;
 		return 0;
 	}
@@ -259,9 +278,11 @@ int seat_open_screen(struct seat *seat)
 		.renderer = OVER(said->renderer, config->renderer),
 		.card = OVER(said->card, config->card),
 		.software_cursor = said->software_cursor || config->software_cursor,
+		.allow_no_card = seat->cards != NULL,
 	};
+	_cleanup_free_ char *unopened = cards_unopened(seat->cards);
 	char hint[PATH_MAX + 160];
-	int r = choose_backend(OVER(said->backend, config->backend), &options.backend);
+	int r = choose_backend(seat, OVER(said->backend, config->backend), &options.backend);
 
 	if (OVER(said->guests, config->guests)) {
 		snprintf(hint, sizeof(hint), "New guests are ini files in %s",
@@ -271,6 +292,7 @@ int seat_open_screen(struct seat *seat)
 			 seat->runtime.config);
 	}
 	options.desk_hint = hint;
+	options.released_cards = unopened;
 	if (r >= 0) {
 		r = parse_size(OVER(said->size, config->size), &options);
 	}

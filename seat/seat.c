@@ -12,6 +12,7 @@
 
 #include "common/cleanup.h"
 #include "common/log.h"
+#include "seat/cards.h"
 
 static int handle_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *data)
 {
@@ -83,7 +84,10 @@ static int seat_open(struct seat *seat)
 		return r;
 	}
 	seat_add_participants(seat);
-	r = seat_open_devices(seat);
+	r = cards_open(seat->cards, seat);
+	if (r >= 0) {
+		r = seat_open_devices(seat);
+	}
 	if (r >= 0) {
 		r = seat_add_guests(seat);
 	}
@@ -122,11 +126,18 @@ int seat_run(struct seat *seat)
 
 	sd_notify(false, "READY=1");
 	r = sd_event_loop(seat->event);
-	sd_notify(false, "STOPPING=1");
+	if (!cards_restarts(seat->cards)) {
+		sd_notify(false, "STOPPING=1");
+	}
 	if (r < 0) {
 		log_error("The event loop failed: %s.", strerror(-r));
 	}
 	return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+char *seat_take_restart(struct seat *seat)
+{
+	return cards_take_restart(seat->cards);
 }
 
 void seat_quit(struct seat *seat, bool guests)
@@ -155,6 +166,7 @@ void seat_destroy(struct seat *seat)
 	}
 	seat->phase = SEAT_ENDING;
 	control_destroy(take_ptr(seat->control));
+	cards_destroy(take_ptr(seat->cards));
 	if (seat->input) {
 		/* Nothing stays pressed in a guest that goes on without us. */
 		input_release_all(seat->input);

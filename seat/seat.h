@@ -3,7 +3,9 @@
  * The composition: the only place that sees every folder, and it holds no logic of its own. Each
  * file of this folder wires one part to the others:
  *
+ *   config.c        what the files say
  *   guests.c        guests: from configuration to vm + picture + keys
+ *   cards.h         cards that guests may have, in files of their own
  *   participants.c  what follows a switch of focus, and in which order
  *   screen.c        the compositor's reports: window input, outputs, VT
  *   chords.c        chords to actions
@@ -22,10 +24,13 @@
 #include "control/seat_config.h"
 #include "focus/focus.h"
 #include "input/input.h"
+#include "passthrough/card_config.h"
 #include "seat/options.h"
 #include "seat/runtime.h"
 #include "vm/vm.h"
 
+struct cards;
+struct passthrough_card;
 struct switcher;
 
 /* Where the host's key events come from, for input's per-device bookkeeping. */
@@ -38,6 +43,7 @@ struct seat_guest {
 	struct vm *vm;
 	struct frame_source *source;
 	struct input_sink *sink;
+	struct card_wishes wishes;
 	struct vm_observer vm_observer;
 	struct frame_source_observer source_observer;
 };
@@ -63,7 +69,8 @@ struct seat {
 	struct input *input;
 	struct libinput_devices *devices; /* kms only */
 	struct focus focus;
-	struct focus_participant followers[3];
+	struct focus_participant followers[4];
+	struct cards *cards; /* NULL: there are none to lend */
 	struct switcher *switcher;
 	struct control *control;
 	enum seat_phase phase;
@@ -73,13 +80,28 @@ struct seat {
 /* Each fails with one logged sentence. */
 int seat_create(const struct seat_options *options, struct seat **out);
 int seat_run(struct seat *seat); /* the program's exit status */
+/* After seat_run(): the value of CARDS_RESTARTED when the program is to execute itself anew once the
+ * seat is destroyed, else NULL. The caller frees it. */
+char *seat_take_restart(struct seat *seat);
 void seat_destroy(struct seat *seat);
 /* check-config: prints every mistake; the exit status. */
 int seat_check_config(const struct seat_options *options);
 void seat_quit(struct seat *seat, bool guests);
 
-/* guests.c */
+/* config.c */
+struct guest_configs {
+	struct vm_config **configs; /* one that was taken is NULL */
+	struct card_wishes *wishes; /* of each; NULL: nobody has any */
+	size_t n;
+};
 int seat_load_config(struct seat *seat, struct ini_report *report);
+int seat_load_guests(struct seat *seat, struct guest_configs *list, struct ini_report *report);
+void guest_configs_finish(struct guest_configs *list);
+bool guest_configs_have(const struct guest_configs *list, const char *name);
+/* Logs it; -EINVAL. */
+int seat_fail_with_report(const struct ini_report *report);
+
+/* guests.c */
 /* Ends the loop when the seat only waited for its guests and all of them are down. */
 void seat_end_when_drained(struct seat *seat);
 int seat_add_guests(struct seat *seat);
@@ -113,5 +135,9 @@ void seat_show_switcher(struct seat *seat, bool open);
 void seat_switcher_event(struct seat *seat, const struct input_event *event);
 void seat_switcher_pointer(struct seat *seat, double x, double y);
 extern const struct control_actions seat_actions;
+/* Writes the sentence to seat->why and *why, and returns the error. */
+__attribute__((format(printf, 4, 5))) int seat_refuse(struct seat *seat, const char **why,
+						      int error, const char *format, ...);
+void seat_tell_card(struct seat *seat, const struct passthrough_card *card);
 
 #endif

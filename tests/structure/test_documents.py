@@ -31,7 +31,7 @@ def commands():
 
 def config_keys(*path):
     """The keys of a table of settings in the source."""
-    return re.findall(r'(?:KEY\(|\{ "(?:seat|chords)", )"([a-z-]+)",', read(*path))
+    return re.findall(r'(?:KEY\(|\{ "(?:seat|chords|cards)", )"([a-z-]+)",', read(*path))
 
 
 class Batonctl(unittest.TestCase):
@@ -75,8 +75,10 @@ class Baton(unittest.TestCase):
 class Configuration(unittest.TestCase):
     def test_the_man_page_has_every_key(self):
         page = read('docs', 'man', 'baton.conf.5.scd')
-        keys = config_keys('control', 'seat_config.c') + config_keys('vm', 'vm_config.c')
-        self.assertGreater(len(keys), 25)
+        keys = [key for path in (('control', 'seat_config.c'), ('vm', 'vm_config.c'),
+                                 ('passthrough', 'card_config.c'), ('passthrough', 'card_wishes.c'))
+                for key in config_keys(*path)]
+        self.assertGreater(len(keys), 35)
         for key in keys:
             self.assertIn(f'*{key}*', page)
 
@@ -89,7 +91,8 @@ class Configuration(unittest.TestCase):
         """What check-config says about the examples after change() of each line."""
         with tempfile.TemporaryDirectory() as folder:
             os.mkdir(os.path.join(folder, 'guests'))
-            for name in ['baton.conf', 'guests/linux.ini', 'guests/windows.ini']:
+            os.mkdir(os.path.join(folder, 'cards'))
+            for name in ['baton.conf', 'guests/linux.ini', 'guests/windows.ini', 'cards/gpu.ini']:
                 text = '\n'.join(map(change, read('data', name).split('\n')))
                 with open(os.path.join(folder, name), 'w', encoding='utf-8') as file:
                     file.write(text)
@@ -99,7 +102,7 @@ class Configuration(unittest.TestCase):
 
     def test_the_examples_have_no_mistakes(self):
         status, said = self.check(lambda line: line)
-        self.assertEqual((status, said.split(': ')[-1]), (0, '2 guests, no mistakes\n'), said)
+        self.assertEqual((status, said.split(': ')[-1]), (0, '2 guests, 1 cards, no mistakes\n'), said)
 
     def test_the_defaults_shown_have_no_mistakes(self):
         def uncomment(line):

@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+/* Cards that are lent to guests, wired to the seat; see cards.h. */
+#include "seat/cards.h"
+
+#include <errno.h>
+#include <linux/input-event-codes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/cleanup.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "passthrough/card.h"
+#include "proto/broker.h"
+#include "seat/card_words.h"
+#include "seat/seat.h"
+
+#define SECOND_USEC (1000 * 1000)
+#define LINE_MAX_BYTES 400
+
+/* ---- configuration ---- */
+
+/* A seat that executed itself anew does not open the card again; nobody else is to see that. */
+static void take_restarted(struct cards *cards)
+{
+	const char *said = getenv(CARDS_RESTARTED);
+	struct broker_slot slot;
+
+	for (size_t i = 0; said && card_slot_parse(said, &slot) == 0 && i < cards->n; i++) {
+		cards->list[i].unopened = card_slot_equal(&cards->list[i].config->slot, &slot);
+	}
+	unsetenv(CARDS_RESTARTED);
+}
+
+int cards_load(const char *folder, struct ini_report *report, struct cards **out)
+{
+	_cleanup_free_ struct card_config **configs = NULL;
+	struct cards *cards;
+	size_t n = 0;
+	int r = card_config_load_dir(folder, report, &configs, &n);
+
+	if (n == 0) {
+		unsetenv(CARDS_RESTARTED);
+		return r;
+	}
+	cards = calloc(1, sizeof(*cards));
+	if (cards) {
+		cards->list = calloc(n, sizeof(*cards->list));
+	}
+	if (!cards || !cards->list) {
+		for (size_t i = 0; i < n; i++) {
+			card_config_destroy(configs[i]);
+		}
+		free(cards);
+		return -ENOMEM;
+	}
+	for (; cards->n < n; cards->n++) {
+		cards->list[cards->n] = (struct seat_card){ .cards = cards,
+							    .config = configs[cards->n] };
+	}
+	take_restarted(cards);
+	*out = cards;
+	return r;
+}
+
+void cards_destroy(struct cards *cards)
+{
+	if (!cards) {
+		return;
+	}
+	passthrough_destroy(cards->passthrough);
+	for (size_t i = 0; i < cards->n; i++) {
+		sd_event_source_disable_unref(cards->list[i].warning);
+		sd_event_source_disable_unref(cards->list[i].restarted);
+		card_config_destroy(cards->list[i].config);
+	}
+	sd_event_source_disable_unref(cards->second);
+	sd_event_source_disable_unref(cards->offer_end);
+	free(cards->list);
+	free(cards->line);
+	free(cards->restart);
+	free(cards);
+}
+
+size_t cards_count(const struct cards *cards)
+{
+	return cards ? cards->n : 0;
+}
+
+int cards_check_wishes(const struct cards *cards, const struct card_wishes *wishes,
+		       const char *file, struct ini_report *report)
+{
+	_cleanup_free_ struct card_config **configs = NULL;
+	size_t n = cards_count(cards);
+
+	configs = calloc(n + 1, sizeof(*configs));
+	if (!configs) {
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		configs[i] = cards->list[i].config;
+	}
+	return card_wishes_check(wishes, file, configs, n, report);
+}
+
+bool cards_prepare_guest(const struct cards *cards, const struct card_wishes *wishes,
+			 struct vm_config *config)
+{
+	for (size_t i = 0; i < cards_count(cards); i++) {
+		const struct card_config *card = cards->list[i].config;
+
+		if (card_wishes_policy(wishes, card->name) != CARD_POLICY_NEVER) {
+			config->lends = true;
+			config->ports[card->guest_port - 1].window_mib = card->window_mib;
+		}
+	}
+	return config->lends;
+}
+
+struct seat_card *cards_find(struct cards *cards, const char *name)
+{
+	for (size_t i = 0; i < cards_count(cards); i++) {
+		if (strcmp(cards->list[i].config->name, name) == 0) {
+			return &cards->list[i];
+		}
+	}
+	return NULL;
+}
+
+/* ---- the line on the screen ---- */
+
+struct line_walk {
+	struct cards *cards;
+	const struct card_chords *chords;
+	uint64_t now_usec;
+	unsigned int rank;
+	bool moving, asking;
+	char line[LINE_MAX_BYTES];
+};
+
+static void walk_line(void *data, const struct passthrough_card *card)
+{
+	struct line_walk *walk = data;
+	const struct seat_card *own = cards_find(walk->cards, card->name);
+	char line[LINE_MAX_BYTES];
+	unsigned int rank =
+		card_words_line(card, walk->chords, walk->now_usec, line, sizeof(line));
+
+	walk->moving |= card->moving;
+	walk->asking |= card->moving && card->asking;
+	if (rank > walk->rank && own && (card->moving || own->shown)) {
+		walk->rank = rank;
+		memcpy(walk->line, line, sizeof(line));
+	}
+}
+
+const char *cards_line(const struct cards *cards)
+{
+	return cards ? cards->line : NULL;
+}
+
+static int handle_second(sd_event_source *source, uint64_t usec, void *data)
+{
+	(void)source, (void)usec;
+	cards_update_line(data);
+	return 0;
+}
+
+/* The time of a stage is on the screen while a card is on its way, and only then does time tick. */
+static void tick(struct cards *cards, bool moving)
+{
+	if (!moving) {
+		cards->second = sd_event_source_disable_unref(cards->second);
+		return;
+	}
+	if (!cards->second) {
+		sd_event_add_time_relative(cards->seat->event, &cards->second, CLOCK_MONOTONIC,
+					   SECOND_USEC, 0, handle_second, cards);
+		return;
+	}
+	sd_event_source_set_time_relative(cards->second, SECOND_USEC);
+	sd_event_source_set_enabled(cards->second, SD_EVENT_ONESHOT);
+}
+
+static void set_line(struct cards *cards, const char *line)
+{
+	free(cards->line);
+	cards->line = line ? strdup(line) : NULL;
+	seat_update_notice(cards->seat);
+}
+
+/* A screen that is about to go dark is more than anything but a question. */
+static void add_warnings(struct cards *cards, struct line_walk *walk)
+{
+	struct seat_guest *guest = seat_find_guest(cards->seat, cards->offered_to);
+
+	if (walk->asking) {
+		return;
+	}
+	for (size_t i = 0; i < cards->n; i++) {
+		if (cards->list[i].warning) {
+			card_words_dark(cards->list[i].config->name, cards->list[i].target,
+					walk->chords, false, walk->line, sizeof(walk->line));
+			walk->rank = 1;
+		}
+	}
+	if (cards->offered && guest) {
+		card_words_dark(cards->offered->config->name, vm_name(guest->vm), walk->chords,
+				true, walk->line, sizeof(walk->line));
+		walk->rank = 1;
+	}
+}
+
+void cards_update_line(struct cards *cards)
+{
+	const struct chord_config *chords = &cards->seat->chords;
+	_cleanup_free_ char *wait = chord_label(chords, KEY_W);
+	_cleanup_free_ char *card = chord_label(chords, chords->card);
+	_cleanup_free_ char *rescue = chord_label(chords, chords->rescue);
+	const struct card_chords labels = { wait ? wait : "", card ? card : "",
+					    rescue ? rescue : "" };
+	struct line_walk walk = { .cards = cards,
+				  .chords = &labels,
+				  .now_usec = clock_now_ns() / NSEC_PER_USEC };
+
+	if (!cards->passthrough) {
+		return;
+	}
+	passthrough_each(cards->passthrough, walk_line, &walk);
+	add_warnings(cards, &walk);
+	input_set_asking(cards->seat->input, walk.asking);
+	tick(cards, walk.moving);
+	set_line(cards, walk.rank ? walk.line : NULL);
+}
+
+/* ---- what passthrough/ reports ---- */
+
+static void tell_arrival(struct cards *cards, const struct passthrough_card *card)
+{
+	char line[160];
+
+	if (cards->seat->config.toasts) {
+		card_words_arrived(card, cards->n == 1, line, sizeof(line));
+		compositor_toast(cards->seat->compositor, line);
+	}
+}
+
+static void note_way(struct seat_card *own, const struct passthrough_card *card)
+{
+	bool ended = own->moving && !card->moving;
+	const char *owner = card->owner ? card->owner : "";
+
+	own->moving = card->moving;
+	/* A remark about a card that nobody has asked for is nothing for the screen. */
+	own->shown |= card->moving || card->state == CARD_STATE_WEDGED ||
+		      card->state == CARD_STATE_LOST;
+	if (card->moving) {
+		snprintf(own->target, sizeof(own->target), "%s", card->target ? card->target : "");
+	} else if (ended) {
+		own->consented = false;
+		if (!card->text && strcmp(own->target, owner) == 0) {
+			tell_arrival(own->cards, card);
+		}
+	}
+}
+
+static void handle_changed(void *data, const struct passthrough_card *card)
+{
+	struct cards *cards = data;
+	struct seat_card *own = cards_find(cards, card->name);
+
+	if (!own) {
+		return;
+	}
+	note_way(own, card);
+	cards_update_line(cards);
+	seat_tell_card(cards->seat, card);
+}
+
+/* ---- life ---- */
+
+static struct card_config *copy_config(const struct card_config *config)
+{
+	struct card_config *copy = malloc(sizeof(*copy));
+
+	if (!copy) {
+		return NULL;
+	}
+	*copy = *config;
+	copy->name = strdup(config->name);
+	copy->rom = config->rom ? strdup(config->rom) : NULL;
+	if (!copy->name || (config->rom && !copy->rom)) {
+		card_config_destroy(copy);
+		return NULL;
+	}
+	return copy;
+}
+
+static int copy_configs(const struct cards *cards, struct card_config ***out)
+{
+	struct card_config **copies = calloc(cards->n, sizeof(*copies));
+	size_t n = 0;
+
+	while (copies && n < cards->n && (copies[n] = copy_config(cards->list[n].config))) {
+		n++;
+	}
+	if (n < cards->n) {
+		for (size_t i = 0; i < n; i++) {
+			card_config_destroy(copies[i]);
+		}
+		free(copies);
+		return -ENOMEM;
+	}
+	*out = copies;
+	return 0;
+}
+
+int cards_open(struct cards *cards, struct seat *seat)
+{
+	static const struct passthrough_handlers handlers = {
+		.changed = handle_changed,
+		.close_screen = cards_close_screen,
+		.open_screen = cards_open_screen,
+	};
+	const char *socket = getenv("BATON_BROKER");
+	struct card_config **configs = NULL;
+	int r;
+
+	if (!cards) {
+		return 0;
+	}
+	cards->seat = seat;
+	r = copy_configs(cards, &configs);
+	if (r >= 0) {
+		r = passthrough_create(seat->event, socket && *socket ? socket : BROKER_SOCKET,
+				       configs, cards->n, &handlers, cards, &cards->passthrough);
+	}
+	if (r >= 0) {
+		r = cards_await_restarted(cards);
+	}
+	if (r < 0) {
+		log_error("No cards for guests: %s.", strerror(-r));
+	}
+	return r;
+}
+
+void cards_add_guest(struct cards *cards, struct seat_guest *guest)
+{
+	int r;
+
+	if (!cards) {
+		return;
+	}
+	r = passthrough_add_guest(cards->passthrough, guest->id, guest->vm, &guest->wishes);
+	if (r < 0) {
+		log_error("%s gets no card: %s.", vm_name(guest->vm), strerror(-r));
+	}
+}
+
+void cards_remove_guest(struct cards *cards, struct seat_guest *guest)
+{
+	if (cards) {
+		passthrough_remove_guest(cards->passthrough, guest->id);
+	}
+}
+
+void cards_focus(struct cards *cards, uint32_t guest)
+{
+	if (cards) {
+		passthrough_focus(cards->passthrough, guest);
+	}
+}
