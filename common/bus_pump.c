@@ -14,7 +14,9 @@ struct bus_pump {
 	sd_bus *bus;
 	sd_event_source *io;    /* the connection's descriptor */
 	sd_event_source *timer; /* time-outs of pending calls */
-	sd_event_source *more;  /* enabled while a turn ended before the bus ran dry */
+	/* Enabled while a turn ended before the bus ran dry: a time that has passed. A deferred source
+	 * is always the longest pending one and would keep all others of its priority waiting. */
+	sd_event_source *more;
 	bus_pump_closed_fn closed;
 	void *data;
 	bool dispatching; /* inside sd_bus_process(): destruction waits for its return */
@@ -84,7 +86,7 @@ static int pump_turn(struct bus_pump *pump)
 		pump_end(pump, r);
 		return 0;
 	}
-	return sd_event_source_set_enabled(pump->more, r > 0 ? SD_EVENT_ON : SD_EVENT_OFF);
+	return sd_event_source_set_enabled(pump->more, r > 0 ? SD_EVENT_ONESHOT : SD_EVENT_OFF);
 }
 
 static int handle_io(sd_event_source *source, int fd, uint32_t revents, void *data)
@@ -99,12 +101,6 @@ static int handle_timer(sd_event_source *source, uint64_t usec, void *data)
 	return pump_turn(data);
 }
 
-static int handle_more(sd_event_source *source, void *data)
-{
-	(void)source;
-	return pump_turn(data);
-}
-
 /* Before each poll: what the bus waits for may have changed by calls made outside of the pump. */
 static int prepare_io(sd_event_source *source, void *data)
 {
@@ -115,7 +111,7 @@ static int prepare_io(sd_event_source *source, void *data)
 
 	if (events < 0) {
 		/* The connection has ended in between: let process() say so. */
-		return sd_event_source_set_enabled(pump->more, SD_EVENT_ON);
+		return sd_event_source_set_enabled(pump->more, SD_EVENT_ONESHOT);
 	}
 	r = sd_event_source_set_io_events(source, (uint32_t)events);
 	if (r < 0) {
@@ -148,7 +144,7 @@ static int pump_add_sources(struct bus_pump *pump, sd_event *event, int64_t prio
 	if (r < 0) {
 		return r;
 	}
-	r = sd_event_add_defer(event, &pump->more, handle_more, pump);
+	r = sd_event_add_time(event, &pump->more, CLOCK_MONOTONIC, 0, 0, handle_timer, pump);
 	if (r < 0) {
 		return r;
 	}

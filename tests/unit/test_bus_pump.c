@@ -6,7 +6,10 @@
 #include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "common/bus_pump.h"
 #include "common/cleanup.h"
@@ -42,8 +45,21 @@ static int handle_count(sd_bus_message *m, void *data, sd_bus_error *error)
 	return sd_bus_reply_method_return(m, NULL);
 }
 
+/* Takes a whole turn of the pump. */
+static int handle_slow(sd_bus_message *m, void *data, sd_bus_error *error)
+{
+	uint64_t end = clock_now_ns() + BUS_PUMP_TURN_NS;
+	struct pair *pair = data;
+
+	pair->calls++;
+	while (clock_now_ns() < end) {
+	}
+	return sd_bus_reply_method_return(m, NULL);
+}
+
 static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
+	SD_BUS_METHOD("Slow", "", "", handle_slow, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD("Count", "", "", handle_count, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_VTABLE_END,
 };
@@ -155,6 +171,38 @@ static void test_a_pump_may_go_inside_a_call(void **fixture)
 	assert_int_equal(sd_bus_is_open(pair->ours), 0);
 }
 
+static int note_turn(sd_event_source *source, int fd, uint32_t revents, void *data)
+{
+	*(bool *)data = true;
+	return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+}
+
+/* What a flood leaves for the next turn is no more urgent than others of the same priority. */
+static void test_others_have_their_turn(void **fixture)
+{
+	struct pair *pair = *fixture;
+	int other = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	sd_event_source *source;
+	unsigned int before;
+	bool had_turn = false;
+
+	for (int i = 0; i < 20; i++) {
+		call(pair, "/test", "test.Test", "Slow");
+	}
+	while (pair->calls < 2) {
+		run_once(pair);
+	}
+	assert_true(sd_event_add_io(pair->event, &source, other, EPOLLIN, note_turn, &had_turn) >=
+		    0);
+	before = pair->calls;
+	while (!had_turn) {
+		run_once(pair);
+	}
+	assert_in_range(pair->calls - before, 0, 2);
+	sd_event_source_unref(source);
+	close(other);
+}
+
 static void test_the_end_is_told_once(void **fixture)
 {
 	struct pair *pair = *fixture;
@@ -173,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_a_peer_that_does_not_read_is_closed),
 		TEST(test_a_pump_may_go_inside_a_call),
+		TEST(test_others_have_their_turn),
 		TEST(test_the_end_is_told_once),
 	};
 
