@@ -47,14 +47,13 @@ int disclaim_step(struct card *card, unsigned int number, struct report *report)
 	char override[32];
 
 	text_read(at_function(card, number, "driver_override"), override, sizeof(override));
-	if (!strcmp(override, "vfio-pci")) {
-		attribute_write(card, number, "driver_override", "\n");
-	}
 	if (saved->known) {
 		attribute_write(card, number, "d3cold_allowed", saved->d3cold);
 		attribute_write(card, number, "power/control", saved->power);
 	}
-	return 0;
+	return strcmp(override, "vfio-pci")
+		       ? 0
+		       : attribute_write(card, number, "driver_override", "\n");
 }
 
 static int unbind(struct card *card, unsigned int number, struct report *report)

@@ -71,27 +71,27 @@ struct saved {
 	off_t read;                /* so far of the file */
 };
 
-/* The kinds of steps: function NAME_step(), soft and hard deadline in s. */
+/* The kinds of steps: function NAME_step(), hard deadline in s. */
 #define STEPS(X)                                                                                   \
-	X(LOOK, look, 2, 20)     /* reads the facts */                                             \
-	X(SAVE, save, 2, 20)     /* journals what will be changed */                               \
-	X(SCAN, scan, 5, 30)     /* finds holders */                                               \
-	X(CLOSE, close, 2, 20)   /* nodes: no new openers */                                       \
-	X(REOPEN, reopen, 2, 20) /* nodes: as they were */                                         \
-	X(RESET, reset, 5, 75)                                                                     \
-	X(LEND, lend, 2, 20)                                                                       \
-	X(RECLAIM, reclaim, 2, 20) /* what was lent */                                             \
-	X(UNLOAD, unload, 5, 70)   /* one module */                                                \
-	X(CLAIM, claim, 5, 70)     /* one function, as those below: vfio-pci is to have it */      \
-	X(UNBIND, unbind, 5, 70)   /* from its host driver */                                      \
-	X(TAKE, take, 5, 70)       /* probed: vfio-pci has it */                                   \
-	X(RELEASE, release, 5, 70) /* from vfio-pci, if nobody has it open */                      \
-	X(DISCLAIM, disclaim, 5, 70)                                                               \
-	X(GIVE, give, 15, 90) /* probed: its host driver has it */
+	X(LOOK, look, 30)     /* reads the facts */                                                \
+	X(SAVE, save, 30)     /* journals what will be changed */                                  \
+	X(SCAN, scan, 30)     /* finds holders */                                                  \
+	X(CLOSE, close, 30)   /* nodes: no new openers */                                          \
+	X(REOPEN, reopen, 30) /* nodes: as they were */                                            \
+	X(RESET, reset, 75)   /* the kernel itself waits for 60 s */                               \
+	X(LEND, lend, 30)                                                                          \
+	X(RECLAIM, reclaim, 30) /* what was lent */                                                \
+	X(UNLOAD, unload, 70)   /* one module */                                                   \
+	X(CLAIM, claim, 70)     /* one function, as those below: vfio-pci is to have it */         \
+	X(UNBIND, unbind, 70)   /* from its host driver */                                         \
+	X(TAKE, take, 70)       /* probed: vfio-pci has it */                                      \
+	X(RELEASE, release, 70) /* from vfio-pci, if nobody has it open */                         \
+	X(DISCLAIM, disclaim, 70)                                                                  \
+	X(GIVE, give, 90) /* probed: its host driver has it */
 
 enum step_kind {
 	STEP_NONE,
-#define STEP_ENUM(upper, lower, soft, hard) STEP_##upper,
+#define STEP_ENUM(upper, lower, hard) STEP_##upper,
 	STEPS(STEP_ENUM) STEP_KINDS,
 	STEP_TAKE_ALL = STEP_KINDS, /* in a plan: of each function, the display last */
 	STEP_GIVE_ALL,              /* the display first */
@@ -142,6 +142,7 @@ struct card {
 	bool changed;              /* the facts, since they were last told */
 	bool clean, reset_tried;   /* reset_tried: by ourselves, before it goes home */
 	int borrower;              /* pidfd of whom it is lent to, or -1 */
+	uint32_t drainer;          /* the connection that drained it */
 	uint64_t retry;            /* before that, ms, nothing is done unasked; NEVER: it failed */
 	struct operation operation, waiting; /* waiting: until what we do unasked is over */
 	struct worker stuck;                 /* missed its hard deadline: WEDGED */
@@ -189,6 +190,7 @@ bool user_allowed(const struct broker *broker, uid_t uid);
 int journal_append(struct card *card, const char *format, ...) PRINTF(2, 3); /* on disk at 0 */
 int journal_stage(struct card *card, const struct broker_stage *stage, uint32_t finished);
 void journal_read(struct card *card); /* what is new in it */
+void journal_lock(struct card *card); /* until this process ends, and reads it */
 bool packet_check(const void *packet, size_t size, bool greeted, struct broker_request *out,
 		  const char **why);
 int seat_listen(struct broker *broker, const char *path, char *text);
@@ -216,7 +218,7 @@ uint64_t worker_deadline(const struct worker *worker); /* the next one */
 bool worker_finish(struct card *card, struct worker *worker, struct report *report);
 
 /* The steps, in workers: 0 or -errno, with report->text where errno does not say it all. */
-#define STEP_PROTOTYPE(upper, lower, soft, hard)                                                   \
+#define STEP_PROTOTYPE(upper, lower, hard)                                                         \
 	int lower##_step(struct card *card, unsigned int number, struct report *report);
 STEPS(STEP_PROTOTYPE)
 int identity_read(const struct card *card, unsigned int number, uint64_t *out); /* look.c */

@@ -13,6 +13,7 @@
 
 #include <inttypes.h>
 #include <stdarg.h>
+#include <sys/file.h>
 #include <sys/sysmacros.h>
 
 #define LONG_BYTES 65536 /* then it is begun anew, when nothing in it is of use any more */
@@ -163,4 +164,11 @@ void journal_read(struct card *card)
 		}
 	}
 	fclose(file);
+}
+
+/* Waits for a worker of a broker that was killed: what it still does must be seen. */
+void journal_lock(struct card *card)
+{
+	flock(file_open(card, O_RDONLY | O_CREAT), LOCK_EX);
+	journal_read(card);
 }

@@ -153,6 +153,8 @@ static void operation_fail(struct card *card, enum step_kind failed, int error, 
 	op->n_steps = op->at = 0;
 	if (!op->undoing) {
 		add_plan(card, &back, 1);
+	} else if (failed >= STEP_CLAIM) {
+		add(op, STEP_LOOK, 0);
 	}
 	op->undoing = true;
 }
@@ -184,6 +186,7 @@ static void operation_end(struct card *card)
 	if (op->error == 0 && op->request.verb == BROKER_RETURN) {
 		journal_append(card, "@returned");
 	}
+	card->drainer = op->request.verb == BROKER_DRAIN ? op->connection : card->drainer;
 	if (stage) {
 		card->clean = op->request.verb == BROKER_SANITIZE && op->error == 0;
 		journal_stage(card, &op->request.stage, op->error ? 2 : 1);
@@ -200,6 +203,8 @@ static void operation_end(struct card *card)
 	tell(card, &done);
 	if (op->request.serial == 0 && op->error == -EBUSY) {
 		card->retry = now_ms() + SEAT_GRACE_MS / card->broker->hurry;
+	} else if (stage && op->error == 0) {
+		card->retry = 0;
 	}
 	close_fd(&op->borrower);
 	*op = (struct operation){ .borrower = -1 };

@@ -7,7 +7,7 @@
  *   lent, the borrower lives         stays
  *   lent, the borrower is dead       is taken back
  *   between two drivers              goes to the host
- *   drained, and no seat             is reopened
+ *   drained by a seat that has gone  is reopened
  *   in the pool, no seat for 10 s    goes to the host if it is the boot display, or was going there
  *
  * What fails is not tried again before a seat asks or something has changed; only when somebody
@@ -77,8 +77,8 @@ static void put_right(struct card *card)
 	} else if (should_go_home(card)) {
 		start(card, BROKER_RETURN, "nobody wants it: goes to the host");
 	} else if (card->saved.drained && !(card_flags(card) & CARD_POOLED) &&
-		   card->broker->seat < 0) {
-		start(card, BROKER_UNDRAIN, "the seat has gone: reopened");
+		   (card->broker->seat < 0 || card->drainer != card->broker->connection)) {
+		start(card, BROKER_UNDRAIN, "who drained it has gone: reopened");
 	}
 }
 

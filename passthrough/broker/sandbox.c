@@ -7,7 +7,7 @@
 static const char calls[] =
 	/* files */
 	"open openat read pread64 write close stat lstat fstat newfstatat statx access faccessat "
-	"faccessat2 lseek getdents64 readlink readlinkat fsync chmod fchmodat chown lchown fchownat "
+	"faccessat2 lseek getdents64 readlink readlinkat fsync flock chmod fchmodat chown lchown fchownat "
 	"ioctl fcntl "
 	/* the seat */
 	"accept4 recvmsg recvfrom sendto sendmsg getsockopt poll ppoll "

@@ -10,15 +10,16 @@
 #include <sys/wait.h>
 
 #define DESCRIPTORS_MAX 128
+#define SOFT_S 5
 
 static const struct {
 	int (*run)(struct card *card, unsigned int number, struct report *report);
-	unsigned int soft, hard;
+	unsigned int hard;
 } types[STEP_KINDS] = {
-#define STEP_TYPE(upper, lower, soft, hard) { lower##_step, soft, hard },
+#define STEP_TYPE(upper, lower, hard) { lower##_step, hard },
 	{ 0 }, STEPS(STEP_TYPE)
 };
-#define STEP_NAME(upper, lower, soft, hard) #lower,
+#define STEP_NAME(upper, lower, hard) #lower,
 const char *const step_names[STEP_KINDS] = { NULL, STEPS(STEP_NAME) };
 
 /* One that never ends must not keep the seat's socket open after the broker. */
@@ -32,6 +33,9 @@ static _Noreturn void worker_main(struct card *card, struct step step, int pipe)
 		}
 	}
 	prctl(PR_SET_NAME, step_names[step.kind]);
+	if (!card->stuck.pid) {
+		journal_lock(card);
+	}
 	report.error = types[step.kind].run(card, step.number, &report);
 	if (report.error < 0 && !report.text[0]) {
 		fail(report.text, 0, "\"%s\" of %s.%u failed: %s", step_names[step.kind],
@@ -52,7 +56,7 @@ int worker_start(struct card *card, struct step step)
 	}
 	*worker = (struct worker){ .pipe = fds[0],
 				   .step = step,
-				   .soft = now + types[step.kind].soft * 1000 / hurry,
+				   .soft = now + SOFT_S * 1000 / hurry,
 				   .hard = now + types[step.kind].hard * 1000 / hurry };
 	worker->pid = fork();
 	if (worker->pid == 0) {
