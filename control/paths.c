@@ -31,3 +31,27 @@ char *runtime_dir(void)
 	n = base ? asprintf(&path, "%s/baton", base) : asprintf(&path, "/tmp/baton-%u", geteuid());
 	return n < 0 ? NULL : path;
 }
+
+static char *home_dir(const char *variable, const char *fallback)
+{
+	const char *xdg = getenv(variable), *home = getenv("HOME");
+	char *path;
+	int n;
+
+	if (xdg && *xdg) {
+		n = asprintf(&path, "%s/baton", xdg);
+	} else {
+		n = asprintf(&path, "%s/%s/baton", home && *home ? home : "/", fallback);
+	}
+	return n < 0 ? NULL : path;
+}
+
+char *config_dir(void)
+{
+	return home_dir("XDG_CONFIG_HOME", ".config");
+}
+
+char *state_dir(void)
+{
+	return home_dir("XDG_STATE_HOME", ".local/state");
+}

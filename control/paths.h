@@ -10,4 +10,9 @@
  */
 char *runtime_dir(void);
 
+/* What the user sets, and what outlives a reboot: $XDG_CONFIG_HOME/baton, else ~/.config/baton;
+ * $XDG_STATE_HOME/baton, else ~/.local/state/baton. Allocated; NULL without memory. */
+char *config_dir(void);
+char *state_dir(void);
+
 #endif

@@ -29,28 +29,9 @@ static char *join(const char *dir, const char *name)
 	return path;
 }
 
-static const char *home(void)
+int runtime_find_config(struct runtime *runtime, const char *dir)
 {
-	const char *dir = getenv("HOME");
-
-	return dir && *dir ? dir : "/";
-}
-
-static char *xdg_dir(const char *variable, const char *fallback)
-{
-	const char *xdg = getenv(variable);
-	_cleanup_free_ char *base = NULL;
-
-	if (xdg && *xdg) {
-		return join(xdg, "baton");
-	}
-	base = join(home(), fallback);
-	return join(base, "baton");
-}
-
-int runtime_find_config(struct runtime *runtime, const char *config_dir)
-{
-	runtime->config = config_dir ? strdup(config_dir) : xdg_dir("XDG_CONFIG_HOME", ".config");
+	runtime->config = dir ? strdup(dir) : config_dir();
 	return runtime->config ? 0 : -ENOMEM;
 }
 
@@ -139,17 +120,17 @@ static int open_dir(struct runtime *runtime)
 	return take_lock(runtime);
 }
 
-int runtime_open(struct runtime *runtime, const char *dir, const char *config_dir)
+int runtime_open(struct runtime *runtime, const char *dir, const char *config)
 {
 	*runtime = (struct runtime){ .lock = -1 };
 	runtime->dir = dir ? realpath(dir, NULL) : runtime_dir();
 	if (dir && !runtime->dir) {
 		runtime->dir = strdup(dir);
 	}
-	runtime->state = xdg_dir("XDG_STATE_HOME", ".local/state");
+	runtime->state = state_dir();
 	runtime->socket = join(runtime->dir, CONTROL_SOCKET);
 	if (!runtime->dir || !runtime->state || !runtime->socket ||
-	    runtime_find_config(runtime, config_dir) < 0) {
+	    runtime_find_config(runtime, config) < 0) {
 		return -ENOMEM;
 	}
 	return open_dir(runtime);

@@ -18,11 +18,11 @@ struct runtime {
  * Works out the folders (the arguments win over the environment and may be NULL), creates them
  * and takes the lock. -EBUSY when another seat has it. Logs one sentence when it fails.
  */
-int runtime_open(struct runtime *runtime, const char *dir, const char *config_dir);
+int runtime_open(struct runtime *runtime, const char *dir, const char *config);
 void runtime_close(struct runtime *runtime);
 
 /* Only the configuration folder, for check-config. 0 or -ENOMEM. */
-int runtime_find_config(struct runtime *runtime, const char *config_dir);
+int runtime_find_config(struct runtime *runtime, const char *dir);
 
 /* Who was in front, for the next seat in this folder. The name is allocated; NULL: nobody. */
 void runtime_save_focus(const struct runtime *runtime, const char *guest);
