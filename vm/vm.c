@@ -15,8 +15,6 @@
 #include "vm/vm_private.h"
 
 #define REASON_MAX 600 /* bytes */
-/* Beside its memory a guest has a device's ROMs and windows and the framebuffer mapped. */
-#define LOCKABLE_SLACK (1ull << 30)
 
 static const char *const state_names[VM_STATE_COUNT] = {
 	[VM_STATE_STOPPED] = "stopped",	  [VM_STATE_STARTING] = "starting",
@@ -315,7 +313,7 @@ int vm_pidfd(const struct vm *vm)
 
 uint64_t vm_lockable_bytes(const struct vm *vm)
 {
-	return (vm->config->memory_mib << 20) + LOCKABLE_SLACK;
+	return (vm->config->memory_mib + VM_LOCKABLE_SLACK_MIB) << 20;
 }
 
 sd_bus *vm_peer(const struct vm *vm)

@@ -95,7 +95,9 @@ int vm_set_config(struct vm *vm, struct vm_config *config);
 pid_t vm_pid(const struct vm *vm);
 /* The same as a descriptor, which stays the vm's, or -1. */
 int vm_pidfd(const struct vm *vm);
-/* How much memory QEMU must be allowed to lock so that it can lend all of the guest's to a device. */
+/* How much memory QEMU must be allowed to lock so that it can lend all of the guest's to a device;
+ * beside that it has a device's ROMs and windows and the framebuffer mapped. */
+#define VM_LOCKABLE_SLACK_MIB 1024
 uint64_t vm_lockable_bytes(const struct vm *vm);
 
 /* Takes over a QEMU that still runs from an earlier seat, if there is one. Returns 1 when found,
