@@ -90,7 +90,9 @@ void card_settle(struct card *card)
 		return;
 	}
 	card->waiting.request.verb = 0;
-	if (waiting.request.verb && waiting.connection == card->broker->connection) {
+	if (waiting.request.verb && waiting.connection != card->broker->connection) {
+		close_fd(&waiting.borrower);
+	} else if (waiting.request.verb) {
 		operation_request(card, &waiting.request, waiting.borrower);
 	} else if (!card->looked || card->stale) {
 		start(card, BROKER_LIST, NULL);
