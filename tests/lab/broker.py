@@ -73,11 +73,6 @@ class Broker:
         lines = [line.split() for line in text.splitlines()]
         return [tuple(words[2:6]) for words in lines if len(words) == 6 and not words[2].startswith("@")]
 
-    def notes(self, slot, kind):
-        """The journal's notes of a kind ("reset") about a card."""
-        text = self.pc.run("cat %s/%s.journal" % (JOURNALS, slot), check=False).out
-        return [line for line in text.splitlines() if " @%s" % kind in line]
-
     def client(self, **options):
         return BrokerClient(self.pc, **options)
 

@@ -49,7 +49,7 @@ def functions(pc, card):
 
 def drivers(pc, card):
     """The driver of each function; "" where there is none, None when the function is not there."""
-    return [function and function["driver"] for function in functions(pc, card)]
+    return list(inspect(pc, "drivers", [card]).values())
 
 
 def on_host(pc, card):
@@ -124,6 +124,14 @@ def card_shows(pc, card, drawn, seconds=30):
     except AssertionError:
         pc.save(seen[0], "not-on-" + card.name)
         raise
+
+
+def differences(before, after, path=""):
+    """Where two snapshots differ, as words."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        return [words for key in sorted(set(before) | set(after))
+                for words in differences(before.get(key), after.get(key), "%s/%s" % (path, key))]
+    return [] if before == after else ["%s: %s, was %s" % (path, after, before)]
 
 
 class InnerQmp:

@@ -1,14 +1,23 @@
 """baton with cards that guests can have: the scene, and what has to hold after a handoff."""
+import json
+import time
+
 import cards
-from broker import Broker
-from cards import CardLines, InnerQmp
-from seat import CONFIG, RUNTIME, USER, Guest, Seat, SeatScene
+from broker import JOURNALS, Broker
+from cards import VFIO, CardLines, InnerQmp, card_shows
+from seat import CONFIG, RUNTIME, UID, USER, Guest, Seat, SeatScene
 from testcard import guests_thaw
+
+HOST = "host"
+POOL = "pool"
 
 
 def lent_guest(name, slot, wishes):
-    """A guest that may have cards: wishes are the lines of its section [cards]."""
-    return Guest(name, slot, sections="[cards]\n" + wishes)
+    """
+    A guest that may have cards: wishes are the lines of its section [cards]. It draws little, since baton
+    shows it on every screen there is, and has one processor as all of them share one.
+    """
+    return Guest(name, slot, fps=1, cpus=1, sections="[cards]\n" + wishes)
 
 
 class LentSeat(Seat):
@@ -19,6 +28,7 @@ class LentSeat(Seat):
         self.lent = lent
         self.broker = Broker(pc)
         self.lines = {}
+        self.memlock = self.home = None
 
     def install(self, settings=""):
         super().install(settings)
@@ -33,16 +43,174 @@ class LentSeat(Seat):
         self.lines = {name: CardLines(card) for name, card in self.cards.items()}
         return self
 
+    def note_home(self):
+        """What the host's cards and the guests' limits are like while nothing is lent."""
+        before = self.snapshot()
+        self.home = before["functions"]
+        self.memlock = before["memlock"]
+        return before
+
+    def snapshot(self):
+        """cards.snapshot() with the processes of baton by what they are, since pids change."""
+        state = cards.snapshot(self.pc, self.lent)
+        state["memlock"] = sorted({p["memlock"][0] for p in state["baton"].values() if "qemu" in p["name"]})
+        return state
+
+    # The guests
+
     def qmp(self, name):
         """The guest's QEMU, on the socket that is for its user's tools."""
         return InnerQmp(self.pc, "%s/baton/%s/qmp-user.sock" % (RUNTIME, name))
 
     def qemu_pid(self, name):
-        """The guest's QEMU without asking baton."""
-        return int(self.pc.run("pgrep -f -- '-name [^ ]*%s[ ,]'" % name).out.split()[0])
+        """The guest's QEMU without asking baton; 0 when there is none."""
+        pids = self.pc.run("pgrep -f -- '-name guest=%s,'" % name, check=False).out.split()
+        return int(pids[0]) if pids else 0
 
-    def snapshot(self):
-        return cards.snapshot(self.pc, self.lent)
+    def start_again(self, name):
+        """A guest that was killed."""
+        self.pc.wait(lambda: self.list()[name]["state"] not in ("running", "stopping"), 60, "end of guest " + name)
+        if self.list()[name]["state"] != "starting":
+            self.control("start", name)
+        self.cards[name].stream = None
+        self.cards[name].ready(300)
+        self.lines[name] = CardLines(self.cards[name])
+
+    # The cards
+
+    def gpus(self):
+        """The cards as batonctl tells them, by name."""
+        return {card["name"]: card for card in json.loads(self.control("--json", "gpu", "list").out)}
+
+    def gpu(self, card):
+        return self.gpus()[card.name]
+
+    def hand(self, card, to, dark=False, wait=True, check=True, seconds=90):
+        """Gives the card to a guest or to HOST; returns batonctl's result and how long it took."""
+        words = ["gpu", "take"] if to == HOST else ["gpu", "give"]
+        words += ["--wait"] * wait + ["--dark"] * dark + ([] if to == HOST else [to]) + [card.name]
+        if to in self.lines:
+            self.lines[to].mark()
+        began = time.monotonic()
+        result = self.control(*words, check=check, seconds=seconds)
+        return result, time.monotonic() - began
+
+    def settled(self, card, seconds=90):
+        """Waits until the card does not move any more; what batonctl says then."""
+        def rests():
+            told = self.gpu(card)
+            return None if told["moving"] else told
+        return self.pc.wait(rests, seconds, "rest of card " + card.name)
+
+    def shown_by(self, card, name, seconds=60):
+        """The guest has the card: its own driver is bound and draws, and that is on the card's screen."""
+        lines = self.lines[name]
+        card_shows(self.pc, card, lines.wait_drawn(card, seconds))
+        lines.shows(card, seconds)
+        told = self.gpu(card)
+        assert (told["state"], told["owner"]) == ("GUEST", name), told
+
+    def at_home(self, card):
+        """The host has the card as it had it at first, by what the kernel says; else words on what differs."""
+        self.pc.run("udevadm settle")
+        now = self.snapshot()["functions"]
+        wrong = {function: (now[function], self.home[function]) for function in card.functions()
+                 if now[function] != self.home[function]}
+        return None if not wrong else str(wrong)
+
+    def go(self, card, to, dark=False):
+        """A handoff and all that must be so after it; how long it took."""
+        _, took = self.hand(card, to, dark)
+        if to == HOST:
+            wrong = self.at_home(card)
+            assert not wrong, wrong
+            told = self.gpu(card)
+            assert told["state"] == "HOST", told
+        else:
+            self.shown_by(card, to)
+        return took
+
+    def rests(self, card):
+        """
+        (who has the card, None) when kernel and processes agree that it rests: HOST, POOL or the pid of a
+        QEMU; else (None, words on what is not at rest).
+        """
+        state = self.snapshot()
+        functions = [state["functions"][function] for function in card.functions()]
+        if None in functions:
+            return None, "not on the bus"
+        names = [function["driver"] for function in functions]
+        node = "/dev/vfio/" + functions[0]["group"]
+        openers = [pid for pid, p in state["baton"].items() if node in p["descriptors"]]
+        raised = [pid for pid, p in state["baton"].items()
+                  if "qemu" in p["name"] and p["memlock"][0] not in self.memlock]
+        modes = [line for line in state["vfio"] if line.split()[0] == functions[0]["group"]]
+        if names == card.drivers:
+            who, fine = HOST, {f: state["functions"][f] for f in card.functions()} == {
+                f: self.home[f] for f in card.functions()} and not modes
+        elif names != [VFIO] * len(names) or any(f["override"] != VFIO for f in functions):
+            who, fine = None, False
+        elif openers:
+            who, fine = openers[0], modes[0].split()[1:] == ["600", "%d:0" % UID]
+        else:
+            who, fine = POOL, modes[0].split()[1:] == ["600", "0:0"]
+        if who in (HOST, POOL) and len(self.lent) == 1:
+            fine = fine and not raised
+        if not fine:
+            return None, "%s, %s, openers %s, raised %s" % (functions, modes, openers, raised)
+        return who, None
+
+    def wait_rest(self, card, seconds, what):
+        """Waits until it rests; (who has it, seconds that took)."""
+        seen = []
+        began = time.monotonic()
+
+        def found():
+            seen[:] = self.rests(card)
+            return seen[0]
+        try:
+            who = self.pc.wait(found, seconds, what)
+        except AssertionError as error:
+            raise AssertionError("%s: %s" % (error, seen[1])) from error
+        return who, time.monotonic() - began
+
+
+class Journals:
+    """Follows the broker's journals in the virtual PC, and kills by them (inside/journal.py)."""
+
+    def __init__(self, pc):
+        self.pc = pc
+        self.stream = pc.spawn_script("journal.py", JOURNALS)
+        self.stream.line("watching", 30)
+
+    def arm(self, pid, stage):
+        """SIGKILL for the process as soon as the intent of the stage is on disk."""
+        self.stream.write("kill %d %s\n" % (pid, stage))
+        self.stream.line("armed", 30)
+
+    def killed(self, seconds=60):
+        return self.stream.line("killed", seconds)
+
+    def record(self, stage, finished="intent", seconds=60):
+        """Waits for the next record of the stage."""
+        def match(line):
+            words = line.split()
+            return words[0] == "record" and words[2] == stage and words[5] == finished
+        return self.stream.line(match, seconds, "%s of %s in the journal" % (finished, stage))
+
+    def stages(self):
+        """Stages that were begun and not asked for yet, in their order."""
+        lines = [line.split() for line in self.stream.lines[self.stream.taken:]]
+        self.stream.skip()
+        return [words[2] for words in lines if words[0] == "record" and words[5] == "intent"]
+
+    def resets(self, card):
+        """How often the broker has reset the card since the start."""
+        ways = ("note %s @reset " % card.slot, "note %s @write 0 reset " % card.slot)
+        return sum(1 for line in self.stream.lines if line.startswith(ways))
+
+    def close(self):
+        self.stream.kill()
 
 
 class LentScene(SeatScene):
@@ -68,4 +236,6 @@ class LentScene(SeatScene):
         if self.seat:
             seat.broker.start()
             seat.start().wait_control()
-        return seat.wait_guests()
+        seat.wait_guests()
+        seat.note_home()
+        return seat

@@ -1,8 +1,8 @@
 """Graphics cards go to running guests and come back."""
 import errno
 
-from cards import DUO, GPU, bind_host, bind_vfio, functions, on_host, on_vfio, snapshot
-from handoff import LentScene, lent_guest
+from cards import DUO, GPU, bind_host, bind_vfio, differences, functions, on_host, on_vfio, snapshot
+from handoff import HOST, Journals, LentScene, lent_guest
 from harness import test
 
 WISHES = "on-request = gpu duo\n"
@@ -70,8 +70,7 @@ def test_broker_alone(pc, seat):
         assert on_host(pc, card)
         client.close()
         pc.run("udevadm settle")
-        after = seat.snapshot()
-        assert after == before, (after, before)
+        assert not differences(before, seat.snapshot()), differences(before, seat.snapshot())
 
 
 def refused(client, verb, card, error=None, **more):
@@ -156,3 +155,39 @@ def packets(client):
     client.order("request", verb="record", serial=7, slot=GPU.slot, stage=["two\nlines", "", ""])
     client.closed()
     client.greet()
+
+
+STEPS, STEPS_LONG = 6, 100
+
+
+@test(card="lend", scene=LENT, long=None)
+def test_there_and_back(pc, seat):
+    """Each card from the host to A, to B and back, by batonctl."""
+    before = seat.note_home()
+    for card in (GPU, DUO):
+        times = ["%s %.1f s" % (to, seat.go(card, to)) for to in ("A", "B", HOST)]
+        print("     handoff.there_and_back: %s: %s" % (card.name, ", ".join(times)))
+    assert not differences(before, seat.snapshot()), differences(before, seat.snapshot())
+
+
+@test(card="lend", scene=LENT, long=None, random=True)
+def test_random_walk(pc, seat):
+    """Both cards go to and fro; in the end all is as before."""
+    before = seat.note_home()
+    where = {GPU: HOST, DUO: HOST}
+    journals = Journals(pc)
+    moves = {card: 0 for card in where}
+    for _ in range(STEPS_LONG if pc.long else STEPS):
+        card = pc.random.choice(sorted(where, key=lambda c: c.name))
+        to = pc.random.choice([place for place in (HOST, "A", "B") if place != where[card]])
+        seat.go(card, to)
+        where[card] = to
+        moves[card] += 1
+    for card, place in where.items():
+        if place != HOST:
+            seat.go(card, HOST)
+            moves[card] += 1
+    for card, count in moves.items():
+        print("     handoff.random_walk: %s: %d handoffs, %d resets" % (card.name, count, journals.resets(card)))
+        assert journals.resets(card) == count, "a handoff has one reset"
+    assert not differences(before, seat.snapshot()), differences(before, seat.snapshot())

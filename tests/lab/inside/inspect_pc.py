@@ -1,7 +1,8 @@
 """In the virtual PC: what a handoff changes and must put back. Each line of input is answered with JSON.
 
-"functions ADDRESS…": for each PCI function its driver, override, power and nodes in /dev with their modes and
-owners, or null when it is not on the bus. "all ADDRESS…": an object with
+"drivers ADDRESS…": for each PCI function its driver ("": none), or null when it is not on the bus; never waits.
+"functions ADDRESS…": also its override, power, IOMMU group, and nodes in /dev with their modes and owners; the
+kernel lets this wait as long as it is busy with the function. "all ADDRESS…": an object with
     functions   the same
     processes   how many of each program run (no threads of the kernel, nothing of the lab)
     baton       for each process whose program is of baton or QEMU: its descriptors by kind, how many of
@@ -59,7 +60,7 @@ def function(address):
     if not os.path.isdir(folder):
         return None
     override = read(folder + "/driver_override")
-    return {"driver": base(folder + "/driver"), "override": "" if override == "(null)" else override,
+    return {"driver": base(folder + "/driver"), "group": base(folder + "/iommu_group"), "override": "" if override == "(null)" else override,
             "power": read(folder + "/power/control"), "d3cold": read(folder + "/d3cold_allowed"),
             "nodes": nodes(folder)}
 
@@ -71,7 +72,7 @@ def descriptors(pid):
             target = os.readlink(fd)
         except OSError:
             continue
-        kinds[re.sub(r"\d+", "#", target)] += 1
+        kinds[target if target.startswith("/dev/vfio/") else re.sub(r"\d+", "#", target)] += 1
     # QEMU opens it with the first VFIO device and keeps it to its end.
     kinds.pop("anon_inode:kvm-vfio", None)
     return dict(kinds)
@@ -88,10 +89,15 @@ def everything(addresses):
         processes[name] += 1
         if PROGRAMS.search(name):
             limit = re.search(r"Max locked memory +(\S+) +(\S+)", read(folder + "/limits"))
-            baton[pid] = {"name": name, "descriptors": descriptors(pid), "memlock": limit and limit.groups(),
-                          "state": read(folder + "/stat").rpartition(")")[2].split()[0]}
+            baton[pid] = {"name": name, "descriptors": descriptors(pid), "memlock": limit and limit.groups()}
     return {"functions": functions(addresses), "processes": dict(processes), "baton": baton,
             "vfio": sorted("%s %s" % (os.path.basename(p), node(p)) for p in glob.glob("/dev/vfio/*"))}
+
+
+def drivers(addresses):
+    folders = {address: "/sys/bus/pci/devices/" + address for address in addresses}
+    return {address: base(folder + "/driver") if os.path.isdir(folder) else None
+            for address, folder in folders.items()}
 
 
 def functions(addresses):
@@ -100,4 +106,4 @@ def functions(addresses):
 
 for line in sys.stdin:
     verb, *words = line.split()
-    print(json.dumps({"all": everything, "functions": functions}[verb](words)), flush=True)
+    print(json.dumps({"all": everything, "functions": functions, "drivers": drivers}[verb](words)), flush=True)
