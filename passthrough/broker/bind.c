@@ -5,6 +5,9 @@
  */
 #include "passthrough/broker/broker.h"
 
+#define KEEPS "does not lose its driver: the kernel's log may say why"
+#define NO_VFIO "is not taken by vfio-pci: the kernel's log says why"
+#define NO_HOST "is taken by no driver of the host: the kernel's log says why"
 #define MODULE_MS 10000 /* for udev to load a host driver's module */
 #define MODULE_LOOK_MS 20
 
@@ -59,12 +62,9 @@ int disclaim_step(struct card *card, unsigned int number, struct report *report)
 static int unbind(struct card *card, unsigned int number, struct report *report)
 {
 	attribute_write(card, number, "driver/unbind", NULL);
-	return !has_driver(card, number, NULL)
-		       ? 0
-		       : fail(report->text, -EIO,
-			      "the driver of %s.%u does not let go of it: the "
-			      "kernel's log may say why",
-			      card->name, number);
+	return has_driver(card, number, NULL)
+		       ? fail(report->text, -EIO, "%s.%u %s", card->name, number, KEEPS)
+		       : 0;
 }
 
 int unbind_step(struct card *card, unsigned int number, struct report *report)
@@ -100,24 +100,11 @@ int take_step(struct card *card, unsigned int number, struct report *report)
 {
 	return probe(card, number, "vfio-pci")
 		       ? 0
-		       : fail(report->text, -EIO,
-			      "vfio-pci does not take %s.%u: the kernel's log "
-			      "says why",
-			      card->name, number);
+		       : fail(report->text, -EIO, "%s.%u %s", card->name, number, NO_VFIO);
 }
 
-static bool is_display(const struct card *card, unsigned int number)
-{
-	bool display = false;
-
-	function_for_each(card, f) {
-		display |= f->number == number && f->class >> 16 == DISPLAY_CLASS;
-	}
-	return display;
-}
-
-/* A driver whose module was unloaded is loaded by udev, as when the card was found. A sound
- * function without its driver is no reason to keep the screen dark. */
+/* A driver whose module was unloaded is loaded by udev, as when the card was found. Another
+ * function than the display without its driver is no reason to keep the screen dark. */
 int give_step(struct card *card, unsigned int number, struct report *report)
 {
 	const char *driver = card->saved.functions[number].driver;
@@ -130,10 +117,7 @@ int give_step(struct card *card, unsigned int number, struct report *report)
 			poll(NULL, 0, MODULE_LOOK_MS);
 		}
 	}
-	return bound || driver[0] == '-' || !is_display(card, number)
+	return bound || driver[0] == '-' || number != 0
 		       ? 0
-		       : fail(report->text, -EIO,
-			      "no driver of the host takes %s.%u back: the "
-			      "kernel's log says why",
-			      card->name, number);
+		       : fail(report->text, -EIO, "%s.%u %s", card->name, number, NO_HOST);
 }

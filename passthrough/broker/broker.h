@@ -54,8 +54,8 @@ struct saved_node {
 	mode_t mode;
 	uid_t uid;
 	gid_t gid;
-	bool loan; /* the VFIO group's, changed by LEND; else one that DRAIN closed */
 };
+enum nodes { DRAINED_NODES, LENT_NODES, NODES_COUNT };
 struct loan {
 	pid_t pid;           /* 0: not lent */
 	uint64_t start;      /* of the process: the pid alone may be another's by now */
@@ -63,41 +63,23 @@ struct loan {
 };
 struct saved {
 	struct saved_function functions[BROKER_FUNCTIONS_MAX];
-	struct saved_node nodes[NODES_MAX];
-	unsigned int n_nodes;
+	struct saved_node nodes[NODES_COUNT][NODES_MAX];
+	unsigned int n_nodes[NODES_COUNT];
 	bool drained;
 	struct loan loan;
 	struct broker_stage stage; /* the last one */
 	off_t read;                /* so far of the file */
 };
 
-/* The kinds of steps: function NAME_step(), hard deadline in s. */
-#define STEPS(X)                                                                                   \
-	X(LOOK, look, 30)     /* reads the facts */                                                \
-	X(SAVE, save, 30)     /* journals what will be changed */                                  \
-	X(SCAN, scan, 30)     /* finds holders */                                                  \
-	X(CLOSE, close, 30)   /* nodes: no new openers */                                          \
-	X(REOPEN, reopen, 30) /* nodes: as they were */                                            \
-	X(RESET, reset, 75)   /* the kernel itself waits for 60 s */                               \
-	X(LEND, lend, 30)                                                                          \
-	X(RECLAIM, reclaim, 30) /* what was lent */                                                \
-	X(UNLOAD, unload, 70)   /* one module */                                                   \
-	X(CLAIM, claim, 70)     /* one function, as those below: vfio-pci is to have it */         \
-	X(UNBIND, unbind, 70)   /* from its host driver */                                         \
-	X(TAKE, take, 70)       /* probed: vfio-pci has it */                                      \
-	X(RELEASE, release, 70) /* from vfio-pci, if nobody has it open */                         \
-	X(DISCLAIM, disclaim, 70)                                                                  \
-	X(GIVE, give, 90) /* probed: its host driver has it */
-
-enum step_kind {
-	STEP_NONE,
-#define STEP_ENUM(upper, lower, hard) STEP_##upper,
-	STEPS(STEP_ENUM) STEP_KINDS,
-	STEP_TAKE_ALL = STEP_KINDS, /* in a plan: of each function, the display last */
-	STEP_GIVE_ALL,              /* the display first */
-};
+/* What a worker does. 0 or -errno, with report->text where errno does not say it all. number is
+ * that of a function, or of a module. */
+struct card;
+struct report;
+typedef int step_fn(struct card *card, unsigned int number, struct report *report);
 struct step {
-	uint8_t kind, number; /* of the function or module */
+	step_fn *run;
+	const char *name;
+	unsigned int number;
 };
 
 /* What a worker tells its parent. */
@@ -124,10 +106,10 @@ struct operation {
 	int borrower;                  /* pidfd, or -1 */
 	uint64_t started_us;
 	struct step steps[STEPS_MAX];
-	unsigned int n_steps, at;
-	bool planned; /* it is permitted */
-	bool undoing; /* it failed half-way, and is on the way back */
-	int error;    /* the first failure */
+	unsigned int n_steps, at, way; /* way: the first step that changes drivers */
+	bool planned;                  /* it is permitted */
+	bool undoing;                  /* it failed half-way, and is on the way back */
+	int error;                     /* the first failure */
 	char text[BROKER_TEXT_MAX];
 	struct worker worker;
 };
@@ -212,15 +194,21 @@ bool card_idle(const struct card *card);
 uint32_t card_flags(const struct card *card);
 void card_settle(struct card *card); /* does unasked what has to be done with an idle card */
 void card_watch(struct card *card);  /* whom it is lent to */
-extern const char *const step_names[STEP_KINDS];
 int worker_start(struct card *card, struct step step);
 uint64_t worker_deadline(const struct worker *worker); /* the next one */
 bool worker_finish(struct card *card, struct worker *worker, struct report *report);
 
-/* The steps, in workers: 0 or -errno, with report->text where errno does not say it all. */
-#define STEP_PROTOTYPE(upper, lower, hard)                                                         \
-	int lower##_step(struct card *card, unsigned int number, struct report *report);
-STEPS(STEP_PROTOTYPE)
+/* The steps. */
+extern step_fn look_step;               /* reads the facts */
+extern step_fn save_step;               /* journals what will be changed */
+extern step_fn scan_step;               /* finds holders */
+extern step_fn close_step, reopen_step; /* nodes: no new openers; as they were */
+extern step_fn reset_step;
+extern step_fn lend_step, reclaim_step;
+extern step_fn unload_step;               /* one module */
+extern step_fn claim_step, disclaim_step; /* one function: vfio-pci is to have it, or not */
+extern step_fn unbind_step, release_step; /* from its host driver; from vfio-pci if it is free */
+extern step_fn take_step, give_step;      /* probed: vfio-pci has it; its host driver has it */
 int identity_read(const struct card *card, unsigned int number, uint64_t *out); /* look.c */
 int attribute_write(struct card *card, unsigned int number, const char *attribute,
 		    const char *value); /* bind.c; journals it first */
@@ -231,8 +219,8 @@ struct node {
 	dev_t device;
 };
 unsigned int nodes_find(const struct card *card, struct node out[NODES_MAX]);
-int node_change(struct card *card, bool loan, const char *path, mode_t mode, uid_t uid);
-int nodes_restore(struct card *card, bool loan);
+int node_change(struct card *card, enum nodes kind, const char *path, mode_t mode, uid_t uid);
+int nodes_restore(struct card *card, enum nodes kind);
 unsigned int groups_find(const struct card *card, struct node out[BROKER_FUNCTIONS_MAX]);
 struct groups {
 	unsigned int n;
@@ -243,6 +231,6 @@ void groups_close(struct groups *groups);
 int process_start(pid_t pid, uint64_t *out);
 pid_t pidfd_pid(int pidfd);
 
-int sandbox_enter(void);
+int sandbox_enter(char *text);
 
 #endif

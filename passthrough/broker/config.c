@@ -7,38 +7,6 @@
 
 #include <pwd.h>
 
-static int add_card(struct broker *broker, const char *value, char *text)
-{
-	struct card *card = &broker->cards[broker->n_cards];
-	unsigned int domain, bus, device;
-	int end = 0;
-
-	if (sscanf(value, "%4x:%2x:%2x%n", &domain, &bus, &device, &end) != 3 || value[end] ||
-	    end != 10 || device > 31) {
-		return fail(text, -EINVAL, "\"%s\" is no PCI slot: write it as 0000:01:00", value);
-	}
-	if (broker->n_cards == BROKER_CARDS_MAX) {
-		return fail(text, -E2BIG, "more than %d cards", BROKER_CARDS_MAX);
-	}
-	*card = (struct card){ .broker = broker, .borrower = -1, .operation.borrower = -1 };
-	card->slot = (struct broker_slot){ (uint16_t)domain, (uint8_t)bus, (uint8_t)device };
-	snprintf(card->name, sizeof(card->name), "%04x:%02x:%02x", domain, bus, device);
-	broker->n_cards++;
-	return 0;
-}
-
-static int add_user(struct broker *broker, const char *value, char *text)
-{
-	const struct passwd *user = getpwnam(value);
-
-	if (!user || broker->n_users == USERS_MAX) {
-		return fail(text, -EINVAL, user ? "too many users" : "there is no user \"%s\"",
-			    value);
-	}
-	broker->users[broker->n_users++] = user->pw_uid;
-	return 0;
-}
-
 bool user_allowed(const struct broker *broker, uid_t uid)
 {
 	unsigned int i = 0;
@@ -49,20 +17,47 @@ bool user_allowed(const struct broker *broker, uid_t uid)
 	return i < broker->n_users;
 }
 
+static int add_card(struct broker *broker, unsigned int domain, unsigned int bus,
+		    unsigned int device, char *text)
+{
+	struct card *card = &broker->cards[broker->n_cards];
+
+	if (broker->n_cards == BROKER_CARDS_MAX || device > 31) {
+		return fail(text, -EINVAL, device > 31 ? "no such PCI slot" : "too many cards");
+	}
+	*card = (struct card){ .broker = broker, .borrower = -1, .operation.borrower = -1 };
+	card->slot = (struct broker_slot){ (uint16_t)domain, (uint8_t)bus, (uint8_t)device };
+	snprintf(card->name, sizeof(card->name), "%04x:%02x:%02x", domain, bus, device);
+	broker->n_cards++;
+	return 0;
+}
+
+static int add_user(struct broker *broker, const char *name, char *text)
+{
+	const struct passwd *user = getpwnam(name);
+
+	if (!user || broker->n_users == USERS_MAX) {
+		return fail(text, -EINVAL, user ? "too many users" : "there is no user %s", name);
+	}
+	broker->users[broker->n_users++] = user->pw_uid;
+	return 0;
+}
+
 static int read_line(struct broker *broker, char *line, char *text)
 {
-	char key[8], value[64], more;
-	int n;
+	unsigned int domain, bus, device;
+	char name[64], more;
 
 	line[strcspn(line, "#\n")] = '\0';
-	n = sscanf(line, "%7s %63s %c", key, value, &more);
-	if (n == 2 && !strcmp(key, "card")) {
-		return add_card(broker, value, text);
+	if (sscanf(line, " card %4x:%2x:%2x %c", &domain, &bus, &device, &more) == 3) {
+		return add_card(broker, domain, bus, device, text);
 	}
-	if (n == 2 && !strcmp(key, "user")) {
-		return add_user(broker, value, text);
+	if (sscanf(line, " user %63s %c", name, &more) == 1) {
+		return add_user(broker, name, text);
 	}
-	return n <= 0 ? 0 : fail(text, -EINVAL, "write \"card 0000:01:00\" or \"user NAME\"");
+	return sscanf(line, " %c", &more) == 1
+		       ? fail(text, -EINVAL, "write \"card 0000:01:00\" or \"user NAME\"")
+		       : 0;
 }
 
 int config_load(struct broker *broker, const char *path, char *text)

@@ -77,33 +77,21 @@ static void parse_function(struct saved *saved, const char *line)
 /* A node that stands here already keeps what was found first. */
 static void parse_node(struct saved *saved, const char *line)
 {
-	struct saved_node *node = &saved->nodes[saved->n_nodes];
-	unsigned int major, minor, i = 0;
-	char kind[6];
+	struct saved_node node;
+	unsigned int kind, major, minor, i = 0;
 
-	if (saved->n_nodes == NODES_MAX ||
-	    sscanf(line, "@node %5s %47s %u:%u %o %u %u", kind, node->path, &major, &minor,
-		   &node->mode, &node->uid, &node->gid) != 7) {
+	if (sscanf(line, "@node %u %47s %u:%u %o %u %u", &kind, node.path, &major, &minor,
+		   &node.mode, &node.uid, &node.gid) != 7 ||
+	    kind >= NODES_COUNT) {
 		return;
 	}
-	node->device = makedev(major, minor);
-	node->loan = !strcmp(kind, "loan");
-	while (strcmp(saved->nodes[i].path, node->path) != 0) {
+	node.device = makedev(major, minor);
+	while (i < saved->n_nodes[kind] && strcmp(saved->nodes[kind][i].path, node.path) != 0) {
 		i++;
 	}
-	saved->n_nodes += i == saved->n_nodes;
-}
-
-static void forget_nodes(struct saved *saved, bool loan)
-{
-	unsigned int kept = 0;
-
-	for (unsigned int i = 0; i < saved->n_nodes; i++) {
-		if (saved->nodes[i].loan != loan) {
-			saved->nodes[kept++] = saved->nodes[i];
-		}
+	if (i == saved->n_nodes[kind] && i < NODES_MAX) {
+		saved->nodes[kind][saved->n_nodes[kind]++] = node;
 	}
-	saved->n_nodes = kept;
 }
 
 static void parse_stage(struct saved *saved, const char *line)
@@ -136,10 +124,10 @@ static void parse(struct saved *saved, const char *line)
 		saved->drained = true;
 	} else if (!strcmp(line, "@reopened")) {
 		saved->drained = false;
-		forget_nodes(saved, false);
+		saved->n_nodes[DRAINED_NODES] = 0;
 	} else if (!strcmp(line, "@reclaimed")) {
 		saved->loan.pid = 0;
-		forget_nodes(saved, true);
+		saved->n_nodes[LENT_NODES] = 0;
 	} else if (!strcmp(line, "@returned")) {
 		memset(saved->functions, 0, sizeof(saved->functions));
 	}

@@ -150,7 +150,7 @@ int lend_step(struct card *card, unsigned int unused, struct report *report)
 	}
 	r = limits_raise(card, pid, start);
 	for (unsigned int i = 0; i < n && r == 0; i++) {
-		r = node_change(card, true, nodes[i].path, 0600, uid);
+		r = node_change(card, LENT_NODES, nodes[i].path, 0600, uid);
 	}
 	return r;
 }
@@ -162,7 +162,7 @@ int reclaim_step(struct card *card, unsigned int unused, struct report *report)
 
 	if (r != -EBUSY) {
 		limits_lower(&card->saved.loan);
-		r = nodes_restore(card, true);
+		r = nodes_restore(card, LENT_NODES);
 	}
 	groups_close(&groups);
 	return r;

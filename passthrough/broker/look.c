@@ -2,6 +2,8 @@
 /* The truth about a card: what sysfs says of its functions, and of its IOMMU group. */
 #include "passthrough/broker/broker.h"
 
+#define NO_IOMMU "switch the IOMMU on in the firmware, and by intel_iommu=on for the kernel"
+
 /* What must survive a reset of the header of the configuration space, a character a byte: identity,
  * class, header type, base addresses, subsystem; but not what drivers and firmware set. */
 static const char lasting[] = "1111....1111..1.111111111111111111111111....1111";
@@ -53,18 +55,13 @@ static bool group_is_ours(const struct card *card, unsigned int number, char *te
 	bool ours = true;
 
 	if (!dir) {
-		return fail(text, 0,
-			    "%s is in no IOMMU group: switch the IOMMU on in the firmware, "
-			    "and by intel_iommu=on on the kernel command line",
-			    card->name);
+		return fail(text, 0, "%s is in no IOMMU group: %s", card->name, NO_IOMMU);
 	}
 	while ((entry = dir_next(&dir))) {
 		text_read(at("/sys/bus/pci/devices/%s/class", entry->d_name), class, sizeof(class));
 		if (strncmp(entry->d_name, card->name, strlen(card->name)) != 0 &&
 		    strncmp(class, "0x0604", 6) != 0) {
-			ours = fail(text, 0,
-				    "%s shares its IOMMU group with %s: put the card into "
-				    "another slot",
+			ours = fail(text, 0, "%s shares its IOMMU group with %s: use another slot",
 				    card->name, entry->d_name);
 		}
 	}
@@ -102,10 +99,10 @@ int look_step(struct card *card, unsigned int unused, struct report *report)
 	/* A slot that has a device has function 0. */
 	if (facts->function_count == 0 || facts->functions[0].number != 0) {
 		facts->flags = 0;
-		return fail(report->text, 0, "%s is not on the bus, or does not answer",
-			    card->name);
+		return fail(report->text, 0, "%s is gone, or does not answer", card->name);
 	}
 	facts->flags |= BROKER_CARD_PRESENT;
+	card->facts = *facts;
 	/* While it is lent, to try could be in the borrower's way. */
 	if (!card->saved.loan.pid && groups_open(card, &groups, text) == -EBUSY) {
 		facts->flags |= BROKER_CARD_OPEN;

@@ -18,8 +18,7 @@ enum { WORKER, STUCK, BORROWER, CARD_FDS };
 static int uevents_open(void)
 {
 	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
-	int fd =
-		socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 
 	bind(fd, (struct sockaddr *)&address, sizeof(address));
 	return fd;
@@ -41,7 +40,7 @@ static void uevents_read(struct broker *broker)
 	}
 }
 
-static void card_ready(struct card *card, const struct pollfd fds[CARD_FDS])
+static void card_ready(struct card *card, const struct pollfd *fds)
 {
 	struct report report;
 
@@ -63,8 +62,7 @@ static uint64_t earlier(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-/* Deadlines of workers, and what card_settle() will do with time alone; ms from now, -1: nothing.
- */
+/* Until a worker's deadline, or what card_settle() will do with time alone, ms; -1: nothing. */
 static int time_left(struct broker *broker)
 {
 	uint64_t now = now_ms(), next = broker->seat_gone + SEAT_GRACE_MS / broker->hurry;
@@ -81,35 +79,33 @@ static int time_left(struct broker *broker)
 	return next == NEVER ? -1 : next <= now ? 0 : (int)(next - now);
 }
 
+static void watch(struct pollfd **next, int fd)
+{
+	*(*next)++ = (struct pollfd){ .fd = fd, .events = POLLIN };
+}
+
 static void turn(struct broker *broker)
 {
-	struct pollfd fds[CARDS + CARD_FDS * BROKER_CARDS_MAX], *its = fds + CARDS;
+	struct pollfd fds[CARDS + CARD_FDS * BROKER_CARDS_MAX], *next = fds;
 
 	card_for_each(broker, card) {
 		card_settle(card);
 	}
 	seat_list(broker);
-	fds[LISTENER].fd = broker->listener;
-	fds[UEVENTS].fd = broker->uevents;
-	fds[SEAT].fd = broker->seat;
-	fds[SEAT_PIDFD].fd = broker->seat_pidfd;
+	watch(&next, broker->listener);
+	watch(&next, broker->uevents);
+	watch(&next, broker->seat);
+	watch(&next, broker->seat_pidfd);
 	card_for_each(broker, card) {
-		bool watch = card_idle(card) && card->retry == 0; /* else its end was seen */
+		bool unseen = card_idle(card) && card->retry == 0; /* that its borrower died */
 
-		its[WORKER].fd = card->operation.worker.pid ? card->operation.worker.pidfd : -1;
-		its[STUCK].fd = card->stuck.pid ? card->stuck.pidfd : -1;
-		its[BORROWER].fd = watch ? card->borrower : -1;
-		its += CARD_FDS;
+		watch(&next, card->operation.worker.pid ? card->operation.worker.pidfd : -1);
+		watch(&next, card->stuck.pid ? card->stuck.pidfd : -1);
+		watch(&next, unseen ? card->borrower : -1);
 	}
-	for (struct pollfd *fd = fds; fd < its; fd++) {
-		fd->events = POLLIN;
-		fd->revents = 0;
-	}
-	poll(fds, (nfds_t)(its - fds), time_left(broker));
-	its = fds + CARDS;
+	poll(fds, (nfds_t)(next - fds), time_left(broker));
 	card_for_each(broker, card) {
-		card_ready(card, its);
-		its += CARD_FDS;
+		card_ready(card, fds + CARDS + CARD_FDS * (card - broker->cards));
 	}
 	if (fds[UEVENTS].revents) {
 		uevents_read(broker);
@@ -142,35 +138,28 @@ static int broker_start(struct broker *broker, const char *config, const char *s
 	broker->uevents = uevents_open();
 	broker->seat_gone = now_ms();
 	r = seat_listen(broker, socket, text);
-	return r < 0 ? r : sandbox_enter();
+	return r < 0 ? r : sandbox_enter(text);
 }
 
 int main(int argc, char **argv)
 {
 	static struct broker broker = { .seat = -1, .seat_pidfd = -1, .journal = BROKER_JOURNAL };
 	const char *config = BROKER_CONFIG, *socket = BROKER_SOCKET, *hurry = "1";
-	const struct {
-		const char *name, **value;
-	} options[] = {
-		{ "--config", &config },
-		{ "--socket", &socket },
-		{ "--journal", &broker.journal },
-		/* for tests: where /sys, /proc and /dev are; what deadlines are divided by */
-		{ "--root", &system_root },
-		{ "--hurry", &hurry }
-	};
-	char text[BROKER_TEXT_MAX] =
-		"usage: baton-broker [--config FILE] [--socket PATH] [--journal DIR]";
-	size_t n = sizeof(options) / sizeof(options[0]), option;
+	/* The last two are for tests: where /sys, /proc and /dev are; what divides deadlines. */
+	const char *const names[] = { "--config", "--socket", "--journal", "--root", "--hurry" };
+	const char **const values[] = { &config, &socket, &broker.journal, &system_root, &hurry };
+	char text[BROKER_TEXT_MAX];
+	unsigned int option;
 
 	for (int i = 1; i < argc; i += 2) {
-		for (option = 0; option < n && strcmp(options[option].name, argv[i]); option++) {
+		for (option = 0; option < 5 && strcmp(names[option], argv[i]); option++) {
 		}
-		if (option == n || i + 1 == argc) {
-			fprintf(stderr, "%s\n", text);
+		if (option == 5 || i + 1 == argc) {
+			fputs("usage: baton-broker [--config FILE] [--socket PATH] [--journal DIR]\n",
+			      stderr);
 			return 2;
 		}
-		*options[option].value = argv[i + 1];
+		*values[option] = argv[i + 1];
 	}
 	broker.hurry = (unsigned int)strtoul(hurry, NULL, 10) ?: 1;
 	signal(SIGPIPE, SIG_IGN);

@@ -87,13 +87,12 @@ static unsigned int add_nvidia(struct node *nodes, unsigned int n, const struct 
 
 unsigned int nodes_find(const struct card *card, struct node out[NODES_MAX])
 {
+	const struct saved_node *closed = card->saved.nodes[DRAINED_NODES];
 	unsigned int n = 0;
 
 	/* Those that were closed may be gone from sysfs while somebody still has them open. */
-	for (unsigned int i = 0; i < card->saved.n_nodes; i++) {
-		if (!card->saved.nodes[i].loan) {
-			n = add(out, n, card->saved.nodes[i].path, card->saved.nodes[i].device);
-		}
+	for (unsigned int i = 0; i < card->saved.n_nodes[DRAINED_NODES]; i++) {
+		n = add(out, n, closed[i].path, closed[i].device);
 	}
 	function_for_each(card, f) {
 		n = walk(out, n, at_function(card, f->number, ""), 0);
@@ -103,7 +102,7 @@ unsigned int nodes_find(const struct card *card, struct node out[NODES_MAX])
 }
 
 /* Journals what it was, first. uid -1: its owner stays. */
-int node_change(struct card *card, bool loan, const char *path, mode_t mode, uid_t uid)
+int node_change(struct card *card, enum nodes kind, const char *path, mode_t mode, uid_t uid)
 {
 	const char *full = at("%s", path);
 	struct stat st;
@@ -115,9 +114,8 @@ int node_change(struct card *card, bool loan, const char *path, mode_t mode, uid
 	if (!S_ISCHR(st.st_mode) && !system_root[0]) {
 		return -ENOTTY;
 	}
-	r = journal_append(card, "@node %s %s %u:%u %o %u %u", loan ? "loan" : "drain", path,
-			   major(st.st_rdev), minor(st.st_rdev), st.st_mode & 07777, st.st_uid,
-			   st.st_gid);
+	r = journal_append(card, "@node %u %s %u:%u %o %u %u", kind, path, major(st.st_rdev),
+			   minor(st.st_rdev), st.st_mode & 07777, st.st_uid, st.st_gid);
 	if (r == 0 && (chmod(full, mode) < 0 || chown(full, uid, (gid_t)-1) < 0)) {
 		r = -errno;
 	}
@@ -125,20 +123,20 @@ int node_change(struct card *card, bool loan, const char *path, mode_t mode, uid
 }
 
 /* A node that is another one by now, or that somebody opened again, stays as it is. */
-int nodes_restore(struct card *card, bool loan)
+int nodes_restore(struct card *card, enum nodes kind)
 {
-	for (unsigned int i = 0; i < card->saved.n_nodes; i++) {
-		const struct saved_node *node = &card->saved.nodes[i];
+	for (unsigned int i = 0; i < card->saved.n_nodes[kind]; i++) {
+		const struct saved_node *node = &card->saved.nodes[kind][i];
 		const char *full = at("%s", node->path);
 		struct stat st;
 
-		if (node->loan == loan && lstat(full, &st) == 0 && st.st_rdev == node->device &&
-		    (loan || !(st.st_mode & 07777)) &&
+		if (lstat(full, &st) == 0 && st.st_rdev == node->device &&
+		    (kind == LENT_NODES || !(st.st_mode & 07777)) &&
 		    (chown(full, node->uid, node->gid) < 0 || chmod(full, node->mode) < 0)) {
 			return -errno;
 		}
 	}
-	return journal_append(card, loan ? "@reclaimed" : "@reopened");
+	return journal_append(card, kind == LENT_NODES ? "@reclaimed" : "@reopened");
 }
 
 /* Mode 0 also takes away what access control lists gave: it is their mask. */
@@ -149,7 +147,7 @@ int close_step(struct card *card, unsigned int unused, struct report *report)
 	int r = journal_append(card, "@drained");
 
 	for (unsigned int i = 0; i < n && r == 0; i++) {
-		r = node_change(card, false, nodes[i].path, 0, (uid_t)-1);
+		r = node_change(card, DRAINED_NODES, nodes[i].path, 0, (uid_t)-1);
 		r = r == -ENOENT ? 0 : r;
 	}
 	return r;
@@ -157,5 +155,5 @@ int close_step(struct card *card, unsigned int unused, struct report *report)
 
 int reopen_step(struct card *card, unsigned int unused, struct report *report)
 {
-	return nodes_restore(card, false);
+	return nodes_restore(card, DRAINED_NODES);
 }

@@ -6,39 +6,53 @@
  */
 #include "passthrough/broker/broker.h"
 
+#include <signal.h>
+
 #define BRIDGE_CLASS 0x06
+
+#define PLAN_MAX 4
+#define STEP(name)                                                                                 \
+	{                                                                                          \
+		name##_step, #name, 0                                                              \
+	}
+
+/* What follows the steps of a plan: each function to vfio-pci, or to its host driver. */
+enum way { WAY_NONE, WAY_TAKE, WAY_GIVE };
 
 static const struct {
 	const char *stage; /* in the journal, when the seat names none; NULL: nothing is written */
 	uint32_t need, refuse;
-	uint8_t plan[8]; /* kinds of steps; what is permitted is asked after a first LOOK */
+	struct step plan[PLAN_MAX]; /* what is permitted is asked after a first look */
+	enum way way;
 } verbs[BROKER_VERB_COUNT] = {
-	[BROKER_LIST] = { .plan = { STEP_LOOK } },
-	[BROKER_HOLDERS] = { .plan = { STEP_SCAN } },
+	[BROKER_LIST] = { .plan = { STEP(look) } },
+	[BROKER_HOLDERS] = { .plan = { STEP(scan) } },
 	[BROKER_DRAIN] = { "drain",
 			   BROKER_CARD_PRESENT,
 			   CARD_ON_VFIO | CARD_BRIDGE,
-			   { STEP_LOOK, STEP_SAVE, STEP_CLOSE, STEP_SCAN } },
-	[BROKER_UNDRAIN] = { "undrain", 0, 0, { STEP_REOPEN } },
+			   { STEP(look), STEP(save), STEP(close), STEP(scan) } },
+	[BROKER_UNDRAIN] = { "undrain", 0, 0, { STEP(reopen) } },
 	[BROKER_DETACH] = { "detach",
 			    BROKER_CARD_PRESENT | BROKER_CARD_VIABLE | BROKER_CARD_DRAINED,
 			    CARD_BRIDGE,
-			    { STEP_LOOK, STEP_SCAN, STEP_TAKE_ALL } },
+			    { STEP(look), STEP(scan) },
+			    WAY_TAKE },
 	[BROKER_SANITIZE] = { "sanitize",
 			      BROKER_CARD_PRESENT | CARD_POOLED,
 			      BROKER_CARD_LENT,
-			      { STEP_SAVE, STEP_RESET } },
+			      { STEP(save), STEP(reset) } },
 	[BROKER_LEND] = { "lend",
 			  CARD_POOLED | BROKER_CARD_CLEAN,
 			  BROKER_CARD_LENT,
-			  { STEP_LEND } },
-	[BROKER_TAKE_BACK] = { "take-back", BROKER_CARD_LENT, 0, { STEP_RECLAIM } },
+			  { STEP(lend) } },
+	[BROKER_TAKE_BACK] = { "take-back", BROKER_CARD_LENT, 0, { STEP(reclaim) } },
 	[BROKER_RETURN] = { "give-back",
 			    BROKER_CARD_PRESENT,
 			    BROKER_CARD_LENT | CARD_BRIDGE,
-			    { STEP_LOOK, STEP_GIVE_ALL } },
+			    { STEP(look) },
+			    WAY_GIVE },
 	[BROKER_UNLOAD] = { .refuse = BROKER_CARD_LENT,
-			    .plan = { STEP_UNLOAD, STEP_UNLOAD, STEP_UNLOAD, STEP_UNLOAD } },
+			    .plan = { STEP(unload), STEP(unload), STEP(unload), STEP(unload) } },
 };
 
 bool card_idle(const struct card *card)
@@ -94,67 +108,55 @@ static int permit(const struct card *card, char *text)
 
 /* ---- plans ---- */
 
-static void add(struct operation *op, uint8_t kind, unsigned int number)
+static void add(struct operation *op, struct step step, unsigned int number)
 {
 	if (op->n_steps < STEPS_MAX) {
-		op->steps[op->n_steps++] = (struct step){ kind, (uint8_t)number };
+		op->steps[op->n_steps] = step;
+		op->steps[op->n_steps++].number = number;
 	}
 }
 
 /* The display comes last to vfio-pci and first to the host: the others' drivers depend on its. */
-static void add_each(struct card *card, bool display, const uint8_t kinds[3])
+static void add_way(struct card *card, enum way way)
 {
+	static const struct step take[] = { STEP(claim), STEP(unbind), STEP(take) };
+	static const struct step give[] = { STEP(release), STEP(disclaim), STEP(give) };
+	struct operation *op = &card->operation;
+	bool display = way == WAY_GIVE;
+
+	op->way = op->n_steps;
 	for (int pass = 0; pass < 2; pass++, display = !display) {
 		function_for_each(card, f) {
-			bool now = (f->class >> 16 == DISPLAY_CLASS) == display;
-
-			for (int i = 0; i < 3 && now; i++) {
-				add(&card->operation, kinds[i], f->number);
+			for (int i = 0; i < 3 && (f->class >> 16 == DISPLAY_CLASS) == display;
+			     i++) {
+				add(op, way == WAY_GIVE ? give[i] : take[i], f->number);
 			}
 		}
 	}
-}
-
-static void add_plan(struct card *card, const uint8_t *plan, size_t n)
-{
-	static const uint8_t take[3] = { STEP_CLAIM, STEP_UNBIND, STEP_TAKE };
-	static const uint8_t give[3] = { STEP_RELEASE, STEP_DISCLAIM, STEP_GIVE };
-	static const uint8_t after[] = { STEP_REOPEN, STEP_LOOK };
-
-	for (unsigned int i = 0; i < n && plan[i]; i++) {
-		if (plan[i] == STEP_TAKE_ALL) {
-			add_each(card, false, take);
-			add(&card->operation, STEP_LOOK, 0);
-		} else if (plan[i] == STEP_GIVE_ALL) {
-			add_each(card, true, give);
-			add_plan(card, after, sizeof(after));
-		} else {
-			add(&card->operation, plan[i], i);
-		}
+	if (way == WAY_GIVE) {
+		add(op, (struct step)STEP(reopen), 0);
 	}
+	add(op, (struct step)STEP(look), 0);
 }
 
-static void operation_fail(struct card *card, enum step_kind failed, int error, const char *text)
+/* Its rest is the way back, once. */
+static void operation_fail(struct card *card, int error, const char *text)
 {
 	struct operation *op = &card->operation;
-	uint8_t back = STEP_NONE;
+	enum way way = verbs[op->request.verb].way;
+	bool moved = op->at > op->way && error != -EBUSY;
 
 	if (op->error == 0) {
 		op->error = error;
 		fail(op->text, 0, "%s", text);
 	}
-	if (op->request.verb == BROKER_DETACH && failed >= STEP_CLAIM) {
-		back = STEP_GIVE_ALL;
-	} else if (op->request.verb == BROKER_RETURN && failed > STEP_RELEASE) {
-		back = STEP_TAKE_ALL;
-	} else if (op->request.verb == BROKER_LEND && card->saved.loan.pid) {
-		back = STEP_RECLAIM;
-	}
 	op->n_steps = op->at = 0;
-	if (!op->undoing) {
-		add_plan(card, &back, 1);
-	} else if (failed >= STEP_CLAIM) {
-		add(op, STEP_LOOK, 0);
+	if (!op->undoing && moved) {
+		add_way(card, way == WAY_TAKE ? WAY_GIVE : WAY_TAKE);
+	} else if (!op->undoing && op->request.verb == BROKER_LEND && card->saved.loan.pid) {
+		add(op, (struct step)STEP(reclaim), 0);
+	} else if (moved) {
+		add(op, (struct step)STEP(look), 0);
 	}
 	op->undoing = true;
 }
@@ -215,16 +217,19 @@ static void operation_end(struct card *card)
 static void operation_next(struct card *card)
 {
 	struct operation *op = &card->operation;
-	const uint8_t *plan = verbs[op->request.verb].plan;
-	bool looked = plan[0] == STEP_LOOK;
+	const struct step *plan = verbs[op->request.verb].plan;
+	bool looked = plan[0].run == look_step;
 	char text[BROKER_TEXT_MAX];
 	int r = 0;
 
 	if (op->at == op->n_steps && !op->planned && op->error == 0) {
 		op->planned = true;
 		r = permit(card, text);
-		if (r == 0) {
-			add_plan(card, plan + looked, sizeof(verbs[0].plan) - looked);
+		for (unsigned int i = looked; r == 0 && i < PLAN_MAX && plan[i].run; i++) {
+			add(op, plan[i], i);
+		}
+		if (r == 0 && verbs[op->request.verb].way) {
+			add_way(card, verbs[op->request.verb].way);
 		}
 	}
 	if (r == 0 && op->at < op->n_steps) {
@@ -235,7 +240,7 @@ static void operation_next(struct card *card)
 		fail(text, r, "no worker can be started: %s", strerror(-r));
 	}
 	if (r < 0) {
-		operation_fail(card, STEP_NONE, r, text);
+		operation_fail(card, r, text);
 	}
 	operation_end(card);
 }
@@ -267,22 +272,22 @@ static void take_holders(struct card *card, const struct report *report)
 		fail(text, 0, "%s (%d)%s still has %s open: end it, or let it close that",
 		     first->command, first->pid, report->n_holders > 1 ? " and others" : "",
 		     first->node);
-		operation_fail(card, STEP_SCAN, -EBUSY, text);
+		operation_fail(card, -EBUSY, text);
 	}
 }
 
 void operation_worker(struct card *card, const struct report *report)
 {
 	struct operation *op = &card->operation;
-	enum step_kind kind = op->steps[op->at++].kind;
+	step_fn *run = op->steps[op->at++].run;
 
 	if (report->error < 0) {
-		operation_fail(card, kind, report->error, report->text);
-	} else if (kind == STEP_LOOK) {
+		operation_fail(card, report->error, report->text);
+	} else if (run == look_step) {
 		take_facts(card, report);
-	} else if (kind == STEP_SCAN) {
+	} else if (run == scan_step) {
 		take_holders(card, report);
-	} else if (kind == STEP_RESET) {
+	} else if (run == reset_step) {
 		card->facts.hot_reset_count = report->reset_count;
 		fail(op->text, 0, "%s", report->text);
 	}
@@ -298,65 +303,61 @@ void operation_late(struct card *card, uint64_t now)
 
 	text_read(at("/proc/%d/wchan", worker->pid), wchan, sizeof(wchan));
 	fail(late.text, 0, "\"%s\" of %s.%u does not come back%s%s: end what has the card open",
-	     step_names[worker->step.kind], card->name, worker->step.number,
-	     wchan[0] > '0' ? " from " : "", wchan[0] > '0' ? wchan : "");
+	     worker->step.name, card->name, worker->step.number, wchan[0] > '0' ? " from " : "",
+	     wchan[0] > '0' ? wchan : "");
 	if (now < worker->hard) {
 		worker->soft = NEVER;
 		tell(card, &late);
-		return;
+	} else if (worker->step.run == scan_step) {
+		/* Only a process' memory map can hold it up, and that can be killed. */
+		kill(worker->pid, SIGKILL);
+		worker->hard = NEVER;
+	} else {
+		fail(card->note, 0, "%s", late.text);
+		card->stuck = *worker;
+		worker->pid = 0;
+		op->undoing = true;
+		operation_fail(card, -ETIMEDOUT, card->note);
+		operation_end(card);
 	}
-	fail(card->note, 0, "%s", late.text);
-	card->stuck = *worker;
-	worker->pid = 0;
-	op->undoing = true;
-	operation_fail(card, STEP_NONE, -ETIMEDOUT, card->note);
-	operation_end(card);
-}
-
-/* ---- how one begins ---- */
-
-static void operation_begin(struct card *card, const struct operation *new)
-{
-	struct operation *op = &card->operation;
-	const char *stage = verbs[new->request.verb].stage;
-	char *name = op->request.stage.name;
-	int r;
-
-	*op = *new;
-	op->started_us = now_us();
-	if (stage && !name[0]) {
-		snprintf(name, sizeof(op->request.stage.name), "%s", stage);
-	}
-	r = stage ? journal_stage(card, &op->request.stage, 0) : 0;
-	if (r < 0) {
-		operation_fail(card, STEP_NONE, r, "the journal cannot be written");
-	} else if (verbs[op->request.verb].plan[0] == STEP_LOOK) {
-		card->stale = false;
-		add(op, STEP_LOOK, 0);
-	}
-	operation_next(card);
 }
 
 /* Takes borrower. What comes while we do something unasked waits for its end. */
 void operation_request(struct card *card, const struct broker_request *request, int borrower)
 {
-	const struct operation new = { .request = *request,
-				       .borrower = borrower,
-				       .connection = card->broker->connection };
-	const struct operation *old = &card->operation;
-	bool busy = old->request.verb != 0;
+	struct operation *op = &card->operation;
+	const char *stage = verbs[request->verb].stage;
+	int r;
 
-	if (card->stuck.pid && (busy || request->verb != BROKER_HOLDERS)) {
+	if (card->stuck.pid && (op->request.verb || request->verb != BROKER_HOLDERS)) {
 		seat_done(card->broker, request, -EIO, card->note);
-	} else if (busy && (old->request.serial || card->waiting.request.verb)) {
-		seat_done(card->broker, request, -EBUSY, "the card has a request under way");
-	} else if (busy) {
-		card->waiting = new;
-		return;
-	} else {
-		card->retry = request->serial ? 0 : card->retry;
-		operation_begin(card, &new);
+		close_fd(&borrower);
 		return;
 	}
-	close_fd(&borrower);
+	if (op->request.verb && (op->request.serial || card->waiting.request.verb)) {
+		seat_done(card->broker, request, -EBUSY, "the card has a request under way");
+		close_fd(&borrower);
+		return;
+	}
+	op = op->request.verb ? &card->waiting : op;
+	*op = (struct operation){ .request = *request,
+				  .borrower = borrower,
+				  .connection = card->broker->connection,
+				  .way = STEPS_MAX,
+				  .started_us = now_us() };
+	if (stage && !op->request.stage.name[0]) {
+		snprintf(op->request.stage.name, sizeof(op->request.stage.name), "%s", stage);
+	}
+	if (op == &card->waiting) {
+		return;
+	}
+	card->retry = request->serial ? 0 : card->retry;
+	r = stage ? journal_stage(card, &op->request.stage, 0) : 0;
+	if (r < 0) {
+		operation_fail(card, r, "the journal cannot be written");
+	} else if (verbs[request->verb].plan[0].run == look_step) {
+		card->stale = false;
+		add(op, verbs[request->verb].plan[0], 0);
+	}
+	operation_next(card);
 }

@@ -14,7 +14,6 @@
  * - Several: a hot reset of all of them together through VFIO, which refuses to reset what is not
  *   ours. The devices must be opened for it; that resets nothing where no function can be reset
  *   alone, as with most cards of several functions.
- * - Several without a hot reset, that all have one of their own: each as in the first case.
  *
  * Afterwards the configuration space must say what it said with the host.
  */
@@ -108,42 +107,30 @@ static int hot_reset(struct card *card, const struct session *session, struct re
 	return ioctl(session->devices[0], VFIO_DEVICE_PCI_HOT_RESET, &u) < 0 ? -errno : 0;
 }
 
-/* Each function can be reset by itself, and not only by a change of its power state. */
-static bool resets_alone(const struct card *card)
-{
-	bool alone = true;
-
-	function_for_each(card, f) {
-		alone &= f->reset[0] && strncmp(f->reset, "pm", 2) != 0;
-	}
-	return alone;
-}
-
+/* By sysfs, while the group is open. */
 static int reset_alone(struct card *card, struct report *report)
 {
-	int r = 0;
+	report->reset_count = 1;
+	return attribute_write(card, card->facts.functions[0].number, "reset", "1");
+}
 
-	report->text[0] = '\0';
-	report->reset_count = 0;
-	function_for_each(card, f) {
-		r = r < 0 ? r : attribute_write(card, f->number, "reset", "1");
-		report->reset_count++;
-	}
-	return r;
+static int reset_together(struct card *card, struct session *session, struct report *report)
+{
+	int r = session_open(card, session);
+
+	return r < 0 ? r : hot_reset(card, session, report);
 }
 
 int reset_step(struct card *card, unsigned int unused, struct report *report)
 {
-	bool alone = resets_alone(card), together = card->facts.function_count > 1 || !alone;
+	const char *methods = card->facts.functions[0].reset;
+	bool alone = card->facts.function_count == 1 && methods[0] && strncmp(methods, "pm", 2);
 	struct session session = { .container = -1 };
 	int r = groups_open(card, &session.groups, report->text);
 
-	if (r == 0 && together) {
-		r = session_open(card, &session);
-		r = r < 0 ? r : hot_reset(card, &session, report);
-		together = !alone || (r != -ENODEV && r != -EPERM);
+	if (r == 0) {
+		r = alone ? reset_alone(card, report) : reset_together(card, &session, report);
 	}
-	r = together || r == -EBUSY ? r : reset_alone(card, report);
 	session_close(&session);
 	function_for_each(card, f) {
 		const struct saved_function *saved = &card->saved.functions[f->number];
@@ -158,6 +145,6 @@ int reset_step(struct card *card, unsigned int unused, struct report *report)
 		}
 	}
 	return r < 0 ? r
-		     : fail(report->text, 0, "%s reset, %u functions", together ? "hot" : "own",
+		     : fail(report->text, 0, "%s reset, %u functions", alone ? "own" : "hot",
 			    report->reset_count);
 }

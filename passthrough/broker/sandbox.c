@@ -16,9 +16,9 @@ static const char calls[] =
 	"set_robust_list rseq delete_module "
 	/* libc's own */
 	"exit exit_group brk mmap munmap mremap mprotect madvise futex rt_sigaction rt_sigprocmask "
-	"rt_sigreturn restart_syscall clock_gettime clock_nanosleep getrandom tgkill";
+	"rt_sigreturn restart_syscall clock_gettime clock_nanosleep getrandom tgkill kill";
 
-int sandbox_enter(void)
+int sandbox_enter(char *text)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	char list[sizeof(calls)], *rest = list, *name;
@@ -33,5 +33,5 @@ int sandbox_enter(void)
 	}
 	r = r < 0 ? r : seccomp_load(filter);
 	seccomp_release(filter);
-	return r;
+	return r < 0 ? fail(text, r, "the sandbox cannot be set up: %s", strerror(-r)) : 0;
 }

@@ -11,16 +11,7 @@
 
 #define DESCRIPTORS_MAX 128
 #define SOFT_S 5
-
-static const struct {
-	int (*run)(struct card *card, unsigned int number, struct report *report);
-	unsigned int hard;
-} types[STEP_KINDS] = {
-#define STEP_TYPE(upper, lower, hard) { lower##_step, hard },
-	{ 0 }, STEPS(STEP_TYPE)
-};
-#define STEP_NAME(upper, lower, hard) #lower,
-const char *const step_names[STEP_KINDS] = { NULL, STEPS(STEP_NAME) };
+#define HARD_S 75 /* the kernel itself waits up to 60 s for a device after a reset */
 
 /* One that never ends must not keep the seat's socket open after the broker. */
 static _Noreturn void worker_main(struct card *card, struct step step, int pipe)
@@ -32,14 +23,14 @@ static _Noreturn void worker_main(struct card *card, struct step step, int pipe)
 			close(fd);
 		}
 	}
-	prctl(PR_SET_NAME, step_names[step.kind]);
+	prctl(PR_SET_NAME, step.name);
 	if (!card->stuck.pid) {
 		journal_lock(card);
 	}
-	report.error = types[step.kind].run(card, step.number, &report);
+	report.error = step.run(card, step.number, &report);
 	if (report.error < 0 && !report.text[0]) {
-		fail(report.text, 0, "\"%s\" of %s.%u failed: %s", step_names[step.kind],
-		     card->name, step.number, strerror(-report.error));
+		fail(report.text, 0, "\"%s\" of %s.%u failed: %s", step.name, card->name,
+		     step.number, strerror(-report.error));
 	}
 	_exit(write(pipe, &report, sizeof(report)) != (ssize_t)sizeof(report));
 }
@@ -57,7 +48,7 @@ int worker_start(struct card *card, struct step step)
 	*worker = (struct worker){ .pipe = fds[0],
 				   .step = step,
 				   .soft = now + SOFT_S * 1000 / hurry,
-				   .hard = now + types[step.kind].hard * 1000 / hurry };
+				   .hard = now + HARD_S * 1000 / hurry };
 	worker->pid = fork();
 	if (worker->pid == 0) {
 		worker_main(card, step, fds[1]);
@@ -90,7 +81,7 @@ bool worker_finish(struct card *card, struct worker *worker, struct report *repo
 		fail(report->text, 0,
 		     "\"%s\" of %s ended without a word: the kernel's log may "
 		     "say why",
-		     step_names[worker->step.kind], card->name);
+		     worker->step.name, card->name);
 	}
 	close_fd(&worker->pidfd);
 	close_fd(&worker->pipe);

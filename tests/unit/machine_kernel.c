@@ -33,7 +33,7 @@
 #include "passthrough/broker/broker.h"
 
 int __wrap_kernel_write(const char *path, const char *value);
-int __wrap_sandbox_enter(void);
+int __wrap_sandbox_enter(char *text);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 int __wrap_open64(const char *path, int flags, ...);
 int __real_open64(const char *path, int flags, ...);
@@ -200,7 +200,7 @@ int __wrap_kernel_write(const char *path, const char *value)
 	return r;
 }
 
-int __wrap_sandbox_enter(void)
+int __wrap_sandbox_enter(char *text)
 {
 	return 0;
 }
