@@ -18,6 +18,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "compositor/window/keymap.h"
+#include "compositor/window/sdl_library.h"
 
 /* Input may fill the queue up to its length; behind that there is room for what must not be lost:
  * one picture's end, the last size, the end of the window. */
@@ -382,9 +383,13 @@ static void thread_free(struct sdl_thread *t)
 int sdl_thread_create(uint32_t *width, uint32_t *height, uint32_t *refresh_mhz,
 		      struct sdl_thread **out)
 {
-	struct sdl_thread *t = calloc(1, sizeof(*t));
-	int r;
+	struct sdl_thread *t;
+	int r = sdl_library_load();
 
+	if (r < 0) {
+		return r;
+	}
+	t = calloc(1, sizeof(*t));
 	if (!t) {
 		return -ENOMEM;
 	}

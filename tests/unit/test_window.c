@@ -44,7 +44,7 @@ int __wrap_SDL_SetRelativeMouseMode(SDL_bool enabled)
 	while (stage.lock_held) {
 		sched_yield();
 	}
-	return stage.lock_fails ? SDL_SetError("no such thing") : 0;
+	return stage.lock_fails ? -1 : 0;
 }
 
 /* A desktop that goes away. */
