@@ -9,7 +9,7 @@
 #include "control/paths.h"
 
 static const struct ctl_command *const tables[] = { ctl_seat_commands, ctl_gpu_commands,
-						    ctl_input_commands };
+						    ctl_input_commands, ctl_doctor_commands };
 
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))
 
@@ -112,13 +112,15 @@ static enum ctl_status run_command(struct ctl *ctl, const struct ctl_command *co
 				   char **argv)
 {
 	int end = end_of_options(argc, argv);
-	enum ctl_status status;
+	enum ctl_status status = CTL_OK;
 
 	if (argc - (end < argc) < command->least || argc - (end < argc) > command->most) {
 		return ctl_fail(CTL_USAGE, "usage: batonctl %s%s%s", command->name,
 				*command->words ? " " : "", command->words);
 	}
-	status = ctl_connect(ctl);
+	if (!command->offline) {
+		status = ctl_connect(ctl);
+	}
 	return status != CTL_OK ? status : command->run(ctl, argc, argv);
 }
 

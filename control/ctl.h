@@ -35,12 +35,14 @@ struct ctl_command {
 	ctl_run_fn run;
 	const char *words; /* for the help */
 	const char *help;
+	bool offline; /* needs no seat: it is run without a connection */
 };
 
 /* Ends with an entry without a name. */
 extern const struct ctl_command ctl_seat_commands[];
 extern const struct ctl_command ctl_gpu_commands[];
 extern const struct ctl_command ctl_input_commands[];
+extern const struct ctl_command ctl_doctor_commands[];
 
 /* One sentence on stderr. Returns status, so that it can stand behind return. */
 __attribute__((format(printf, 2, 3))) enum ctl_status ctl_fail(enum ctl_status status,

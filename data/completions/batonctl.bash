@@ -15,7 +15,7 @@ _batonctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
 	local commands="list status watch focus next back switcher screenshot start shutdown kill reset
-		pause resume quit reload gpu key type click move wheel"
+		pause resume quit reload gpu doctor key type click move wheel"
 	local -a socket=()
 
 	COMPREPLY=()
@@ -51,6 +51,9 @@ _batonctl()
 		else
 			mapfile -t COMPREPLY < <(compgen -W "--guest" -- "$word"; compgen -f -- "$word")
 		fi
+		;;
+	doctor)
+		mapfile -t COMPREPLY < <(compgen -W "--json --config= --guests= --cards= --runtime=" -- "$word")
 		;;
 	list | status | watch)
 		mapfile -t COMPREPLY < <(compgen -W "--json" -- "$word")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What the documents say is what the programs do: commands, options, keys, examples.
 
-usage: test_documents.py ROOT BATON BATONCTL
+usage: test_documents.py ROOT BATON BATONCTL DOCTOR
 """
 import os
 import re
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import unittest
 
-ROOT, BATON, BATONCTL = sys.argv[1:4]
+ROOT, BATON, BATONCTL, DOCTOR = sys.argv[1:5]
 
 
 def read(*path):
@@ -36,7 +36,7 @@ def config_keys(*path):
 
 class Batonctl(unittest.TestCase):
     def test_there_are_commands(self):
-        self.assertEqual(len(commands()), 22)
+        self.assertEqual(len(commands()), 23)
 
     def test_the_man_page_has_every_command(self):
         page = read('docs', 'man', 'batonctl.1.scd')
@@ -70,6 +70,25 @@ class Baton(unittest.TestCase):
         self.assertGreater(len(options), 5)
         for option in options:
             self.assertIn(f'*{option}*', page)
+
+
+class Doctor(unittest.TestCase):
+    page = read('docs', 'man', 'baton-doctor.1.scd')
+
+    def test_the_man_page_has_every_option(self):
+        options = re.findall(r'--[a-z-]+', output(DOCTOR, '--help'))
+        self.assertGreater(len(options), 8)
+        for option in options:
+            self.assertIn(f'*{option}*', self.page)
+
+    def test_the_man_page_has_every_check(self):
+        folder = os.path.join(ROOT, 'passthrough', 'doctor')
+        source = ''.join(read(folder, name) for name in os.listdir(folder) if name.endswith('.c'))
+        checks = set(re.findall(r'(?:finding_pass\(|finding_add\([^,]+,)[^,"]+,\s*"([a-z-]+)"', source))
+        checks |= set(re.findall(r'check\[\] = "([a-z-]+)"', source))
+        self.assertEqual(len(checks), 22)
+        for check in checks:
+            self.assertIn(f'*{check}*', self.page)
 
 
 class Configuration(unittest.TestCase):
