@@ -114,6 +114,7 @@ static void note_picture(struct dbus_source *source)
 {
 	if (!source->pictured) {
 		source->pictured = true;
+		log_debug("%s: its picture is here", vm_name(source->vm));
 		sd_event_source_set_enabled(source->settled, SD_EVENT_ONESHOT);
 	}
 }

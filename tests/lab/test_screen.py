@@ -128,7 +128,10 @@ def test_real_vblank(pc, seat):
     flips = [watch.line("flip", 30) for _ in range(PACED_FLIPS)]
     card.tell("flood off")
     steps = [(b - a) / 1000 for a, b in zip(flips, flips[1:])]
-    print("     screen.real_vblank: %d flips at least %.1f ms apart, median %.1f"
-          % (PACED_FLIPS, min(steps), statistics.median(steps)))
-    assert min(steps) > interval / 2
+    print("     screen.real_vblank: %d flips at least %.1f ms apart, median %.1f, mean %.1f"
+          % (PACED_FLIPS, min(steps), statistics.median(steps), statistics.mean(steps)))
+    # One flip may be seen late by the lateness of the kernel's timer, and the next one in time: two are
+    # as near as that, and all together cannot be faster than the vblanks.
+    assert min(steps) > interval / 2 - late
+    assert statistics.mean(steps) > 0.98 * interval
     stopped(seat, "two")
