@@ -366,6 +366,11 @@ bool guest_device_is_there(const struct guest_device *device)
 	return device->known && device->present != 0;
 }
 
+bool guest_device_is_whole(const struct guest_device *device)
+{
+	return device->known && (device->present & 1);
+}
+
 bool guest_device_is_known(const struct guest_device *device)
 {
 	return device->known;

@@ -45,6 +45,8 @@ void guest_device_destroy(struct guest_device *device);
 
 /* Whether the guest's QEMU has a function of the card; false as long as that is not known. */
 bool guest_device_is_there(const struct guest_device *device);
+/* Whether all of it is there: function 0 is, which comes last. Without that the guest sees nothing. */
+bool guest_device_is_whole(const struct guest_device *device);
 bool guest_device_is_known(const struct guest_device *device);
 
 /* Whether the guest has this root port. Known with the rest; false before. */

@@ -82,14 +82,6 @@ static void handle_vm_changed(struct vm *vm, void *data)
 	truth_guest_changed(data);
 }
 
-/* What waits for the guest's QEMU need not wait any more; or it has to. */
-static void handle_vm_control(struct vm *vm, void *data)
-{
-	struct managed_guest *guest = data;
-
-	passthrough_wake(guest->passthrough);
-}
-
 static int copy_wishes(const struct card_wishes *from, struct card_wishes *to)
 {
 	int r = strv_extend(&to->on_request, from->on_request);
@@ -143,11 +135,7 @@ static int guest_add_cards(struct managed_guest *guest)
 int passthrough_add_guest(struct passthrough *passthrough, uint32_t id, struct vm *vm,
 			  const struct card_wishes *wishes)
 {
-	static const struct vm_observer_ops ops = {
-		.changed = handle_vm_changed,
-		.control_up = handle_vm_control,
-		.control_down = handle_vm_control,
-	};
+	static const struct vm_observer_ops ops = { .changed = handle_vm_changed };
 	_cleanup_(guest_destroy_ptr) struct managed_guest *guest = calloc(1, sizeof(*guest));
 	int r;
 

@@ -8,30 +8,24 @@
 
 #include "passthrough/passthrough_private.h"
 
-/* The guest to which the card goes: can it take it? */
-static int check_guest(struct managed_card *card, const struct guest_card *own, char *text,
+/* The guest to which the card goes: can it take it? -EAGAIN: nobody knows yet. */
+static int check_guest(const struct managed_card *card, const struct guest_card *own, char *text,
 		       size_t size)
 {
-	const char *name;
+	unsigned int port = card->config->guest_port;
 
-	if (!own || !own->guest->living) {
-		snprintf(text, size, "The guest does not run; start it first.");
+	if (!own) {
+		snprintf(text, size, "The guest is not there any more.");
 		return -ESRCH;
-	}
-	name = vm_name(own->guest->vm);
-	if (!vm_commandable(own->guest->vm)) {
-		snprintf(text, size, "QEMU of %s cannot be reached; stop the guest by force.",
-			 name);
-		return -ENOTCONN;
 	}
 	if (!guest_device_is_known(own->device)) {
 		return -EAGAIN;
 	}
-	if (!guest_device_has_port(own->device, card->config->guest_port)) {
+	if (!guest_device_has_port(own->device, port)) {
 		snprintf(text, size,
 			 "%s was started without root port %u for the card; end it and start it "
 			 "again.",
-			 name, card->config->guest_port);
+			 vm_name(own->guest->vm), port);
 		return -ENXIO;
 	}
 	return 0;
@@ -81,7 +75,7 @@ static void act_eject(struct managed_card *card)
 {
 	struct guest_card *own = passthrough_guest_card(card, card->step.from);
 
-	if (own && own->guest->living) {
+	if (own) {
 		guest_device_detach(own->device);
 	} else {
 		step_done(card, HANDOFF_EJECT, 0, NULL);

@@ -16,15 +16,24 @@ static const char *guest_name(const struct managed_card *card, uint32_t id)
 	return guest ? vm_name(guest->vm) : NULL;
 }
 
-/* What goes on or went wrong: the broker knows best about a card that nothing can be done with. */
-static const char *card_text(const struct managed_card *card)
+/* Of a card that nothing can be done with the broker knows best why. */
+static const char *ended_text(const struct managed_card *card)
 {
 	const char *note = broker_client_note(card->passthrough->broker, &card->config->slot);
-	bool ended =
-		card->handoff.state == CARD_STATE_WEDGED || card->handoff.state == CARD_STATE_LOST;
 
-	if (ended && note && *note) {
+	if (note && *note) {
 		return note;
+	}
+	return card->handoff.text[0] ? card->handoff.text
+				     : "Nothing can be done with the card now; see "
+				       "\"batonctl doctor\".";
+}
+
+/* What goes on or went wrong, or NULL. */
+static const char *card_text(const struct managed_card *card)
+{
+	if (card->handoff.state == CARD_STATE_WEDGED || card->handoff.state == CARD_STATE_LOST) {
+		return ended_text(card);
 	}
 	if (broker_client_is_up(card->passthrough->broker) && !passthrough_facts(card)) {
 		return "The broker does not lend this card; name its address in "

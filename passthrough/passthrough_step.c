@@ -52,7 +52,6 @@ static void step_report(struct managed_card *card)
 
 	card->step.phase = STEP_NONE;
 	handoff_report(&card->handoff, step.stage, &result, passthrough_now());
-	passthrough_wake(card->passthrough);
 }
 
 static void set_result(struct step *step, int error, const char *text)
@@ -123,10 +122,16 @@ void step_done(struct managed_card *card, enum handoff_stage stage, int error, c
 
 static void begin_own(struct managed_card *card)
 {
-	int r;
+	bool waits = card->step.stage != HANDOFF_OPEN_SCREEN;
+	int r = send_record(card, 0, waits ? take_intent_recorded : NULL);
 
+	/* Whatever the journal says, a person needs a picture. */
+	if (!waits) {
+		card->step.phase = STEP_ACTION;
+		step_act(card);
+		return;
+	}
 	card->step.phase = STEP_INTENT;
-	r = send_record(card, 0, take_intent_recorded);
 	if (r < 0 && !is_lost(r)) {
 		set_result(&card->step, r, NULL);
 		step_report(card);
@@ -158,7 +163,8 @@ static enum broker_verb stage_verb(enum handoff_stage stage)
 	}
 }
 
-/* What was to be reached is so already, by whoever did it. */
+/* What was to be reached is so already, by whoever did it. The facts come with each answer but with
+ * -EBUSY. */
 static bool is_reached(const struct managed_card *card)
 {
 	const struct broker_facts *facts = passthrough_facts(card);
@@ -189,7 +195,7 @@ static void take_stage(void *data, const struct broker_message *message)
 	if (message->kind != BROKER_DONE || is_lost(error)) {
 		return;
 	}
-	if (error < 0 && error != -ETIMEDOUT && is_reached(card)) {
+	if (error < 0 && error != -EBUSY && is_reached(card)) {
 		error = 0;
 	}
 	if (error == 0 && card->step.unloading) {
@@ -208,7 +214,7 @@ static int borrower_fd(const struct managed_card *card, struct broker_request *r
 {
 	const struct guest_card *own = passthrough_guest_card(card, card->step.to);
 
-	if (!own || !own->guest->living) {
+	if (!own) {
 		return -1;
 	}
 	request->memory_bytes = vm_lockable_bytes(own->guest->vm);
@@ -254,18 +260,15 @@ static bool has_nvidia_driver(const struct managed_card *card)
 
 static void begin_brokers(struct managed_card *card)
 {
-	int r = 0;
+	int r;
 
 	card->step.phase = STEP_ACTION;
 	card->step.unloading = card->step.stage == HANDOFF_DETACH && has_nvidia_driver(card);
-	if (card->step.stage != HANDOFF_TAKE_BACK || !is_reached(card)) {
-		r = send_stage(card);
-		if (r == 0 || is_lost(r)) {
-			return;
-		}
+	r = send_stage(card);
+	if (r < 0 && !is_lost(r)) {
+		set_result(&card->step, r, r == -ESRCH ? "The guest is not there any more." : NULL);
+		step_report(card);
 	}
-	set_result(&card->step, r, r == -ESRCH ? "The guest is not there any more." : NULL);
-	step_report(card);
 }
 
 /* ---- handoff_ops ---- */
@@ -347,7 +350,7 @@ static void op_changed(void *data)
 	struct managed_card *card = data;
 
 	passthrough_tell(card);
-	passthrough_wake(card->passthrough); /* its deadlines are others */
+	passthrough_wake(card->passthrough); /* its deadlines, or what may begin, are others */
 }
 
 static void log_end(const struct managed_card *card, int error)

@@ -58,7 +58,8 @@ static struct truth find_truth(const struct managed_card *card, const struct bro
 {
 	const struct guest_card *borrower = find_borrower(card, facts);
 	const struct guest_card *owner = find_presence(card);
-	bool has_device = owner != NULL;
+	/* A part of it only is no loan that could stay: the machine takes it back. */
+	bool has_device = owner && guest_device_is_whole(owner->device);
 
 	if (!owner && borrower && !guest_device_is_known(borrower->device)) {
 		has_device = facts->flags & BROKER_CARD_OPEN;
@@ -145,16 +146,13 @@ static bool go_on_from_pool(struct managed_card *card, const struct truth *truth
 	const struct managed_guest *guest = passthrough_guest(card->passthrough, to);
 	char why[BROKER_TEXT_MAX];
 
-	if (truth->state != CARD_STATE_POOL || (guest && !vm_commandable(guest->vm))) {
+	if (truth->state != CARD_STATE_POOL || (guest && !vm_commandable(guest->vm)) ||
+	    wish_request(card, to, why, sizeof(why)) < 0) {
 		return false;
 	}
 	handoff_init(&card->handoff, &step_ops, card, CARD_STATE_POOL, HANDOFF_POOL,
 		     card->handoff.home);
-	if (wish_request(card, to, why, sizeof(why)) < 0 || wish_begin(card, to) < 0) {
-		handoff_broker_gone(&card->handoff, passthrough_now());
-		return false;
-	}
-	return true;
+	return wish_begin(card, to) >= 0;
 }
 
 static void take_up(struct managed_card *card, const struct truth *truth, uint32_t to)
@@ -263,17 +261,26 @@ static struct managed_card *card_by_slot(struct passthrough *passthrough,
 	return NULL;
 }
 
+/* A guest may let go without an event; then the broker sees that nobody has the group open. */
+static void look_for_silent_release(struct managed_card *card)
+{
+	const struct broker_facts *facts = passthrough_facts(card);
+	const struct guest_card *own = passthrough_guest_card(card, card->handoff.owner);
+
+	if (own && !card->handoff.active && card->handoff.state == CARD_STATE_GUEST &&
+	    !(facts->flags & BROKER_CARD_OPEN)) {
+		guest_device_look(own->device);
+	}
+}
+
 static void handle_news(void *data, const struct broker_message *message)
 {
-	struct passthrough *passthrough = data;
-	struct managed_card *card = card_by_slot(passthrough, &message->slot);
+	struct managed_card *card = card_by_slot(data, &message->slot);
 
-	if (!card) {
-		return;
-	}
-	if (message->kind == BROKER_CARD) {
+	if (card && message->kind == BROKER_CARD) {
 		card_sync(card);
 		card_resync(card);
+		look_for_silent_release(card);
 		passthrough_tell(card);
 	}
 }
@@ -326,7 +333,6 @@ void truth_guest_gone(struct managed_guest *guest)
 
 	guest->living = false;
 	for (size_t i = 0; i < passthrough->n; i++) {
-		guest_device_cancel(guest->cards[i].device);
 		handoff_guest_gone(&passthrough->cards[i].handoff, guest->id, passthrough_now());
 	}
 }

@@ -82,7 +82,6 @@ int wish_begin(struct managed_card *card, uint32_t to)
 	r = handoff_start(&card->handoff, to, passthrough_now());
 	if (r < 0) {
 		card->asked = false;
-		policy_finished(&card->policy, to, card->handoff.owner);
 		log_debug("%s does not set out: %s", card->config->name, strerror(-r));
 	}
 	return r;
@@ -153,14 +152,32 @@ void wish_resume(struct managed_card *card)
 	}
 }
 
+/* A guest that kept the card, since the way to another one failed, has it as if it were asked for:
+ * it does not lose it when that other one ends. */
+static void keep(struct managed_card *card)
+{
+	char why[BROKER_TEXT_MAX];
+
+	if (passthrough_guest(card->passthrough, card->handoff.owner)) {
+		(void)wish_request(card, card->handoff.owner, why, sizeof(why));
+	}
+}
+
 void wish_finished(struct managed_card *card)
 {
 	uint32_t aim = card->asked ? card->aim : card->policy.wanted;
+	bool newer = card->policy.wanted_usec > card->handoff.started_usec;
 
+	/* A way that nobody asked for says nothing of a wish that came on it. */
+	if (card->asked || !newer) {
+		policy_finished(&card->policy, aim, card->handoff.owner);
+	}
 	card->asked = false;
-	policy_finished(&card->policy, aim, card->handoff.owner);
 	if (aim == HANDOFF_HOST && card->handoff.owner != HANDOFF_HOST) {
 		card->rescued = false; /* as far as it went */
+	}
+	if (aim == card->policy.wanted && card->policy.failed) {
+		keep(card);
 	}
 	if (!card->synced) {
 		return; /* the broker has gone */
@@ -170,5 +187,4 @@ void wish_finished(struct managed_card *card)
 	} else {
 		card->resumed = false;
 	}
-	passthrough_wake(card->passthrough);
 }

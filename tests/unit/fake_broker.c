@@ -32,7 +32,7 @@ struct fake_broker {
 	int errors[BROKER_VERB_COUNT];
 	const char *texts[BROKER_VERB_COUNT];
 	bool holds[BROKER_VERB_COUNT];
-	unsigned int counts[BROKER_VERB_COUNT];
+	unsigned int counts[BROKER_VERB_COUNT], refusals[BROKER_VERB_COUNT];
 	struct broker_request last[BROKER_VERB_COUNT];
 	struct broker_request held[HELD_MAX];
 	unsigned int n_held;
@@ -162,6 +162,7 @@ static int change_card(struct fake_broker *broker, struct broker_facts *facts,
 	int r = permit(facts, request->verb);
 
 	if (r < 0) {
+		broker->refusals[request->verb]++;
 		return r;
 	}
 	switch (request->verb) {
@@ -246,6 +247,20 @@ static void answer(struct fake_broker *broker, const struct broker_request *requ
 	answer_card(broker, request);
 }
 
+/* A card has one request at a time; what only writes is none. */
+static bool is_busy(const struct fake_broker *broker, const struct broker_request *request)
+{
+	for (unsigned int i = 0; i < broker->n_held; i++) {
+		const struct broker_request *held = &broker->held[i];
+
+		if (held->verb >= BROKER_DRAIN && request->verb >= BROKER_DRAIN &&
+		    card_slot_equal(&held->slot, &request->slot)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static void take_request(struct fake_broker *broker, const struct broker_request *request)
 {
 	struct fake_card *card = find_card(broker, &request->slot);
@@ -254,6 +269,10 @@ static void take_request(struct fake_broker *broker, const struct broker_request
 	assert_int_not_equal(request->serial, 0);
 	broker->counts[request->verb]++;
 	broker->last[request->verb] = *request;
+	if (is_busy(broker, request)) {
+		send_done(broker, request, -EBUSY, "the card has a request under way");
+		return;
+	}
 	if (card && request->verb != BROKER_RECORD) {
 		note_stage(broker, card, &request->stage, 0);
 	}
@@ -489,6 +508,11 @@ void fake_broker_progress(struct fake_broker *broker, const char *slot, const ch
 unsigned int fake_broker_count(const struct fake_broker *broker, enum broker_verb verb)
 {
 	return broker->counts[verb];
+}
+
+unsigned int fake_broker_refusals(const struct fake_broker *broker, enum broker_verb verb)
+{
+	return broker->refusals[verb];
 }
 
 const struct broker_request *fake_broker_last(const struct fake_broker *broker,

@@ -55,6 +55,8 @@ void fake_broker_progress(struct fake_broker *broker, const char *slot, const ch
 
 /* How many requests of this verb have come. */
 unsigned int fake_broker_count(const struct fake_broker *broker, enum broker_verb verb);
+/* How many of them came when the card was not so that they can be carried out. */
+unsigned int fake_broker_refusals(const struct fake_broker *broker, enum broker_verb verb);
 /* The last request of this verb; its count must not be 0. */
 const struct broker_request *fake_broker_last(const struct fake_broker *broker,
 					      enum broker_verb verb);

@@ -9,6 +9,7 @@
 #include "passthrough/passthrough_private.h"
 #include "tests/unit/loop.h"
 #include "tests/unit/passthrough_world.h"
+#include "tests/unit/timers.h"
 
 #define DEADLINE_MS 20000
 
@@ -51,6 +52,7 @@ static void on_close_screen(void *data, const struct passthrough_card *card)
 	struct world *world = data;
 
 	world->closed++;
+	world->dark = true;
 	assert_string_equal(card->address, GPU);
 	if (!world->screens_wait) {
 		passthrough_screen_closed(world->passthrough, card->name, world->screens_error,
@@ -63,6 +65,7 @@ static void on_open_screen(void *data, const struct passthrough_card *card)
 	struct world *world = data;
 
 	world->opened++;
+	world->dark = false;
 	if (!world->screens_wait) {
 		passthrough_screen_opened(world->passthrough, card->name, world->screens_error,
 					  world->screens_error ? "No screen came on." : NULL);
@@ -166,6 +169,7 @@ void world_start(struct world *world)
 	struct card_config **configs = calloc(1, sizeof(*configs));
 
 	assert_non_null(configs);
+	world->dark = false; /* a new seat opens what it finds */
 	configs[0] = make_config(world);
 	assert_int_equal(passthrough_create(world->event, world->path, configs, 1, &handlers, world,
 					    &world->passthrough),
@@ -235,6 +239,38 @@ int world_refusal(struct world *world, uint32_t id)
 	return r;
 }
 
+bool world_is_at(const struct world *world, const char *stage)
+{
+	const char *journal = fake_broker_journal(world->broker);
+	const char *last = strrchr(journal, ' ');
+	size_t length = strlen(stage);
+
+	last = last ? last + 1 : journal;
+	return strncmp(last, stage, length) == 0 && strchr("=", last[length]);
+}
+
+void world_reach(struct world *world, const struct world_way *way, const char *stage)
+{
+	world_start(world);
+	if (way->from != HANDOFF_HOST) {
+		world_give(world, way->from);
+	}
+	fake_broker_forget(world->broker);
+	assert_int_equal(passthrough_give(world->passthrough, "gpu", way->to, &world->why), 0);
+	while (!world_is_at(world, stage)) {
+		assert_true(sd_event_run(world->event, 0) > 0);
+	}
+}
+
+void world_restart_broker(struct world *world)
+{
+	fake_broker_vanish(world->broker);
+	while (!passthrough_trouble(world->passthrough)) {
+		assert_true(sd_event_run(world->event, 0) > 0);
+	}
+	fake_broker_listen(world->broker);
+}
+
 static void expect_device(struct vm *vm, const char *owner)
 {
 	const char *devices = fake_guest_devices(vm);
@@ -253,6 +289,8 @@ void world_expect(struct world *world, enum card_state state, const char *owner)
 	assert_string_equal(card_state_name(world->state), card_state_name(state));
 	assert_string_equal(world->owner, owner ? owner : "");
 	assert_false(world->moving);
+	assert_string_equal(world->target, "");
+	assert_string_equal(world->stage, "");
 	expect_device(world->a, owner);
 	expect_device(world->b, owner);
 	assert_int_equal(!!(flags & BROKER_CARD_LENT), state == CARD_STATE_GUEST);
@@ -260,6 +298,15 @@ void world_expect(struct world *world, enum card_state state, const char *owner)
 			    state == CARD_STATE_HOST ? "snd_hda_intel" : "vfio-pci");
 	if (state == CARD_STATE_HOST) {
 		assert_false(flags & BROKER_CARD_DRAINED);
-		assert_true(world->opened >= world->closed);
+		assert_false(world->dark);
 	}
+}
+
+void world_expect_at(struct world *world, uint32_t owner)
+{
+	static const char *const names[] = { NULL, "a", "b" };
+
+	world_expect(world, owner == HANDOFF_HOST ? CARD_STATE_HOST : CARD_STATE_GUEST,
+		     names[owner]);
+	assert_int_equal(timers_left_ms(), -1);
 }

@@ -43,6 +43,7 @@ struct world {
 	bool screens_wait;
 	int screens_error;
 	unsigned int closed, opened; /* how often they were asked to */
+	bool dark;		     /* the last time to close */
 	/* What was told last. */
 	unsigned int changes;
 	enum card_state state;
@@ -75,5 +76,21 @@ int world_refusal(struct world *world, uint32_t id);
 
 /* The card is there, with whom the world's truth says; owner NULL: the host or the pool. */
 void world_expect(struct world *world, enum card_state state, const char *owner);
+
+/* The same for a guest or HANDOFF_HOST, and nothing goes on any more. */
+void world_expect_at(struct world *world, uint32_t owner);
+
+struct world_way {
+	uint32_t from, to;
+	const char *stages; /* as the journal has them when all goes well */
+};
+
+/* Begins a new seat, and this way, and stops when the stage stands in the journal. Of those of the
+ * broker, that does them at once, the result is there already, and the seat does not know yet. */
+void world_reach(struct world *world, const struct world_way *way, const char *stage);
+/* Whether the last line of the journal is of this stage, and it has not failed. */
+bool world_is_at(const struct world *world, const char *stage);
+/* The broker ends, the seat notices, and the broker is there again. */
+void world_restart_broker(struct world *world);
 
 #endif

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "passthrough/broker_client.h"
 #include "tests/unit/passthrough_world.h"
 #include "tests/unit/timers.h"
 
@@ -100,8 +99,10 @@ static void test_what_is_told(void **state)
 	assert_string_equal(world->text, "The seat's own screens on the card are still open.");
 	fake_broker_hold(world->broker, BROKER_DETACH, true);
 	passthrough_screen_opened(world->passthrough, "gpu", 0, NULL); /* nobody asked */
+	world_settle(world);
 	assert_string_equal(world->stage, "close-screen");
 	passthrough_screen_closed(world->passthrough, "gpu", 0, NULL);
+	passthrough_screen_closed(world->passthrough, "gpu", -EIO, "too late");
 	world_settle(world);
 	assert_string_equal(card_state_name(world->state), "DETACHING");
 	fake_broker_progress(world->broker, GPU, "unbind waits in snd_card_free");
@@ -363,14 +364,105 @@ static void test_rescue_goes_as_far_as_it_goes(void **state)
 	assert_int_equal(timers_left_ms(), -1);
 }
 
+/* What is asked for while a way fails is not forgotten over it. */
+static void test_rescue_while_a_way_fails(void **state)
+{
+	struct world *world = *state;
+
+	world_start(world);
+	world_give(world, GUEST_A);
+	fake_guest_refuse(world->a, true);
+	world_give(world, GUEST_B);
+	passthrough_rescue(world->passthrough);
+	world_pass(world, 13 * SECOND);
+	assert_int_equal(
+		passthrough_answer(world->passthrough, "gpu", HANDOFF_ANSWER_ABORT, &world->why),
+		0);
+	fake_guest_refuse(world->a, false);
+	world_rest(world);
+	world_expect(world, CARD_STATE_HOST, NULL);
+}
+
+/* A guest that kept the card keeps it. */
+static void test_failed_way_leaves_the_card(void **state)
+{
+	struct world *world = *state;
+
+	fake_guest_set_ports(world->b, false);
+	world_start(world);
+	world_give(world, GUEST_A);
+	world_give(world, GUEST_B);
+	world_expect(world, CARD_STATE_GUEST, "a");
+	fake_guest_end(world->b);
+	world_rest(world);
+	world_expect(world, CARD_STATE_GUEST, "a");
+}
+
+/* ---- While the guest's QEMU does not answer ---- */
+
+static void test_prepare_waits_for_the_guests_word(void **state)
+{
+	struct world *world = *state;
+
+	world_start(world);
+	fake_guest_stop(world->b, true);
+	fake_guest_set_control(world->b, false);
+	fake_guest_set_control(world->b, true);
+	world_give(world, GUEST_B);
+	assert_string_equal(world->stage, "prepare");
+	fake_guest_stop(world->b, false);
+	world_settle(world);
+	world_expect(world, CARD_STATE_GUEST, "b");
+}
+
+static void test_prepare_does_not_wait_for_ever(void **state)
+{
+	struct world *world = *state;
+
+	world_start(world);
+	fake_guest_stop(world->b, true);
+	fake_guest_set_control(world->b, false);
+	fake_guest_set_control(world->b, true);
+	world_give(world, GUEST_B);
+	world_pass(world, 6 * SECOND);
+	world_expect(world, CARD_STATE_HOST, NULL);
+	fake_guest_stop(world->b, false);
+	world_settle(world);
+	world_expect(world, CARD_STATE_HOST, NULL);
+	assert_string_equal(fake_broker_journal(world->broker), "prepare prepare!");
+}
+
 /* ---- Without a broker ---- */
+
+/* The guest in front follows the focus, but a person has taken the card since. */
+static void test_request_outlives_the_broker(void **state)
+{
+	struct world *world = *state;
+
+	world->follow_focus[0] = "gpu";
+	world->on_request[0] = NULL;
+	world_start(world);
+	passthrough_focus(world->passthrough, GUEST_A);
+	world_pass(world, 2 * SECOND);
+	world_expect(world, CARD_STATE_GUEST, "a");
+	world_give(world, HANDOFF_HOST);
+	fake_broker_vanish(world->broker);
+	world_settle(world);
+	fake_broker_listen(world->broker);
+	world_settle(world);
+	world_pass(world, 2 * SECOND);
+	world_expect(world, CARD_STATE_HOST, NULL);
+}
 
 static void test_without_a_broker(void **state)
 {
 	struct world *world = *state;
 
 	fake_broker_vanish(world->broker);
+	world->follow_focus[1] = "gpu";
+	world->on_request[1] = NULL;
 	world_start(world);
+	passthrough_focus(world->passthrough, GUEST_B);
 	assert_int_equal(world_refusal(world, GUEST_A), -ENOTCONN);
 	assert_non_null(strstr(world->why, "baton-broker"));
 	assert_non_null(passthrough_trouble(world->passthrough));
@@ -405,6 +497,11 @@ int main(int argc, char **argv)
 		TEST(rescue),
 		TEST(rescue_from_a_pin),
 		TEST(rescue_goes_as_far_as_it_goes),
+		TEST(rescue_while_a_way_fails),
+		TEST(failed_way_leaves_the_card),
+		TEST(prepare_waits_for_the_guests_word),
+		TEST(prepare_does_not_wait_for_ever),
+		TEST(request_outlives_the_broker),
 		TEST(without_a_broker),
 	};
 
