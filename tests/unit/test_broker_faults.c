@@ -167,7 +167,7 @@ static void test_wedged(void **state)
 	assert_int_equal(seat_ask(&machine, BROKER_DETACH, DUO), -ETIMEDOUT);
 	assert_true(machine.n_progress > 0);
 	assert_non_null(
-		strstr(machine.progress.text, "\"unbind\" of " DUO ".1 does not come back"));
+		strstr(machine.progress.text, "\"unbind\" of " DUO ".1 has not come back"));
 	assert_true(machine.card.facts.flags & BROKER_CARD_WEDGED);
 	assert_non_null(strstr(machine.card.text, "end what has the card open"));
 	/* It blocks nothing else, and nothing more is tried with it. */
@@ -355,9 +355,9 @@ static void test_torn_journal(void **state)
 		    "made-up-boot 5 @function 99 a b c 1\nmade-up-boot 5 eject A B done\n"
 		    "made-up-boot 6 attach A B inte",
 		    "journal/" UNO ".journal");
-	broker_start(&machine);
 	seat_leave(&machine);
 	machine_remove(&machine, "socket");
+	broker_start(&machine);
 	seat_connect(&machine);
 	assert_string_equal(seat_facts_of(&machine, UNO).stage.name, "eject");
 	assert_int_equal(seat_facts_of(&machine, UNO).lent_pid, 0);
