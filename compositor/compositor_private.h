@@ -25,7 +25,7 @@ struct guest {
 
 /* One output with its view of the scene. */
 struct view {
-	struct list link; /* compositor::views, in the order in which outputs came */
+	struct list link; /* compositor::views, by rank, then as they came */
 	struct output *output;
 	struct scene_view scene;
 	pixman_region32_t damage; /* since it was collected */

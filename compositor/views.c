@@ -13,6 +13,20 @@ struct view *views_first(const struct compositor *c)
 	return list_empty(&c->views) ? NULL : container_of(c->views.next, struct view, link);
 }
 
+/* Behind all that are not of a higher rank: so a card that comes back is first again. */
+static void insert_view(struct compositor *c, struct view *view)
+{
+	struct view *other;
+
+	list_for_each(other, &c->views, link) {
+		if (other->output->rank > view->output->rank) {
+			list_append(&other->link, &view->link);
+			return;
+		}
+	}
+	list_append(&c->views, &view->link);
+}
+
 static struct view *find_view(struct compositor *c, const struct output *output)
 {
 	struct view *view;
@@ -135,7 +149,7 @@ static void handle_output_added(struct output *output, void *data)
 	view->output = output;
 	scene_view_init(&view->scene, output->width, output->height);
 	pixman_region32_init(&view->damage);
-	list_append(&c->views, &view->link);
+	insert_view(c, view);
 	note_first_output(c);
 	compositor_update(c);
 	compositor_update_watched(c);

@@ -100,12 +100,18 @@ static int fake_create(sd_event *event, const struct compositor_options *options
 
 void screen_add(struct screen *screen, uint32_t width, uint32_t height)
 {
+	screen_add_ranked(screen, width, height, 1);
+}
+
+void screen_add_ranked(struct screen *screen, uint32_t width, uint32_t height, unsigned int rank)
+{
 	memset(screen, 0, sizeof(*screen));
 	pixman_region32_init(&screen->drawn);
 	assert_int_equal(
 		output_init(&screen->output, fake.event, &screen_ops, fake.events->painter), 0);
 	screen->output.width = width;
 	screen->output.height = height;
+	screen->output.rank = rank;
 	screen->output.refresh_mhz = 1000000; /* 1 ms: tests need not wait for it */
 	screen->pixels = calloc((size_t)width * height, 4);
 	assert_non_null(screen->pixels);

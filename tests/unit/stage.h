@@ -55,6 +55,8 @@ int stage_set_up(void **state);
 int stage_tear_down(void **state);
 
 void screen_add(struct screen *screen, uint32_t width, uint32_t height);
+/* In front of all screens of a higher rank; that of screen_add() is 1. */
+void screen_add_ranked(struct screen *screen, uint32_t width, uint32_t height, unsigned int rank);
 void screen_remove(struct screen *screen);
 struct frame *new_frame(uint32_t width, uint32_t height);
 /* Guests are 1, 2 and 3; with a reason they are hung. */

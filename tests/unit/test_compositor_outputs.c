@@ -42,6 +42,30 @@ static void outputs_mirror_and_change(void **state)
 	assert_drawn(0, 0, 800, 600);
 }
 
+/* A card that was away is the first again, whatever came meanwhile. */
+static void outputs_have_ranks(void **state)
+{
+	struct screen lower, equal;
+	uint32_t width, height;
+
+	screen_add_ranked(&equal, 320, 200, 1);
+	compositor_output_size(stage.compositor, &width, &height);
+	assert_int_equal(width, WIDTH);
+	screen_add_ranked(&lower, 800, 600, 0);
+	compositor_output_size(stage.compositor, &width, &height);
+	assert_int_equal(width, 800);
+	assert_int_equal(stage.sources[0].asked_width, 800);
+	screen_remove(&lower);
+	compositor_output_size(stage.compositor, &width, &height);
+	assert_int_equal(width, WIDTH);
+	screen_remove(&stage.screen);
+	compositor_output_size(stage.compositor, &width, &height);
+	assert_int_equal(width, 320);
+	screen_add(&stage.screen, WIDTH, HEIGHT);
+	screen_remove(&equal);
+	settle();
+}
+
 static void without_outputs_nobody_is_watched(void **state)
 {
 	struct picture *picture;
@@ -214,6 +238,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(outputs_mirror_and_change),
+		TEST(outputs_have_ranks),
 		TEST(without_outputs_nobody_is_watched),
 		TEST(pointer_goes_on_without_outputs),
 		TEST(without_outputs_no_timer_runs),
