@@ -202,3 +202,22 @@ int atomic_commit_wait(struct atomic *atomic, const struct card *card)
 {
 	return atomic_send(atomic, card, DRM_MODE_ATOMIC_ALLOW_MODESET, 0);
 }
+
+/*
+ * Not in the request that lights a screen: that one asks for flip events, and the kernel has none
+ * for a CRTC that is off before and after. When it is refused, so will be what comes next, and
+ * that is said.
+ */
+void card_turn_foreign_off(const struct card *card)
+{
+	struct atomic atomic;
+
+	if (atomic_init(&atomic) < 0) {
+		return;
+	}
+	atomic_add_foreign(&atomic, card);
+	if (!atomic_is_empty(&atomic)) {
+		atomic_commit_wait(&atomic, card);
+	}
+	atomic_finish(&atomic, card);
+}

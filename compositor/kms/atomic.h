@@ -43,6 +43,9 @@ void atomic_add_cleanup(struct atomic *atomic, const struct card *card, const st
 /* And CRTCs that no screen of ours has are turned off, with everything at them. */
 void atomic_add_foreign(struct atomic *atomic, const struct card *card);
 
+/* Turns all that off in a request of its own, if there is anything, and waits until it is. */
+void card_turn_foreign_off(const struct card *card);
+
 bool atomic_is_empty(const struct atomic *atomic);
 
 /* Would the kernel take it? 0 or -errno. */

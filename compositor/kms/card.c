@@ -123,7 +123,7 @@ static void card_read_driver(struct card *card)
 	drmFreeVersion(version);
 }
 
-static int card_setup(struct card *card)
+int card_setup(struct card *card)
 {
 	int r;
 
@@ -145,13 +145,13 @@ static int card_setup(struct card *card)
 	if (r < 0 && r != -ENODEV) {
 		log_error("%s: cannot read its outputs: %s", card->path, strerror(-r));
 	}
+	card->known = r == 0;
 	return r;
 }
 
 int card_open(struct session *session, const char *path, struct card **out)
 {
 	_cleanup_(card_close_ptr) struct card *card = calloc(1, sizeof(*card));
-	int r;
 
 	if (!card) {
 		return -ENOMEM;
@@ -163,12 +163,14 @@ int card_open(struct session *session, const char *path, struct card **out)
 		log_open_error(path, card->fd);
 		return card->fd;
 	}
-	r = card_setup(card);
-	if (r < 0) {
-		return r;
-	}
 	*out = take_ptr(card);
 	return 0;
+}
+
+int card_leave(struct card *card)
+{
+	session_leave_device(card->session, card->fd);
+	return take_fd(card->fd);
 }
 
 void card_close(struct card *card)

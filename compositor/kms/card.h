@@ -31,6 +31,7 @@ struct card {
 	int fd;        /* the session's */
 	char path[64]; /* /dev/dri/cardN */
 	char driver[32];
+	bool known;    /* what follows was read */
 	uint32_t serial;                      /* of the last request that the kernel took */
 	uint32_t cursor_width, cursor_height; /* of a cursor plane's buffers, pixels */
 	struct kms_crtc *crtcs;
@@ -39,12 +40,17 @@ struct card {
 	unsigned int plane_count;
 };
 
-/*
- * Opens the card at path. 0, -ENODEV when it has nothing to show pictures on, or -errno with one
- * sentence logged.
- */
+/* Opens the card at path, from the loop; nothing is known of it yet. 0 or -errno, logged. */
 int card_open(struct session *session, const char *path, struct card **out);
-void card_close(struct card *card); /* NULL is legal */
+/*
+ * Reads what it is made of; in any thread, before anything else. 0, -ENODEV when it has nothing to
+ * show pictures on, or -errno with one sentence logged.
+ */
+int card_setup(struct card *card);
+/* From the loop: the session forgets the card. Returns its descriptor, to be closed by the caller:
+ * that may wait for the driver, which then shows the text console again. */
+int card_leave(struct card *card);
+void card_close(struct card *card); /* from the loop; NULL is legal */
 
 /*
  * Reads what the card reports and calls flipped for each request of ours that came into effect:
@@ -58,7 +64,7 @@ int card_dispatch(struct card *card,
 /*
  * Whether the card may be able to draw by itself: it has a render node with something behind it.
  * Asked before a GL library is loaded, which costs seconds and a hundred megabytes when it finds
- * only the processor in the end.
+ * only the processor in the end. Reads sysfs, and may wait.
  */
 bool card_has_gpu(const struct card *card);
 

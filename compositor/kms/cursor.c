@@ -7,6 +7,8 @@
 #include <string.h>
 #include <xf86drmMode.h>
 
+#include "common/cleanup.h"
+
 int cursor_init(struct cursor *cursor, struct card *card, const struct kms_crtc *crtc)
 {
 	memset(cursor, 0, sizeof(*cursor));
@@ -26,13 +28,19 @@ int cursor_init(struct cursor *cursor, struct card *card, const struct kms_crtc 
 	return 0;
 }
 
+void cursor_drop_images(struct cursor *cursor)
+{
+	cursor_image_unlock(take_ptr(cursor->wanted));
+	cursor_image_unlock(take_ptr(cursor->loaded));
+	cursor->spare_loaded = false;
+}
+
 void cursor_finish(struct cursor *cursor)
 {
 	for (unsigned int i = 0; i < 2; i++) {
 		kms_buffer_destroy(cursor->buffers[i]);
 	}
-	cursor_image_unlock(cursor->wanted);
-	cursor_image_unlock(cursor->loaded);
+	cursor_drop_images(cursor);
 	if (cursor->plane) {
 		cursor->plane->taken = false;
 	}

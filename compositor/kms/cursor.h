@@ -31,6 +31,9 @@ int cursor_init(struct cursor *cursor, struct card *card, const struct kms_crtc 
 /* Gives the plane back, which must be off. Afterwards every pointer is refused. */
 void cursor_finish(struct cursor *cursor);
 
+/* It shows nothing any more that belongs to others. */
+void cursor_drop_images(struct cursor *cursor);
+
 /* The same as output_ops.set_cursor(): 0 or -ENOTSUP. */
 int cursor_set(struct cursor *cursor, struct cursor_image *image, int32_t x, int32_t y);
 

@@ -1,26 +1,21 @@
 // SPDX-License-Identifier: MIT
 /*
- * A card's screens. A monitor that wants another mode is taken away and comes as a new one: so
- * whoever shows something on it has one case less.
+ * A card's screens in the loop. A monitor that wants another mode is taken away and comes as a new
+ * one: so whoever shows something on it has one case less.
  */
 #include "compositor/kms/device.h"
 
-#include <drm_fourcc.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #include "common/cleanup.h"
 #include "common/log.h"
-#include "compositor/kms/connector.h"
-#include "compositor/render/renderer.h"
+#include "compositor/kms/look.h"
 
 /* Page flips come before guests' messages: the next picture waits for nothing else. */
 #define FLIP_PRIORITY (SD_EVENT_PRIORITY_NORMAL - 5)
-
-DEFINE_CLEANUP(struct kms_device *, device_destroy)
 
 bool device_has_screens(const struct kms_device *device)
 {
@@ -57,58 +52,9 @@ static int handle_card_io(sd_event_source *source, int fd, uint32_t revents, voi
 	return 0;
 }
 
-/* ---- who draws ---- */
+/* ---- screens come and go ---- */
 
-static int create_dumb_buffer(void *data, const struct card *card, const struct kms_plane *plane,
-			      uint32_t width, uint32_t height, struct kms_buffer **out)
-{
-	return dumb_buffer_create(card->fd, DRM_FORMAT_XRGB8888, width, height, out);
-}
-
-static int create_gpu_buffer(void *data, const struct card *card, const struct kms_plane *plane,
-			     uint32_t width, uint32_t height, struct kms_buffer **out)
-{
-	return gpu_buffer_create(data, plane, width, height, out);
-}
-
-/* No GPU is no error, unless it was asked for by name. */
-static int device_choose_drawer(struct kms_device *device)
-{
-	const struct device_environment *environment = device->environment;
-	const struct card *card = device->card;
-	int r = 0;
-
-	if (device->drawer_chosen) {
-		return 0;
-	}
-	if (environment->gpu_forced || (environment->gpu_allowed && card_has_gpu(card))) {
-		r = gpu_create(card, environment->gpu_forced, &device->gpu);
-	}
-	if (r < 0 && environment->gpu_forced) {
-		log_error("%s: no GL to draw with (%s); install Mesa's driver for it (%s) or leave "
-			  "the choice of the renderer to us",
-			  card->path, strerror(-r), card->driver);
-		return -ENOTSUP;
-	}
-	device->drawer_chosen = true;
-	log_info("%s: driver %s, drawn by %s", card->path, card->driver,
-		 device->gpu ? gpu_name(device->gpu) : "the processor");
-	return 0;
-}
-
-/* Nobody tells a GPU without screens which pictures are gone; and it could not sleep. */
-static void device_drop_unused_drawer(struct kms_device *device)
-{
-	if (!device_has_screens(device)) {
-		gpu_destroy(device->gpu);
-		device->gpu = NULL;
-		device->drawer_chosen = false;
-	}
-}
-
-/* ---- screens ---- */
-
-static struct screen *device_screen_of_connector(struct kms_device *device, uint32_t connector)
+static struct screen *find_screen(struct kms_device *device, uint32_t connector)
 {
 	struct screen *screen;
 
@@ -120,175 +66,127 @@ static struct screen *device_screen_of_connector(struct kms_device *device, uint
 	return NULL;
 }
 
-static void handle_cursor_lost(void *data)
+/* Nobody tells a GPU without screens which pictures are gone; and it could not sleep. */
+static void drop_unused_drawer(struct kms_device *device)
 {
-	struct kms_device *device = data;
-
-	device->software_cursor = true;
-	sd_event_source_set_enabled(device->remake, SD_EVENT_ONESHOT);
+	if (!device_has_screens(device)) {
+		gpu_destroy(device->gpu);
+		device->gpu = NULL;
+		device->drawer_chosen = false;
+	}
 }
 
-/* With the GPU if there is one and it can make buffers that the monitor shows, else without. */
-static int device_create_screen(struct kms_device *device, const struct monitor *monitor,
-				const drmModeConnector *info, struct screen **out)
-{
-	const struct device_environment *environment = device->environment;
-	struct screen_options options = {
-		.event = environment->event,
-		.painter = environment->events->painter,
-		.software_cursor = device->software_cursor,
-		.events = &device->screen_events,
-	};
-	int r;
-
-	if (device->gpu) {
-		options.renderer = gpu_renderer(device->gpu);
-		options.buffer_create = create_gpu_buffer;
-		options.buffer_data = device->gpu;
-		r = screen_create(device->card, monitor, info, &options, out);
-		if (r == 0) {
-			return 0;
-		}
-		log_warning("%s: cannot show what the GPU draws (%s): drawn by the processor",
-			    monitor->name, strerror(-r));
-	}
-	options.renderer = environment->renderer;
-	options.buffer_create = create_dumb_buffer;
-	return screen_create(device->card, monitor, info, &options, out);
-}
-
-static int device_add_screen(struct kms_device *device, const struct monitor *monitor,
-			     const drmModeConnector *info)
-{
-	struct screen *screen;
-	int r = device_choose_drawer(device);
-
-	if (r < 0) {
-		return r;
-	}
-	r = device_create_screen(device, monitor, info, &screen);
-	if (r < 0) {
-		log_error("%s: cannot be lit in %ux%u (%s); try another cable, connector or card",
-			  monitor->name, monitor->mode.hdisplay, monitor->mode.vdisplay,
-			  strerror(-r));
-		return 0;
-	}
-	log_info("%s: %ux%u, %u.%03u Hz%s%s%s", monitor->name, monitor->mode.hdisplay,
-		 monitor->mode.vdisplay, monitor->refresh_mhz / 1000, monitor->refresh_mhz % 1000,
-		 monitor->description[0] ? " (" : "", monitor->description,
-		 monitor->description[0] ? ")" : "");
-	list_append(&device->screens, &screen->link);
-	return 0;
-}
-
-static void device_remove_screen(struct kms_device *device, struct screen *screen)
+/* The output goes. What the screen is made of stays. */
+static void take_off_loop(struct kms_device *device, struct screen *screen)
 {
 	const struct backend_events *events = device->environment->events;
 
-	if (screen->announced) {
-		events->output_removed(&screen->output, events->data);
-	}
+	events->output_removed(&screen->output, events->data);
+	screen_detach(screen);
+}
+
+static void remove_screen(struct kms_device *device, struct screen *screen)
+{
+	take_off_loop(device, screen);
 	screen_destroy(screen);
 }
 
-static void device_remove_screens(struct kms_device *device)
+static void remove_screens(struct kms_device *device)
 {
 	struct screen *screen, *next;
 
 	list_for_each_safe(screen, next, &device->screens, link) {
-		device_remove_screen(device, screen);
+		remove_screen(device, screen);
 	}
 }
 
-/* Makes the screen at this connector what the monitor there wants, or takes it away. */
-static int device_probe(struct kms_device *device, uint32_t connector)
+static const struct found *find_monitor(const struct look *look, const struct screen *screen)
 {
-	struct screen *screen = device_screen_of_connector(device, connector);
-	drmModeConnector *info = NULL;
-	struct monitor monitor;
-	int r = monitor_probe(device->card, connector, &monitor, &info);
-
-	if (r == 0 && screen && monitor_equal(&screen->monitor, &monitor)) {
-		drmModeFreeConnector(info);
-		return 0;
+	for (unsigned int i = 0; i < look->count; i++) {
+		if (look->found[i].monitor.connector == screen->monitor.connector) {
+			return &look->found[i];
+		}
 	}
-	if (screen) {
+	return NULL;
+}
+
+static void remove_changed_screens(struct kms_device *device)
+{
+	struct screen *screen, *next;
+
+	list_for_each_safe(screen, next, &device->screens, link) {
+		const struct found *found = find_monitor(&device->look, screen);
+
+		if (found && monitor_equal(&screen->monitor, &found->monitor)) {
+			continue;
+		}
 		log_info("%s: %s", screen->output.name,
-			 r == 0 ? "another mode" : "the monitor is gone");
-		device_remove_screen(device, screen);
+			 found ? "another mode" : "the monitor is gone");
+		remove_screen(device, screen);
 	}
-	r = r == 0 ? device_add_screen(device, &monitor, info) : 0;
-	drmModeFreeConnector(info);
-	return r;
 }
 
-static bool resources_have(const drmModeRes *resources, uint32_t connector)
+/* A card that has screens gets the further ones here: who looked could not touch it. */
+static void make_further_screens(struct kms_device *device)
 {
-	for (int i = 0; i < resources->count_connectors; i++) {
-		if (resources->connectors[i] == connector) {
-			return true;
+	struct look *look = &device->look;
+
+	for (unsigned int i = 0; !look->make && i < look->count; i++) {
+		struct screen *screen;
+
+		if (!find_screen(device, look->found[i].monitor.connector) &&
+		    look_make_screen(device, &look->found[i], &screen) == 0) {
+			list_append(&look->made, &screen->link);
 		}
 	}
-	return false;
 }
 
-static int device_probe_all(struct kms_device *device, const drmModeRes *resources)
+/* While somebody else has the seat's screens they are only announced. */
+static void add_screen(struct kms_device *device, struct screen *screen)
 {
+	const struct device_environment *environment = device->environment;
+	const struct backend_events *events = environment->events;
+	int r = screen_attach(screen, environment->event, events->painter);
+
+	list_remove(&screen->link);
+	if (r < 0) {
+		log_error("%s: cannot be lit: %s", screen->monitor.name, strerror(-r));
+		screen_detach(screen);
+		screen_destroy(screen);
+		return;
+	}
+	list_append(&device->screens, &screen->link);
+	device->shown = true;
+	events->output_added(&screen->output, events->data);
+	if (session_active(environment->session)) {
+		screen_resume(screen);
+	}
+}
+
+/* Screens are all made before one is lit: lighting one turns off what no screen uses. */
+static void take_up_look(struct kms_device *device)
+{
+	struct look *look = &device->look;
 	struct screen *screen, *next;
-	int r = 0;
 
-	list_for_each_safe(screen, next, &device->screens, link) {
-		if (!resources_have(resources, screen->monitor.connector)) {
-			device_remove_screen(device, screen);
-		}
+	if (look->result == 0) {
+		remove_changed_screens(device);
+		make_further_screens(device);
 	}
-	for (int i = 0; r == 0 && i < resources->count_connectors; i++) {
-		r = device_probe(device, resources->connectors[i]);
+	list_for_each_safe(screen, next, &look->made, link) {
+		add_screen(device, screen);
 	}
-	device_drop_unused_drawer(device);
-	return r;
-}
-
-/* Screens are made first and lit afterwards: lighting one turns off what no screen uses. */
-int device_scan(struct kms_device *device)
-{
-	const struct backend_events *events = device->environment->events;
-	drmModeRes *resources = drmModeGetResources(device->card->fd);
-	struct screen *screen;
-	int r;
-
-	if (!resources) {
-		return 0;
-	}
-	r = device_probe_all(device, resources);
-	drmModeFreeResources(resources);
-	list_for_each(screen, &device->screens, link) {
-		if (!screen->announced) {
-			screen->announced = true;
-			events->output_added(&screen->output, events->data);
-			screen_resume(screen);
-		}
-	}
-	return r;
-}
-
-static int handle_remake(sd_event_source *source, void *data)
-{
-	struct kms_device *device = data;
-
-	device_remove_screens(device);
-	if (session_active(device->environment->session)) {
-		device_scan(device);
-	} else {
-		device_drop_unused_drawer(device);
-	}
-	return 0;
+	look_clear(look);
+	drop_unused_drawer(device);
 }
 
 void device_suspend(struct kms_device *device)
 {
 	struct screen *screen;
 
+	if (device->unwanted) {
+		return;
+	}
 	list_for_each(screen, &device->screens, link) {
 		screen_suspend(screen);
 	}
@@ -298,6 +196,9 @@ void device_resume(struct kms_device *device)
 {
 	struct screen *screen;
 
+	if (device->unwanted) {
+		return;
+	}
 	list_for_each(screen, &device->screens, link) {
 		if (!screen->lit) {
 			screen_resume(screen);
@@ -305,7 +206,192 @@ void device_resume(struct kms_device *device)
 	}
 }
 
-/* ---- life ---- */
+/* ---- looking ---- */
+
+/* By a thread, if there can be one. */
+static void run_errand(struct kms_device *device, void (*work)(void *data),
+		       void (*done)(void *data))
+{
+	if (errand_start(device->environment->event, work, done, device, &device->errand) < 0) {
+		work(device);
+		done(device);
+	}
+}
+
+static void begin_closing(struct kms_device *device);
+
+static void work_look(void *data)
+{
+	look_carry_out(data);
+}
+
+static void handle_looked(void *data)
+{
+	struct kms_device *device = data;
+	const struct device_environment *environment = device->environment;
+	int result = device->look.result;
+
+	device->errand = NULL;
+	device->state = DEVICE_REST;
+	if (device->unwanted) {
+		begin_closing(device);
+		return;
+	}
+	take_up_look(device);
+	if (device->look_again) {
+		device_look(device);
+		return;
+	}
+	environment->looked(device, result, environment->data);
+}
+
+static void begin_look(struct kms_device *device)
+{
+	device->look_again = false;
+	device->look.make = !device_has_screens(device);
+}
+
+void device_look(struct kms_device *device)
+{
+	if (device->state != DEVICE_REST) {
+		device->look_again = true;
+		return;
+	}
+	begin_look(device);
+	device->state = DEVICE_LOOKING;
+	run_errand(device, work_look, handle_looked);
+}
+
+int device_look_now(struct kms_device *device)
+{
+	begin_look(device);
+	look_carry_out(device);
+	take_up_look(device);
+	return device->look.result;
+}
+
+/* Not while a thread may be at work on them. */
+static int handle_remake(sd_event_source *source, void *data)
+{
+	struct kms_device *device = data;
+
+	remove_screens(device);
+	if (device->state == DEVICE_REST) {
+		drop_unused_drawer(device);
+	}
+	device_look(device);
+	return 0;
+}
+
+static void handle_cursor_lost(void *data)
+{
+	struct kms_device *device = data;
+
+	device->software_cursor = true;
+	sd_event_source_set_enabled(device->remake, SD_EVENT_ONESHOT);
+}
+
+/* ---- closing ---- */
+
+/* In any thread: turns off what is lit, and gives back all but the descriptor. */
+static void take_apart(struct kms_device *device)
+{
+	struct list *const lists[] = { &device->screens, &device->look.made };
+	struct screen *screen, *next;
+
+	for (unsigned int i = 0; i < 2; i++) {
+		list_for_each_safe(screen, next, lists[i], link) {
+			screen_destroy(screen);
+		}
+	}
+	look_clear(&device->look);
+	gpu_destroy(device->gpu);
+	device->gpu = NULL;
+}
+
+static void work_take_apart(void *data)
+{
+	take_apart(data);
+}
+
+static void work_close(void *data)
+{
+	struct kms_device *device = data;
+
+	close_fd_ptr(&device->card_fd);
+	device->card_fd = -1;
+}
+
+static void handle_closed(void *data)
+{
+	struct kms_device *device = data;
+
+	device->errand = NULL;
+	device->environment->closed(device, device->environment->data);
+}
+
+/* The seat manager's descriptor goes first: the last one to be closed is the one that waits. */
+static void handle_taken_apart(void *data)
+{
+	struct kms_device *device = data;
+
+	device->errand = NULL;
+	device->card_fd = card_leave(device->card);
+	run_errand(device, work_close, handle_closed);
+}
+
+static void begin_closing(struct kms_device *device)
+{
+	device->state = DEVICE_CLOSING;
+	gpu_leave(device->gpu);
+	run_errand(device, work_take_apart, handle_taken_apart);
+}
+
+static void leave_loop(struct kms_device *device)
+{
+	struct screen *screen;
+
+	device->flips = sd_event_source_disable_unref(device->flips);
+	device->remake = sd_event_source_disable_unref(device->remake);
+	list_for_each(screen, &device->screens, link) {
+		take_off_loop(device, screen);
+	}
+}
+
+void device_close(struct kms_device *device)
+{
+	if (device->unwanted) {
+		return;
+	}
+	device->unwanted = true;
+	leave_loop(device);
+	if (device->state == DEVICE_REST) {
+		begin_closing(device);
+	}
+}
+
+void device_free(struct kms_device *device)
+{
+	list_remove(&device->link);
+	card_close(device->card);
+	free(device);
+}
+
+bool device_destroy(struct kms_device *device)
+{
+	if (!device->unwanted) {
+		leave_loop(device);
+	}
+	if (device->errand && errand_end(device->errand) < 0) {
+		return false;
+	}
+	take_apart(device);
+	close_fd_ptr(&device->card_fd);
+	device_free(device);
+	return true;
+}
+
+/* ---- opening ---- */
 
 static int device_attach(struct kms_device *device)
 {
@@ -327,47 +413,34 @@ static int device_attach(struct kms_device *device)
 	return sd_event_source_set_enabled(device->remake, SD_EVENT_OFF);
 }
 
-int device_create(const struct device_environment *environment, struct drm_node *node,
+int device_create(const struct device_environment *environment, const struct drm_node *node,
 		  struct kms_device **out)
 {
-	_cleanup_(device_destroy_ptr) struct kms_device *device = calloc(1, sizeof(*device));
+	struct kms_device *device = calloc(1, sizeof(*device));
 	int r;
 
 	if (!device) {
 		return -ENOMEM;
 	}
 	device->environment = environment;
+	device->devnum = node->devnum;
+	device->rank = node->rank;
+	device->card_fd = -1;
+	memcpy(device->slot, node->slot, sizeof(device->slot));
 	device->software_cursor = environment->software_cursor;
 	device->screen_events =
 		(struct screen_events){ .cursor_lost = handle_cursor_lost, .data = device };
 	list_init(&device->link);
 	list_init(&device->screens);
-	device->devnum = node->devnum;
-	memcpy(device->slot, node->slot, sizeof(device->slot));
+	list_init(&device->look.made);
 	r = card_open(environment->session, node->path, &device->card);
+	if (r >= 0) {
+		r = device_attach(device);
+	}
 	if (r < 0) {
+		device_destroy(device);
 		return r;
 	}
-	memcpy(node->driver, device->card->driver, sizeof(node->driver));
-	r = device_attach(device);
-	if (r < 0) {
-		log_error("%s: cannot be watched: %s", node->path, strerror(-r));
-		return r;
-	}
-	*out = take_ptr(device);
+	*out = device;
 	return 0;
-}
-
-void device_destroy(struct kms_device *device)
-{
-	if (!device) {
-		return;
-	}
-	list_remove(&device->link);
-	device_remove_screens(device);
-	sd_event_source_disable_unref(device->flips);
-	sd_event_source_disable_unref(device->remake);
-	gpu_destroy(device->gpu);
-	card_close(device->card);
-	free(device);
 }

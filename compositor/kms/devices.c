@@ -11,69 +11,7 @@
 
 #include "common/log.h"
 #include "compositor/kms/leftovers.h"
-
-/* A card that somebody else has, or had. */
-struct given_away {
-	struct list link; /* devices::given_away */
-	char slot[16];
-	bool known;     /* udev knew it then, so it is worth waiting for */
-	bool returning; /* it may be used again, and who gave it back waits for an answer */
-};
-
-/* ---- cards of others ---- */
-
-static struct given_away *find_given_away(const struct devices *devices, const char *slot)
-{
-	struct given_away *card;
-
-	list_for_each(card, &devices->given_away, link) {
-		if (strcmp(card->slot, slot) == 0) {
-			return card;
-		}
-	}
-	return NULL;
-}
-
-/* NULL: no memory. */
-static struct given_away *note_given_away(struct devices *devices, const char *slot)
-{
-	struct given_away *card = find_given_away(devices, slot);
-
-	if (card) {
-		return card;
-	}
-	card = calloc(1, sizeof(*card));
-	if (card) {
-		snprintf(card->slot, sizeof(card->slot), "%s", slot);
-		list_append(&devices->given_away, &card->link);
-	}
-	return card;
-}
-
-static void given_away_destroy(struct given_away *card)
-{
-	if (card) {
-		list_remove(&card->link);
-		free(card);
-	}
-}
-
-static int note_all_given_away(struct devices *devices, const char *slots)
-{
-	char slot[sizeof(devices->only_slot)];
-	int r = 0, length = 0;
-
-	while (r == 0 && slots && sscanf(slots, "%15s%n", slot, &length) == 1) {
-		struct given_away *card = note_given_away(devices, slot);
-
-		r = card ? 0 : -ENOMEM;
-		if (card) {
-			card->known = true;
-		}
-		slots += length;
-	}
-	return r;
-}
+#include "compositor/kms/loans.h"
 
 /* ---- which cards are ours ---- */
 
@@ -89,9 +27,9 @@ static bool is_named(const char *name, const struct drm_node *node)
 
 static bool is_wanted(struct devices *devices, const struct drm_node *node)
 {
-	const struct given_away *given = find_given_away(devices, node->slot);
+	const struct loan *loan = loans_find(&devices->loans, node->slot);
 
-	if (!node->card || (given && !given->returning)) {
+	if (!node->card || (loan && !loan->returning)) {
 		return false;
 	}
 	if (!devices->only) {
@@ -111,7 +49,7 @@ static struct kms_device *find_device(const struct devices *devices, dev_t devnu
 {
 	struct kms_device *device;
 
-	list_for_each(device, &devices->open, link) {
+	list_for_each(device, &devices->all, link) {
 		if (device->devnum == devnum) {
 			return device;
 		}
@@ -119,76 +57,119 @@ static struct kms_device *find_device(const struct devices *devices, dev_t devnu
 	return NULL;
 }
 
-/* ---- looking at them ---- */
-
-/* The card stays open when it has a monitor. 0 or -errno, logged but for -ENODEV. */
-static int open_device(struct devices *devices, struct drm_node *node)
+/* Something of the card with this slot is open. Without a slot cards are not told apart. */
+static bool is_open(const struct devices *devices, const char *slot)
 {
-	struct kms_device *device;
-	int r = device_create(&devices->environment, node, &device);
+	const struct kms_device *device;
 
-	if (r < 0) {
-		return r;
-	}
-	list_append(&devices->open, &device->link);
-	r = device_scan(device);
-	if (!device_has_screens(device)) {
-		device_destroy(device);
-	}
-	return r;
-}
-
-static int look_at(struct devices *devices, struct drm_node *node)
-{
-	struct kms_device *device = find_device(devices, node->devnum);
-	int r = device ? device_scan(device) : open_device(devices, node);
-
-	node->news = false;
-	node->error = r == -ENODEV ? 0 : r;
-	return r;
-}
-
-/* ---- cards that come back ---- */
-
-/* The node of a card, or NULL. */
-static struct drm_node *find_card(const struct devices *devices, const char *slot)
-{
-	struct drm_node *node;
-
-	list_for_each(node, nodes_list(devices->nodes), link) {
-		if (node->card && strcmp(node->slot, slot) == 0) {
-			return node;
+	list_for_each(device, &devices->all, link) {
+		if (slot[0] && strcmp(device->slot, slot) == 0) {
+			return true;
 		}
 	}
-	return NULL;
+	return false;
 }
 
-/* Tells who waits for it, if it has come or never will. */
-static void answer_return(struct devices *devices, struct given_away *card)
+/* ---- who waits for a card ---- */
+
+static void answer_release(struct devices *devices, const char *slot)
 {
 	const struct backend_events *events = devices->environment.events;
-	const struct drm_node *node = find_card(devices, card->slot);
-	char slot[sizeof(card->slot)];
-	int error = node ? node->error : 0;
+	struct loan *loan = loans_find(&devices->loans, slot);
 
-	if (!card->returning || (!node && card->known)) {
+	if (loan && loan->releasing && !is_open(devices, loan->slot)) {
+		loan->releasing = false;
+		events->card_released(loan->slot,
+				      leftovers_check(nodes_list(devices->nodes), loan->slot),
+				      events->data);
+	}
+}
+
+/* It will be looked at, or is being looked at. */
+static bool is_on_its_way(struct devices *devices, const struct loan *loan)
+{
+	const struct drm_node *node = nodes_find_card(devices->nodes, loan->slot);
+	const struct kms_device *device = node ? find_device(devices, node->devnum) : NULL;
+
+	if (!node) {
+		return loan->known;
+	}
+	return is_wanted(devices, node) && session_active(devices->environment.session) &&
+	       (node->news || (device && device->state != DEVICE_REST));
+}
+
+static void answer_return(struct devices *devices, struct loan *loan)
+{
+	const struct backend_events *events = devices->environment.events;
+	const struct drm_node *node = nodes_find_card(devices->nodes, loan->slot);
+	char slot[sizeof(loan->slot)];
+
+	if (!loan->returning || is_on_its_way(devices, loan)) {
 		return;
 	}
-	memcpy(slot, card->slot, sizeof(slot));
-	given_away_destroy(card);
-	events->card_regained(slot, error, events->data);
+	memcpy(slot, loan->slot, sizeof(slot));
+	loan_destroy(loan);
+	events->card_regained(slot, node ? node->error : 0, events->data);
 }
 
 static void answer_returns(struct devices *devices)
 {
-	struct given_away *card, *next;
+	struct loan *loan, *next;
 
-	list_for_each_safe(card, next, &devices->given_away, link) {
-		answer_return(devices, card);
+	list_for_each_safe(loan, next, &devices->loans, link) {
+		answer_return(devices, loan);
 	}
 }
 
-/* ---- news ---- */
+/* ---- looking at cards ---- */
+
+/* What was found out is noted at the node. */
+static void note_look(struct drm_node *node, const struct kms_device *device, int error)
+{
+	node->error = error == -ENODEV ? 0 : error;
+	memcpy(node->driver, device->card->driver, sizeof(node->driver));
+}
+
+/* A card without a monitor is closed again; one that had one may just miss it for a while. */
+static bool is_worth_keeping(const struct kms_device *device, int error)
+{
+	return device_has_screens(device) || (device->shown && error == 0);
+}
+
+static void handle_looked(struct kms_device *device, int error, void *data)
+{
+	struct devices *devices = data;
+	struct drm_node *node = nodes_find(devices->nodes, device->devnum);
+
+	if (node) {
+		note_look(node, device, error);
+		/* What failed may have failed because of that. */
+		node->news = node->news || !session_active(devices->environment.session);
+	}
+	if (!is_worth_keeping(device, error)) {
+		device_close(device);
+	}
+	answer_returns(devices);
+}
+
+static void look_at(struct devices *devices, struct drm_node *node)
+{
+	struct kms_device *device = find_device(devices, node->devnum);
+
+	/* One that is being closed, also as it was before it went, is looked at afterwards. */
+	if (device ? device->unwanted : is_open(devices, node->slot)) {
+		return;
+	}
+	node->news = false;
+	if (!device) {
+		node->error = device_create(&devices->environment, node, &device);
+		if (node->error < 0) {
+			return;
+		}
+		list_append(&devices->all, &device->link);
+	}
+	device_look(device);
+}
 
 static void look(struct devices *devices)
 {
@@ -204,6 +185,8 @@ static void look(struct devices *devices)
 		}
 	}
 }
+
+/* ---- news ---- */
 
 static int handle_look(sd_event_source *source, void *data)
 {
@@ -223,22 +206,33 @@ static void handle_removed(struct drm_node *node, void *data)
 {
 	struct kms_device *device = find_device(data, node->devnum);
 
-	if (device) {
+	if (device && !device->unwanted) {
 		log_info("%s: the card is gone", node->path);
-		device_destroy(device);
+		device_close(device);
 	}
 }
 
 static void handle_lost(struct kms_device *device, void *data)
 {
-	device_destroy(device);
+	device_close(device);
+}
+
+static void handle_closed(struct kms_device *device, void *data)
+{
+	struct devices *devices = data;
+	char slot[sizeof(device->slot)];
+
+	memcpy(slot, device->slot, sizeof(slot));
+	device_free(device);
+	answer_release(devices, slot);
+	handle_news(devices); /* it may be back */
 }
 
 void devices_suspend(struct devices *devices)
 {
 	struct kms_device *device;
 
-	list_for_each(device, &devices->open, link) {
+	list_for_each(device, &devices->all, link) {
 		device_suspend(device);
 	}
 }
@@ -248,14 +242,14 @@ void devices_resume(struct devices *devices)
 	struct kms_device *device;
 	struct drm_node *node;
 
+	list_for_each(device, &devices->all, link) {
+		device_resume(device);
+	}
 	/* What shows nothing may go on sleeping; what somebody else had may be free now. */
 	list_for_each(node, nodes_list(devices->nodes), link) {
 		node->news = node->news || node->error || find_device(devices, node->devnum);
 	}
 	look(devices);
-	list_for_each(device, &devices->open, link) {
-		device_resume(device);
-	}
 }
 
 /* ---- giving a card away ---- */
@@ -264,10 +258,10 @@ static void close_card(struct devices *devices, const char *slot)
 {
 	struct kms_device *device, *next;
 
-	list_for_each_safe(device, next, &devices->open, link) {
-		if (strcmp(device->slot, slot) == 0) {
+	list_for_each_safe(device, next, &devices->all, link) {
+		if (strcmp(device->slot, slot) == 0 && !device->unwanted) {
 			log_info("%s: given away", device->card->path);
-			device_destroy(device);
+			device_close(device);
 		}
 	}
 }
@@ -275,34 +269,34 @@ static void close_card(struct devices *devices, const char *slot)
 void devices_give_away(struct devices *devices, const char *slot)
 {
 	const struct backend_events *events = devices->environment.events;
-	struct given_away *card = note_given_away(devices, slot);
+	struct loan *loan = loans_note(&devices->loans, slot);
 
-	if (!card) {
+	if (!loan) {
 		events->card_released(slot, -ENOMEM, events->data);
 		return;
 	}
-	card->returning = false;
-	card->known = card->known || find_card(devices, slot);
+	loan->releasing = true;
+	loan->returning = false;
+	loan->known = loan->known || nodes_find_card(devices->nodes, slot);
 	close_card(devices, slot);
-	events->card_released(slot, leftovers_check(nodes_list(devices->nodes), slot),
-			      events->data);
+	answer_release(devices, slot);
 }
 
 void devices_take_back(struct devices *devices, const char *slot)
 {
 	const struct backend_events *events = devices->environment.events;
-	struct given_away *card = note_given_away(devices, slot);
-	struct drm_node *node = find_card(devices, slot);
+	struct loan *loan = loans_note(&devices->loans, slot);
+	struct drm_node *node = nodes_find_card(devices->nodes, slot);
 
-	if (!card) {
+	if (!loan) {
 		events->card_regained(slot, -ENOMEM, events->data);
 		return;
 	}
-	card->returning = true;
+	loan->returning = true;
 	if (node) {
 		node->news = true;
 	}
-	sd_event_source_set_enabled(devices->look, SD_EVENT_ONESHOT);
+	handle_news(devices);
 }
 
 bool devices_use(const struct devices *devices, const char *slot, bool *only)
@@ -310,11 +304,12 @@ bool devices_use(const struct devices *devices, const char *slot, bool *only)
 	const struct kms_device *device;
 	bool used = false, others = false;
 
-	list_for_each(device, &devices->open, link) {
+	list_for_each(device, &devices->all, link) {
 		bool same = strcmp(device->slot, slot) == 0;
+		bool shows = !device->unwanted && device_has_screens(device);
 
-		used = used || (same && device_has_screens(device));
-		others = others || (!same && device_has_screens(device));
+		used = used || (same && shows);
+		others = others || (!same && shows);
 	}
 	*only = used && !others;
 	return used;
@@ -346,6 +341,26 @@ static void log_no_card(const struct devices *devices, bool allowed)
 	}
 }
 
+/* 0, also without a monitor, or -errno. Waits. */
+static int open_now(struct devices *devices, struct drm_node *node)
+{
+	struct kms_device *device;
+	int r = device_create(&devices->environment, node, &device);
+
+	node->news = false;
+	if (r < 0) {
+		node->error = r;
+		return r;
+	}
+	list_append(&devices->all, &device->link);
+	r = device_look_now(device);
+	note_look(node, device, r);
+	if (!is_worth_keeping(device, r)) {
+		device_destroy(device);
+	}
+	return r;
+}
+
 int devices_open(struct devices *devices, bool none_allowed)
 {
 	struct drm_node *node;
@@ -353,13 +368,13 @@ int devices_open(struct devices *devices, bool none_allowed)
 	int error = 0;
 
 	list_for_each(node, nodes_list(devices->nodes), link) {
-		int r = is_wanted(devices, node) ? look_at(devices, node) : -ENODEV;
+		int r = is_wanted(devices, node) ? open_now(devices, node) : -ENODEV;
 
 		any = any || r == 0;
 		error = r == -ENODEV ? error : r;
 	}
 	if (any) {
-		if (list_empty(&devices->open)) {
+		if (list_empty(&devices->all)) {
 			log_info("No monitor is plugged in: going on without, until there is one");
 		}
 		return 0;
@@ -367,7 +382,7 @@ int devices_open(struct devices *devices, bool none_allowed)
 	if (error < 0) {
 		return error;
 	}
-	none_allowed = none_allowed || !list_empty(&devices->given_away);
+	none_allowed = none_allowed || !list_empty(&devices->loans);
 	log_no_card(devices, none_allowed);
 	return none_allowed ? 0 : -ENODEV;
 }
@@ -378,13 +393,15 @@ int devices_init(struct devices *devices, const struct device_environment *envir
 	int r;
 
 	devices->environment = *environment;
+	devices->environment.looked = handle_looked;
 	devices->environment.lost = handle_lost;
+	devices->environment.closed = handle_closed;
 	devices->environment.data = devices;
 	devices->node_events = (struct node_events){ handle_news, handle_removed, devices };
-	list_init(&devices->open);
-	list_init(&devices->given_away);
+	list_init(&devices->all);
+	list_init(&devices->loans);
 	devices->only = only ? strdup(only) : NULL;
-	r = only && !devices->only ? -ENOMEM : note_all_given_away(devices, given_away);
+	r = only && !devices->only ? -ENOMEM : loans_note_all(&devices->loans, given_away);
 	if (r < 0) {
 		return r;
 	}
@@ -397,18 +414,17 @@ int devices_init(struct devices *devices, const struct device_environment *envir
 			    &devices->node_events, &devices->nodes);
 }
 
-void devices_finish(struct devices *devices)
+bool devices_finish(struct devices *devices)
 {
-	struct kms_device *device, *next_device;
-	struct given_away *card, *next_card;
+	struct kms_device *device, *next;
+	bool all = true;
 
-	list_for_each_safe(device, next_device, &devices->open, link) {
-		device_destroy(device);
+	list_for_each_safe(device, next, &devices->all, link) {
+		all = device_destroy(device) && all;
 	}
-	list_for_each_safe(card, next_card, &devices->given_away, link) {
-		given_away_destroy(card);
-	}
+	loans_destroy(&devices->loans);
 	nodes_destroy(devices->nodes);
 	sd_event_source_disable_unref(devices->look);
 	free(devices->only);
+	return all;
 }

@@ -17,11 +17,11 @@ struct devices {
 	struct device_environment environment;
 	struct node_events node_events;
 	struct nodes *nodes;
-	sd_event_source *look;  /* deferred: nodes with news are looked at */
-	struct list open;       /* kms_device::link */
-	struct list given_away; /* struct given_away, devices.c */
-	char *only;             /* the only card to be used, or NULL */
-	char only_slot[16];     /* its slot, once it was seen: it may come back by another name */
+	sd_event_source *look; /* deferred: nodes with news are looked at */
+	struct list all;       /* kms_device::link */
+	struct list loans;     /* loan::link */
+	char *only;            /* the only card to be used, or NULL */
+	char only_slot[16];    /* its slot, once it was seen: it may come back by another name */
 };
 
 /*
@@ -31,7 +31,8 @@ struct devices {
  */
 int devices_init(struct devices *devices, const struct device_environment *environment,
 		 const char *only, const char *given_away);
-void devices_finish(struct devices *devices);
+/* False: a driver does not come back, and a thread goes on with what devices points to. */
+bool devices_finish(struct devices *devices);
 
 /*
  * Opens the cards for the first time. One that can be used is enough. 0 or -errno, logged; without

@@ -100,6 +100,13 @@ void gpu_destroy(struct gpu *gpu)
 	free(gpu);
 }
 
+void gpu_leave(struct gpu *gpu)
+{
+	if (gpu) {
+		egl_leave(gpu->egl);
+	}
+}
+
 struct renderer *gpu_renderer(struct gpu *gpu)
 {
 	return gpu->renderer;

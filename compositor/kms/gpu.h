@@ -20,6 +20,8 @@ struct gpu;
  */
 int gpu_create(const struct card *card, bool software_allowed, struct gpu **out);
 void gpu_destroy(struct gpu *gpu); /* NULL is legal; its buffers must be gone */
+/* The calling thread is done with it for now: another one may use it. NULL is legal. */
+void gpu_leave(struct gpu *gpu);
 
 struct renderer *gpu_renderer(struct gpu *gpu); /* owned by the GPU */
 const char *gpu_name(const struct gpu *gpu);

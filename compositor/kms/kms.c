@@ -83,12 +83,14 @@ static bool kms_uses_card(struct backend *backend, const char *slot, bool *only)
 static void kms_destroy(struct backend *backend)
 {
 	struct kms *kms = kms_from(backend);
+	/* With the session the devices are there, at least in part. */
+	bool free_of_threads = !kms->session || devices_finish(&kms->devices);
 
-	if (kms->session) { /* then the devices are there, at least in part */
-		devices_finish(&kms->devices);
+	session_destroy(kms->session);
+	if (!free_of_threads) {
+		return; /* the program ends, and what a stuck thread uses goes with it */
 	}
 	renderer_destroy(kms->renderer);
-	session_destroy(kms->session);
 	free(kms);
 }
 

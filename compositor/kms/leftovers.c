@@ -15,6 +15,9 @@
 
 #define NVIDIA_NODES "/dev/nvidia"
 
+/* The kernel gives a page at a time, unless it is asked for less. */
+#define MAPS_BUFFER 4096
+
 static void closedir_ptr(DIR **dir)
 {
 	if (*dir) {
@@ -85,6 +88,7 @@ static int see_mappings(struct leftovers *leftovers)
 	if (!file) {
 		return -errno;
 	}
+	setvbuf(file, NULL, _IOFBF, MAPS_BUFFER);
 	while (getline(&line, &size, file) > 0) {
 		char *path = strchr(line, '/');
 

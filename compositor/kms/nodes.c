@@ -13,11 +13,17 @@
 
 #include "common/cleanup.h"
 
+/* Those beyond share a rank. */
+#define SLOTS_MAX 32
+
 struct nodes {
 	struct udev *udev;
 	struct udev_monitor *monitor;
 	sd_event_source *io;
-	struct list all; /* drm_node::link */
+	struct list all;    /* drm_node::link */
+	char boot_slot[16]; /* of the card that the machine booted on, or "" */
+	char slots[SLOTS_MAX][16];
+	unsigned int slot_count;
 	char seat[64];
 	const struct node_events *events;
 };
@@ -62,6 +68,21 @@ void slot_from_devpath(const char *devpath, char *slot, size_t size)
 	}
 }
 
+/* The place of a slot among those that were ever seen, from 1 on; so a card keeps its rank while it
+ * is away. */
+static unsigned int nodes_rank(struct nodes *nodes, const char *slot)
+{
+	unsigned int i = 0;
+
+	while (i < nodes->slot_count && strcmp(nodes->slots[i], slot) != 0) {
+		i++;
+	}
+	if (i == nodes->slot_count && i < SLOTS_MAX) {
+		snprintf(nodes->slots[nodes->slot_count++], sizeof(nodes->slots[0]), "%s", slot);
+	}
+	return 1 + i;
+}
+
 /* ---- the list ---- */
 
 struct list *nodes_list(struct nodes *nodes)
@@ -69,12 +90,24 @@ struct list *nodes_list(struct nodes *nodes)
 	return &nodes->all;
 }
 
-static struct drm_node *nodes_find(struct nodes *nodes, dev_t devnum)
+struct drm_node *nodes_find(struct nodes *nodes, dev_t devnum)
 {
 	struct drm_node *node;
 
 	list_for_each(node, &nodes->all, link) {
 		if (node->devnum == devnum) {
+			return node;
+		}
+	}
+	return NULL;
+}
+
+struct drm_node *nodes_find_card(struct nodes *nodes, const char *slot)
+{
+	struct drm_node *node;
+
+	list_for_each(node, &nodes->all, link) {
+		if (node->card && strcmp(node->slot, slot) == 0) {
 			return node;
 		}
 	}
@@ -126,6 +159,9 @@ static struct drm_node *nodes_add(struct nodes *nodes, struct udev_device *devic
 	snprintf(node->path, sizeof(node->path), "%s", path);
 	slot_from_devpath(udev_device_get_devpath(device), node->slot, sizeof(node->slot));
 	node->devnum = udev_device_get_devnum(device);
+	node->rank = nodes->boot_slot[0] && strcmp(node->slot, nodes->boot_slot) == 0
+			     ? 0
+			     : nodes_rank(nodes, node->slot);
 	node->card = is_card_of_seat(device, nodes->seat);
 	node->news = true;
 	return node;
@@ -136,8 +172,8 @@ static void nodes_add_listed(struct nodes *nodes, struct udev_device *device)
 	struct drm_node *node = nodes_add(nodes, device);
 
 	if (node && is_boot_card(device)) {
-		list_remove(&node->link);
-		list_prepend(&nodes->all, &node->link);
+		memcpy(nodes->boot_slot, node->slot, sizeof(nodes->boot_slot));
+		node->rank = 0;
 	}
 }
 

@@ -18,9 +18,11 @@ struct drm_node {
 	char slot[16];    /* of its card on the PCI bus, "0000:01:00"; "" when it is not on one */
 	char driver[32];  /* "" until somebody has opened it */
 	dev_t devnum;
-	bool card; /* it can show pictures and belongs to our seat */
-	bool news; /* something happened to it since somebody cleared this */
-	int error; /* why it could not be used when it was opened last, as noted by who tried */
+	unsigned int
+		rank; /* of its card: 0 for the one that the machine booted on, then as they came */
+	bool card;    /* it can show pictures and belongs to our seat */
+	bool news;    /* something happened to it since somebody cleared this */
+	int error;    /* why it could not be used when it was opened last, as noted by who tried */
 };
 
 /* From the loop's thread. */
@@ -43,8 +45,11 @@ int nodes_create(sd_event *event, const char *seat, const struct node_events *ev
 		 struct nodes **out);
 void nodes_destroy(struct nodes *nodes); /* NULL is legal */
 
-/* struct drm_node; the card that the machine booted on first, the others as they came. */
+/* struct drm_node */
 struct list *nodes_list(struct nodes *nodes);
+struct drm_node *nodes_find(struct nodes *nodes, dev_t devnum); /* or NULL */
+/* The node that shows the pictures of the card with this slot, or NULL. */
+struct drm_node *nodes_find_card(struct nodes *nodes, const char *slot);
 
 /* The slot in a device's path below /sys: the PCI address nearest to the device, without its
  * function; "" if there is none. Anything that is too long for size is no slot. */

@@ -198,25 +198,6 @@ static int screen_send_without_cursor(struct screen *screen, unsigned int parts)
 	return 0;
 }
 
-/*
- * Not in the request that lights the screen: that one asks for flip events, and the kernel has none
- * for a CRTC that is off before and after. When it is refused, so will be what comes next, and
- * that is said.
- */
-static void screen_turn_foreign_off(struct screen *screen)
-{
-	struct atomic atomic;
-
-	if (atomic_init(&atomic) < 0) {
-		return;
-	}
-	atomic_add_foreign(&atomic, screen->card);
-	if (!atomic_is_empty(&atomic)) {
-		atomic_commit_wait(&atomic, screen->card);
-	}
-	atomic_finish(&atomic, screen->card);
-}
-
 static int screen_submit(struct screen *screen, unsigned int parts)
 {
 	int r;
@@ -225,7 +206,7 @@ static int screen_submit(struct screen *screen, unsigned int parts)
 		return -EBUSY;
 	}
 	if (!screen->lit) {
-		screen_turn_foreign_off(screen);
+		card_turn_foreign_off(screen->card);
 		parts |= PART_MODE;
 	}
 	if (screen->cursor.plane && (screen->cursor.dirty || (parts & PART_MODE))) {
@@ -443,21 +424,15 @@ static int screen_setup(struct screen *screen, const drmModeConnector *info,
 			const struct screen_options *options)
 {
 	struct output *output = &screen->output;
-	int r = output_init(output, options->event, &screen_ops, options->painter);
+	int r;
 
-	if (r < 0) {
-		return r;
-	}
 	memcpy(output->name, screen->monitor.name, sizeof(output->name));
 	output->width = screen->monitor.mode.hdisplay;
 	output->height = screen->monitor.mode.vdisplay;
 	output->refresh_mhz = screen->monitor.refresh_mhz;
 	output->renderer = options->renderer;
+	output->rank = options->rank;
 	screen->events = options->events;
-	r = screen_add_timers(screen, options->event);
-	if (r < 0) {
-		return r;
-	}
 	r = screen_take_hardware(screen, info);
 	if (r < 0) {
 		return r;
@@ -503,7 +478,7 @@ static void screen_turn_off(struct screen *screen)
 {
 	struct atomic atomic;
 
-	if (!screen->lit || !session_active(screen->card->session) || atomic_init(&atomic) < 0) {
+	if (!screen->dark_first || atomic_init(&atomic) < 0) {
 		return;
 	}
 	atomic_hide_plane(&atomic, screen->primary);
@@ -518,6 +493,23 @@ static void screen_turn_off(struct screen *screen)
 	atomic_finish(&atomic, screen->card);
 }
 
+int screen_attach(struct screen *screen, sd_event *event, const struct output_painter *painter)
+{
+	int r = output_init(&screen->output, event, &screen_ops, painter);
+
+	return r < 0 ? r : screen_add_timers(screen, event);
+}
+
+/* Images of pointers belong to the loop too. */
+void screen_detach(struct screen *screen)
+{
+	screen->dark_first = screen->lit; /* never while the session is away */
+	screen->cursor_timer = sd_event_source_disable_unref(screen->cursor_timer);
+	screen->retry_timer = sd_event_source_disable_unref(screen->retry_timer);
+	output_finish(&screen->output);
+	cursor_drop_images(&screen->cursor);
+}
+
 void screen_destroy(struct screen *screen)
 {
 	if (!screen) {
@@ -525,9 +517,6 @@ void screen_destroy(struct screen *screen)
 	}
 	screen_turn_off(screen);
 	list_remove(&screen->link);
-	sd_event_source_disable_unref(screen->cursor_timer);
-	sd_event_source_disable_unref(screen->retry_timer);
-	output_finish(&screen->output);
 	fence_drop(screen);
 	cursor_finish(&screen->cursor);
 	swapchain_finish(&screen->chain);

@@ -32,18 +32,17 @@ struct screen_events {
 };
 
 struct screen_options {
-	sd_event *event;
-	const struct output_painter *painter;
 	struct renderer *renderer; /* draws into those buffers */
 	buffer_create_fn buffer_create;
 	void *buffer_data;
 	bool software_cursor;
 	const struct screen_events *events; /* must outlive the screen */
+	unsigned int rank;                  /* of the card: output::rank */
 };
 
 struct screen {
 	struct output output;
-	struct list link; /* kms::screens */
+	struct list link; /* kms_device::screens or made */
 	struct card *card;
 	struct monitor monitor;
 	struct kms_crtc *crtc;     /* taken; NULL in a half-built screen */
@@ -57,7 +56,7 @@ struct screen {
 	bool lit;        /* the CRTC runs our mode */
 	bool failing;    /* the last request was refused, and that was said */
 	bool frame_waits;
-	bool announced;           /* the compositor knows the output */
+	bool dark_first; /* it is lit and must be turned off before its buffers go */
 	int fence;                /* the waiting frame's, or -1 */
 	pixman_region32_t damage; /* the waiting frame's */
 	sd_event_source *cursor_timer;
@@ -66,12 +65,19 @@ struct screen {
 
 /*
  * Takes a CRTC and planes for the monitor, makes buffers and asks the kernel (TEST_ONLY) whether
- * it would light it. The output is initialised and off. 0 or -errno with one sentence logged.
+ * it would light it. 0 or -errno. In any thread, as long as nobody else uses the card; the screen is
+ * for nothing yet but to be attached or destroyed.
  */
 int screen_create(struct card *card, const struct monitor *monitor, const drmModeConnector *info,
 		  const struct screen_options *options, struct screen **out);
-/* Turns the monitor off when that is allowed, and gives everything back. NULL is legal. */
+/* Turns the monitor off when that is allowed, and gives everything back. In any thread, once it is
+ * detached. NULL is legal. */
 void screen_destroy(struct screen *screen);
+
+/* To the loop: the output is initialised and off. 0 or -errno. */
+int screen_attach(struct screen *screen, sd_event *event, const struct output_painter *painter);
+/* Off the loop, for good. Legal on one that never was on it. */
+void screen_detach(struct screen *screen);
 
 /* The session went away: nothing more is sent. */
 void screen_suspend(struct screen *screen);

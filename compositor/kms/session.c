@@ -229,13 +229,20 @@ int session_create(sd_event *event, const struct session_events *events, struct 
 	return 0;
 }
 
-static void device_close(struct session *session, struct session_device *device)
+/* libseat forgets the device but leaves the descriptor to us. */
+static void device_leave(struct session *session, struct session_device *device)
 {
 	list_remove(&device->link);
 	libseat_close_device(session->seat, device->id);
-	/* libseat forgets the device but leaves the descriptor to us. */
-	close(device->fd);
 	free(device);
+}
+
+static void device_close(struct session *session, struct session_device *device)
+{
+	int fd = device->fd;
+
+	device_leave(session, device);
+	close(fd);
 }
 
 void session_destroy(struct session *session)
@@ -284,15 +291,33 @@ int session_open_device(struct session *session, const char *path)
 	return device->fd;
 }
 
+static struct session_device *find_device(const struct session *session, int fd)
+{
+	struct session_device *device;
+
+	list_for_each(device, &session->devices, link) {
+		if (device->fd == fd) {
+			return device;
+		}
+	}
+	return NULL;
+}
+
 void session_close_device(struct session *session, int fd)
 {
-	struct session_device *device, *next;
+	struct session_device *device = find_device(session, fd);
 
-	list_for_each_safe(device, next, &session->devices, link) {
-		if (device->fd == fd) {
-			device_close(session, device);
-			return;
-		}
+	if (device) {
+		device_close(session, device);
+	}
+}
+
+void session_leave_device(struct session *session, int fd)
+{
+	struct session_device *device = find_device(session, fd);
+
+	if (device) {
+		device_leave(session, device);
 	}
 }
 

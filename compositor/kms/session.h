@@ -41,6 +41,8 @@ const char *session_seat_name(struct session *session);
  */
 int session_open_device(struct session *session, const char *path);
 void session_close_device(struct session *session, int fd);
+/* The same, but the descriptor is the caller's from now on: closing it may wait for the driver. */
+void session_leave_device(struct session *session, int fd);
 
 /* Asks for another virtual terminal; 0 or -errno. That it is in front shows by active(false). */
 int session_switch_vt(struct session *session, unsigned int vt);

@@ -157,6 +157,12 @@ int egl_make_current(struct egl *egl)
 											  : -EIO;
 }
 
+void egl_leave(struct egl *egl)
+{
+	eglMakeCurrent(egl->display, EGL_NO_SURFACE, EGL_NO_SURFACE, EGL_NO_CONTEXT);
+	eglReleaseThread();
+}
+
 struct attributes {
 	EGLint list[64];
 	unsigned int count;

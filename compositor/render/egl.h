@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * An EGL display with one GLES 3 context that draws into frame buffer objects only; no windows.
- * It belongs to the event loop's thread.
+ * It belongs to one thread at a time.
  */
 #ifndef COMPOSITOR_RENDER_EGL_H
 #define COMPOSITOR_RENDER_EGL_H
@@ -34,8 +34,10 @@ struct egl {
 int egl_create(EGLenum platform, void *native, struct egl **out);
 void egl_destroy(struct egl *egl); /* NULL is legal */
 
-/* Makes the context current again, in case a library changed that. 0 or -EIO. */
+/* Makes the context current again, in case another one is. 0 or -EIO. */
 int egl_make_current(struct egl *egl);
+/* The calling thread is done with EGL for now: another one may use it. */
+void egl_leave(struct egl *egl);
 
 /*
  * A dma-buf as an image, or EGL_NO_IMAGE_KHR. fourcc: DRM_FORMAT_*. The descriptors stay the

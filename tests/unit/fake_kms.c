@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-/* Stand-ins for the functions of libdrm that the kms back end calls. */
+/* Stand-ins for the functions of libdrm that the kms back end calls: cards, parts and memory. */
 #include "tests/unit/test.h"
 
-#include "tests/unit/fake_kms.h"
+#include "tests/unit/fake_card.h"
 
 #include <drm_fourcc.h>
 #include <errno.h>
@@ -18,27 +18,8 @@
 #include "common/clock.h"
 #include "tests/unit/fake_session.h"
 
-/* Ids of its objects. */
-enum {
-	CONNECTOR = 10,
-	ENCODER = 11,
-	CRTC = 20,
-	OTHER_CRTC = 21,
-	PRIMARY = 30,
-	CURSOR = 40,
-	OVERLAY = 50
-};
-
-#define HANDLES_MAX 64
-
-struct prop {
-	uint32_t object;
-	const char *name;
-	uint64_t value;
-};
-
 /* What a card has at the start. A property's id is its place in this list plus one. */
-static const struct prop fresh[] = {
+const struct prop fresh[PROPS] = {
 	{ CONNECTOR, "CRTC_ID", 0 },
 	{ CONNECTOR, "EDID", 0 },
 	{ CONNECTOR, "non-desktop", 0 },
@@ -75,46 +56,15 @@ static const struct prop fresh[] = {
 	{ OVERLAY, "FB_ID", 0 },
 	{ OVERLAY, "CRTC_ID", 0 },
 };
-#define PROPS (sizeof(fresh) / sizeof(fresh[0]))
-
-struct memory {
-	uint32_t width, height, stride;
-	uint64_t size;
-	uint8_t *pixels; /* as mapped by the code under test */
-	uint32_t fb;     /* 0: none */
-	bool used;
-};
-
-struct blob {
-	size_t size;
-	char data[FAKE_BOXES_MAX * sizeof(pixman_box32_t)];
-};
-
-struct _drmModeAtomicReq {
-	unsigned int count;
-	struct {
-		uint32_t prop;
-		uint64_t value;
-	} items[128];
-};
 
 struct fake_card fake_cards[FAKE_CARDS];
 
 static uint32_t next_fb;
 
-static struct card {
-	struct fake_card *shown;
-	int fd;                /* as opened by the code under test, or -1 */
-	int card_fd, event_fd; /* a pipe: the card is its reading end */
-	struct prop props[PROPS];
-	struct memory memory[HANDLES_MAX];
-	struct blob blobs[HANDLES_MAX];
-	bool pending;
-	uint64_t pending_user, previous_user;
-} cards[FAKE_CARDS];
+struct card cards[FAKE_CARDS];
 
 /* The card that is open under this descriptor. */
-static struct card *card_of(int fd)
+struct card *card_of(int fd)
 {
 	for (unsigned int i = 0; fd >= 0 && i < FAKE_CARDS; i++) {
 		if (cards[i].fd == fd) {
@@ -124,14 +74,44 @@ static struct card *card_of(int fd)
 	return NULL;
 }
 
-/* NULL, with errno, when the card is gone. */
-static struct card *card_alive(int fd)
+static pthread_t loop_thread;
+atomic_bool seat_away;
+pthread_mutex_t kernel_lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t hang_over = PTHREAD_COND_INITIALIZER;
+
+bool is_loop(void)
+{
+	return pthread_equal(pthread_self(), loop_thread);
+}
+
+/* Here a real driver may take its time. */
+void take_time(const struct card *card)
+{
+	pthread_mutex_lock(&kernel_lock);
+	while (card->hangs) {
+		if (is_loop()) {
+			fail_msg("the loop waits for a driver");
+		}
+		pthread_cond_wait(&hang_over, &kernel_lock);
+	}
+	pthread_mutex_unlock(&kernel_lock);
+}
+
+void fake_card_hang(unsigned int card, bool hang)
+{
+	pthread_mutex_lock(&kernel_lock);
+	cards[card].hangs = hang;
+	pthread_cond_broadcast(&hang_over);
+	pthread_mutex_unlock(&kernel_lock);
+}
+
+/* NULL, with errno, when the card is gone, or closed. */
+struct card *card_alive(int fd)
 {
 	struct card *card = card_of(fd);
 
-	assert_non_null(card);
 	errno = ENODEV;
-	return card->shown->dead ? NULL : card;
+	return card && !card->shown->dead ? card : NULL;
 }
 
 static void card_reset(struct card *card, struct fake_card *shown)
@@ -142,7 +122,7 @@ static void card_reset(struct card *card, struct fake_card *shown)
 	memcpy(card->props, fresh, sizeof(fresh));
 	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
 	card->shown = shown;
-	card->fd = -1;
+	card->fd = card->left = -1;
 	card->card_fd = ends[0];
 	card->event_fd = ends[1];
 }
@@ -150,6 +130,8 @@ static void card_reset(struct card *card, struct fake_card *shown)
 void fake_kms_reset(void)
 {
 	next_fb = 1000;
+	loop_thread = pthread_self();
+	seat_away = false;
 	for (unsigned int i = 0; i < FAKE_CARDS; i++) {
 		memset(&fake_cards[i], 0, sizeof(fake_cards[i]));
 		fake_cards[i].connected = fake_cards[i].has_cursor = true;
@@ -172,7 +154,7 @@ void fake_kms_finish(void)
 	fake_session_finish();
 }
 
-static uint64_t *prop_value(struct card *card, uint32_t object, const char *name)
+uint64_t *prop_value(struct card *card, uint32_t object, const char *name)
 {
 	for (size_t i = 0; i < PROPS; i++) {
 		if (card->props[i].object == object && strcmp(card->props[i].name, name) == 0) {
@@ -223,8 +205,10 @@ int drmGetCap(int fd, uint64_t capability, uint64_t *value)
 drmModeResPtr drmModeGetResources(int fd)
 {
 	static uint32_t connectors[] = { CONNECTOR }, crtcs[] = { CRTC, OTHER_CRTC };
-	drmModeResPtr resources = card_alive(fd) ? calloc(1, sizeof(*resources)) : NULL;
+	drmModeResPtr resources;
 
+	take_time(card_of(fd));
+	resources = card_alive(fd) ? calloc(1, sizeof(*resources)) : NULL;
 	if (!resources) {
 		return NULL;
 	}
@@ -276,12 +260,14 @@ drmModeObjectPropertiesPtr drmModeObjectGetProperties(int fd, uint32_t object, u
 
 	out->props = calloc(PROPS, sizeof(*out->props));
 	out->prop_values = calloc(PROPS, sizeof(*out->prop_values));
+	pthread_mutex_lock(&kernel_lock);
 	for (uint32_t i = 0; i < PROPS; i++) {
 		if (props[i].object == object) {
 			out->props[out->count_props] = i + 1;
 			out->prop_values[out->count_props++] = props[i].value;
 		}
 	}
+	pthread_mutex_unlock(&kernel_lock);
 	return out;
 }
 
@@ -479,225 +465,7 @@ int drmModeDestroyPropertyBlob(int fd, uint32_t id)
 	return 0;
 }
 
-/* ---- libdrm: atomic requests ---- */
-
-drmModeAtomicReqPtr drmModeAtomicAlloc(void)
-{
-	return calloc(1, sizeof(struct _drmModeAtomicReq));
-}
-
-void drmModeAtomicFree(drmModeAtomicReqPtr request)
-{
-	free(request);
-}
-
-int drmModeAtomicGetCursor(const drmModeAtomicReqPtr request)
-{
-	return (int)request->count;
-}
-
-int drmModeAtomicAddProperty(drmModeAtomicReqPtr request, uint32_t object, uint32_t prop,
-			     uint64_t value)
-{
-	assert_in_range(prop, 1, PROPS);
-	assert_int_equal(fresh[prop - 1].object, object);
-	assert_true(request->count < 128);
-	request->items[request->count].prop = prop;
-	request->items[request->count].value = value;
-	return (int)++request->count;
-}
-
-/* What it would make of the card. */
-static struct fake_commit commit_describe(struct card *card,
-					  const struct _drmModeAtomicReq *request, uint32_t flags)
-{
-	struct fake_commit commit = {
-		.test = flags & DRM_MODE_ATOMIC_TEST_ONLY,
-		.modeset = flags & DRM_MODE_ATOMIC_ALLOW_MODESET,
-		.nonblock = flags & DRM_MODE_ATOMIC_NONBLOCK,
-		.event = flags & DRM_MODE_PAGE_FLIP_EVENT,
-		.fb = *prop_value(card, PRIMARY, "FB_ID"),
-		.cursor_fb = *prop_value(card, CURSOR, "FB_ID"),
-		.cursor_x = (int64_t)*prop_value(card, CURSOR, "CRTC_X"),
-		.cursor_y = (int64_t)*prop_value(card, CURSOR, "CRTC_Y"),
-		.active = *prop_value(card, CRTC, "ACTIVE"),
-	};
-	const struct blob *blob = &card->blobs[*prop_value(card, PRIMARY, "FB_DAMAGE_CLIPS")];
-
-	for (unsigned int i = 0; i < request->count; i++) {
-		uint32_t object = fresh[request->items[i].prop - 1].object;
-
-		commit.touches_primary = commit.touches_primary || object == PRIMARY;
-		commit.touches_cursor = commit.touches_cursor || object == CURSOR;
-	}
-	commit.damage_count = (unsigned int)(blob->size / sizeof(pixman_box32_t));
-	memcpy(commit.damage, blob->data, blob->size);
-	return commit;
-}
-
-static bool shows_cursor(const struct _drmModeAtomicReq *request)
-{
-	for (unsigned int i = 0; i < request->count; i++) {
-		const struct prop *prop = &fresh[request->items[i].prop - 1];
-
-		if (prop->object == CURSOR && strcmp(prop->name, "FB_ID") == 0) {
-			return request->items[i].value != 0;
-		}
-	}
-	return false;
-}
-
-/* An event is wanted for a CRTC that is off before and after: only the overlay's can be. */
-static bool asks_event_of_dark_crtc(struct card *card, const struct _drmModeAtomicReq *request,
-				    uint32_t flags)
-{
-	if (!(flags & DRM_MODE_PAGE_FLIP_EVENT) ||
-	    *prop_value(card, OVERLAY, "CRTC_ID") != OTHER_CRTC ||
-	    *prop_value(card, OTHER_CRTC, "ACTIVE")) {
-		return false;
-	}
-	for (unsigned int i = 0; i < request->count; i++) {
-		if (fresh[request->items[i].prop - 1].object == OVERLAY) {
-			return true;
-		}
-	}
-	return false;
-}
-
-static bool commit_refused(struct card *card, const struct _drmModeAtomicReq *request,
-			   uint32_t flags)
-{
-	if (asks_event_of_dark_crtc(card, request, flags)) {
-		return true;
-	}
-	if (flags & DRM_MODE_ATOMIC_TEST_ONLY) {
-		return false;
-	}
-	if (card->shown->refuse > 0) {
-		card->shown->refuse--;
-		return true;
-	}
-	return card->shown->refuse_cursor && shows_cursor(request);
-}
-
-static void flip_report(struct card *card, uint64_t user, uint64_t vblank_ns)
-{
-	uint64_t ns = vblank_ns ? vblank_ns : clock_now_ns();
-	struct drm_event_vblank event = {
-		.base = { .type = DRM_EVENT_FLIP_COMPLETE, .length = sizeof(event) },
-		.user_data = user,
-		.tv_sec = (uint32_t)(ns / NSEC_PER_SEC),
-		.tv_usec = (uint32_t)(ns % NSEC_PER_SEC / NSEC_PER_USEC),
-		.crtc_id = CRTC,
-	};
-
-	assert_int_equal(write(card->event_fd, &event, sizeof(event)), sizeof(event));
-}
-
-static void card_flip(struct card *card, uint64_t vblank_ns)
-{
-	assert_true(card->pending);
-	card->pending = false;
-	flip_report(card, card->pending_user, vblank_ns);
-}
-
-int drmModeAtomicCommit(int fd, const drmModeAtomicReqPtr request, uint32_t flags, void *user)
-{
-	struct card *card = card_alive(fd);
-	uint64_t before[PROPS];
-
-	if (!card) {
-		return -ENODEV;
-	}
-	if (commit_refused(card, request, flags)) {
-		card->shown->refused++;
-		return -EINVAL;
-	}
-	if (card->pending && (flags & DRM_MODE_ATOMIC_NONBLOCK)) {
-		card->shown->busy++;
-		return -EBUSY;
-	}
-	*prop_value(card, PRIMARY, "FB_DAMAGE_CLIPS") =
-		0; /* the kernel forgets it with each request */
-	for (size_t i = 0; i < PROPS; i++) {
-		before[i] = card->props[i].value;
-	}
-	for (unsigned int i = 0; i < request->count; i++) {
-		card->props[request->items[i].prop - 1].value = request->items[i].value;
-	}
-	assert_true(card->shown->count < FAKE_COMMITS_MAX);
-	card->shown->commits[card->shown->count++] = commit_describe(card, request, flags);
-	if (flags & DRM_MODE_ATOMIC_TEST_ONLY) {
-		for (size_t i = 0; i < PROPS; i++) {
-			card->props[i].value = before[i];
-		}
-	} else if (flags & DRM_MODE_PAGE_FLIP_EVENT) {
-		card->pending = true;
-		card->previous_user = card->pending_user;
-		card->pending_user = (uintptr_t)user;
-		if (!card->shown->hold_flips) {
-			card_flip(card, 0);
-		}
-	}
-	return 0;
-}
-
-void fake_kms_flip(uint64_t vblank_ns)
-{
-	card_flip(&cards[0], vblank_ns);
-}
-
-void fake_kms_flip_late(void)
-{
-	flip_report(&cards[0], cards[0].previous_user, 0);
-}
-
-bool fake_kms_flip_pending(void)
-{
-	return cards[0].pending;
-}
-
-const struct fake_commit *fake_card_last(unsigned int card)
-{
-	const struct fake_card *shown = &fake_cards[card];
-
-	for (unsigned int i = shown->count; i-- > 0;) {
-		if (!shown->commits[i].test) {
-			return &shown->commits[i];
-		}
-	}
-	return NULL;
-}
-
-const struct fake_commit *fake_kms_last(void)
-{
-	return fake_card_last(0);
-}
-
-unsigned int fake_kms_real_count(void)
-{
-	unsigned int count = 0;
-
-	for (unsigned int i = 0; i < fake_kms.count; i++) {
-		count += !fake_kms.commits[i].test;
-	}
-	return count;
-}
-
-void fake_kms_leave_overlay(enum fake_overlay where)
-{
-	*prop_value(&cards[0], OVERLAY, "FB_ID") = where != FAKE_OVERLAY_OFF;
-	*prop_value(&cards[0], OVERLAY, "CRTC_ID") = where == FAKE_OVERLAY_OFF    ? 0
-						     : where == FAKE_OVERLAY_HERE ? CRTC
-										  : OTHER_CRTC;
-	*prop_value(&cards[0], OTHER_CRTC, "ACTIVE") = where == FAKE_OVERLAY_THERE;
-}
-
-bool fake_kms_is_clean(void)
-{
-	return *prop_value(&cards[0], OVERLAY, "FB_ID") == 0 &&
-	       *prop_value(&cards[0], OTHER_CRTC, "ACTIVE") == 0;
-}
+/* ---- the card as tests see it ---- */
 
 bool fake_card_is_open(unsigned int card)
 {
@@ -728,7 +496,29 @@ int fake_card_open(unsigned int card)
 
 void fake_card_close(unsigned int card)
 {
+	cards[card].left = (int)cards[card].fd;
 	cards[card].fd = -1;
+}
+
+/* The linker leads close() to this. The last descriptor of a card waits for its driver. */
+int __wrap_close(int fd);
+int __real_close(int fd);
+
+int __wrap_close(int fd)
+{
+	for (unsigned int i = 0; fd >= 0 && i < FAKE_CARDS; i++) {
+		if (cards[i].left == fd) {
+			cards[i].left = -1;
+			fake_cards[i].waits += is_loop();
+		}
+	}
+	return __real_close(fd);
+}
+
+void fake_card_forget(unsigned int card)
+{
+	fake_card_close(card);
+	fake_cards[card].framebuffers = 0;
 }
 
 void fake_card_plug(unsigned int card)
@@ -740,8 +530,14 @@ void fake_card_plug(unsigned int card)
 	fake_cards[card].dead = false;
 }
 
+void fake_kms_hand_back(void)
+{
+	seat_away = false;
+}
+
 void fake_kms_take_over(void)
 {
+	seat_away = true;
 	for (unsigned int i = 0; i < FAKE_CARDS; i++) {
 		*prop_value(&cards[i], PRIMARY, "FB_ID") = 1;
 		*prop_value(&cards[i], CURSOR, "FB_ID") = 0;

@@ -51,9 +51,12 @@ struct fake_card {
 	struct fake_commit commits[FAKE_COMMITS_MAX];
 	unsigned int count; /* of commits, tests included */
 	unsigned int refused;
-	unsigned int busy; /* requests while the CRTC was busy */
-	bool acknowledged; /* the seat was given back */
-	int framebuffers;  /* that there are */
+	unsigned int busy;   /* requests while the CRTC was busy */
+	unsigned int denied; /* requests, tests too, while somebody else had the seat */
+	unsigned int
+		waits; /* of the loop: requests until they are in effect, and closing the card */
+	bool acknowledged;   /* the seat was given back */
+	int framebuffers;    /* that there are */
 	unsigned int opened; /* so many times */
 	unsigned int looks;  /* at what is plugged into its connector */
 };
@@ -86,6 +89,10 @@ void fake_card_appear(unsigned int card);
 void fake_card_vanish(unsigned int card);
 /* It is dead and its descriptor says so; udev says nothing. */
 void fake_card_hang_up(unsigned int card);
+/* Its driver does not come back from what may take its time, until it does; in a thread only. */
+void fake_card_hang(unsigned int card, bool hang);
+/* Whoever had it open is gone. */
+void fake_card_forget(unsigned int card);
 /* Its slot, and its nodes: files in which nothing is. */
 const char *fake_card_slot(unsigned int card);
 const char *fake_card_path(unsigned int card);

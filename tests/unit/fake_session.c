@@ -204,6 +204,7 @@ int libseat_dispatch(struct libseat *s, int timeout)
 	unring(seat.fd);
 	seat.news = 0;
 	if (news > 0) {
+		fake_kms_hand_back();
 		seat.listener->enable_seat(s, seat.data);
 	} else if (news < 0) {
 		seat.listener->disable_seat(s, seat.data);

@@ -7,11 +7,12 @@
 void fake_session_reset(void);
 void fake_session_finish(void);
 
-/* By the seat's half: a card's descriptor; a fresh card in the slot; and somebody else shows a
- * picture on all of them. */
+/* By the seat's half: a card's descriptor; a fresh card in the slot; and somebody else has the seat
+ * and shows a picture on all of them, until it is ours again. */
 int fake_card_open(unsigned int card);
 void fake_card_close(unsigned int card);
 void fake_card_plug(unsigned int card);
 void fake_kms_take_over(void);
+void fake_kms_hand_back(void);
 
 #endif

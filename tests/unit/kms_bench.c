@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
-/* See kms_bench.h. */
+/* A kms back end on made-up cards; see kms_bench.h. */
 #include "tests/unit/test.h"
 
 #include "tests/unit/kms_bench.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "tests/unit/fake_kms.h"
+#include "tests/unit/loop.h"
 
 static void collect(struct output *output, pixman_region32_t *damage, void *data)
 {
@@ -78,6 +82,19 @@ static void card_regained(const char *slot, int error, void *data)
 	b->regained_error = error;
 }
 
+int count_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	int count = 0;
+
+	assert_non_null(dir);
+	while (readdir(dir)) {
+		count++;
+	}
+	closedir(dir);
+	return count;
+}
+
 int bench_setup(void **state)
 {
 	struct bench *b = calloc(1, sizeof(*b));
@@ -101,6 +118,7 @@ int bench_setup(void **state)
 	};
 	b->color = 0x123456;
 	b->active = -1;
+	b->threads = count_threads();
 	*state = b;
 	return 0;
 }
@@ -148,6 +166,7 @@ static bool are_shown(void *data)
 	return is->b->count == is->count && all_are_shown(is->b);
 }
 
+/* Runs until there are so many outputs, and each shows its picture. */
 void wait_outputs(struct bench *b, unsigned int count)
 {
 	struct count_is is = { b, count };
@@ -155,11 +174,17 @@ void wait_outputs(struct bench *b, unsigned int count)
 	assert_true(loop_until(b->event, are_shown, &is, WAIT_MS));
 }
 
+/* Runs until nothing is left to do and nobody is at work, which has to be soon. */
 void settle(struct bench *b)
 {
-	for (int turns = 0; sd_event_run(b->event, 0) > 0; turns++) {
-		assert_true(turns < 100);
-	}
+	uint64_t deadline = clock_now_ns() + WAIT_MS * NSEC_PER_MSEC;
+	bool busy;
+
+	do {
+		assert_true(clock_now_ns() < deadline);
+		busy = count_threads() > b->threads;
+		busy = sd_event_run(b->event, busy ? 1000 : 0) > 0 || busy;
+	} while (busy);
 }
 
 void start(struct bench *b, unsigned int count)
@@ -176,7 +201,7 @@ bool is_lit(unsigned int card)
 	       fake_kms_pixel(last->fb, 319, 199) == 0x123456;
 }
 
-static bool is_released(void *data)
+bool is_released(void *data)
 {
 	return ((struct bench *)data)->released[0];
 }
@@ -186,6 +211,7 @@ bool is_regained(void *data)
 	return ((struct bench *)data)->regained[0];
 }
 
+/* Gives the card away and runs until that is told; how it ended. */
 int release(struct bench *b, unsigned int card)
 {
 	b->released[0] = '\0';
@@ -239,4 +265,16 @@ void come_back(struct bench *b)
 {
 	fake_seat_enable();
 	assert_true(loop_until(b->event, is_back, b, WAIT_MS));
+}
+
+/* Pictures go on: so many. */
+void show_pictures(struct bench *b, struct output *output, unsigned int count)
+{
+	uint64_t deadline = clock_now_ns() + WAIT_MS * NSEC_PER_MSEC, shown = output->sequence;
+
+	while (output->sequence < shown + count) {
+		assert_true(clock_now_ns() < deadline);
+		output_schedule(output);
+		assert_true(sd_event_run(b->event, 1000) >= 0);
+	}
 }
