@@ -27,8 +27,8 @@ struct broker_connector {
 	void *data;
 	sd_event_source *timer; /* enabled: an attempt is planned */
 	sd_event_source *io;
-	/* One for life: the kernel lets nobody close the last one in less than an RCU grace period
-	 * (15 ms were seen), and the loop waits for nothing. */
+	/* From the first watch on, for life: the kernel lets nobody close the last one in less than
+	 * an RCU grace period (15 ms were seen), and the loop waits for nothing. */
 	int inotify;
 	int watch;     /* of it, or -1 */
 	char *awaited; /* the name in the watched folder that leads to the socket */
@@ -156,10 +156,26 @@ static int watch_start(struct broker_connector *connector)
 	return r;
 }
 
+static int inotify_open(struct broker_connector *connector)
+{
+	if (connector->inotify >= 0) {
+		return 0;
+	}
+	connector->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (connector->inotify < 0) {
+		return -errno;
+	}
+	return sd_event_add_io(connector->event, &connector->io, connector->inotify, EPOLLIN,
+			       handle_inotify, connector);
+}
+
 static void connector_watch(struct broker_connector *connector)
 {
-	int r = watch_start(connector);
+	int r = inotify_open(connector);
 
+	if (r >= 0) {
+		r = watch_start(connector);
+	}
 	if (r < 0) {
 		watch_stop(connector);
 		log_debug("The broker's folder cannot be watched: %s", strerror(-r));
@@ -191,10 +207,13 @@ static bool watch_suffices(const struct broker_connector *connector)
 
 static void connector_try(struct broker_connector *connector)
 {
-	int fd;
+	int fd = seqpacket_connect(connector->path);
 
-	connector_watch(connector);
-	fd = seqpacket_connect(connector->path);
+	if (fd < 0) {
+		/* It may have come between the two. */
+		connector_watch(connector);
+		fd = seqpacket_connect(connector->path);
+	}
 	connector->error = fd < 0 ? fd : 0;
 	if (fd >= 0) {
 		watch_stop(connector);
@@ -250,23 +269,6 @@ void broker_connector_destroy(struct broker_connector *connector)
 
 DEFINE_CLEANUP(struct broker_connector *, broker_connector_destroy)
 
-/* The sources of the loop. */
-static int connector_attach(struct broker_connector *connector)
-{
-	int r;
-
-	connector->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (connector->inotify < 0) {
-		return -errno;
-	}
-	r = sd_event_add_io(connector->event, &connector->io, connector->inotify, EPOLLIN,
-			    handle_inotify, connector);
-	return r < 0 ? r
-		     : sd_event_add_time_relative(connector->event, &connector->timer,
-						  CLOCK_MONOTONIC, 0, ACCURACY_USEC, handle_timer,
-						  connector);
-}
-
 int broker_connector_create(sd_event *event, const char *path, const struct broker_pauses *pauses,
 			    broker_connector_fn connected, void *data,
 			    struct broker_connector **out)
@@ -287,7 +289,9 @@ int broker_connector_create(sd_event *event, const char *path, const struct brok
 	connector->connected = connected;
 	connector->data = data;
 	connector->path = strdup(path);
-	r = connector->path ? connector_attach(connector) : -ENOMEM;
+	r = connector->path ? sd_event_add_time_relative(event, &connector->timer, CLOCK_MONOTONIC,
+							 0, ACCURACY_USEC, handle_timer, connector)
+			    : -ENOMEM;
 	if (r < 0) {
 		return r;
 	}
