@@ -141,8 +141,8 @@ static void look_nodes(const struct card *card, struct card_look *look)
 					 i ? ", " : "", nodes[i].path);
 	}
 	if (look->n_nodes > NODES_NAMED) {
-		snprintf(look->nodes + used, sizeof(look->nodes) - used, " or one of %u more",
-			 look->n_nodes - NODES_NAMED);
+		snprintf(look->nodes + used, sizeof(look->nodes) - used,
+			 " or another of its %u nodes", look->n_nodes);
 	}
 }
 

@@ -258,7 +258,7 @@ static void check_screen(const struct card_view *view)
 	}
 }
 
-/* The largest power of two that holds all of it is what a guest's port has to reserve. */
+/* What a guest's port has to reserve is the smallest power of two that holds all of it. */
 static void check_window(const struct card_view *view)
 {
 	uint64_t mib = (view->look->prefetch_bytes + (1 << 20) - 1) >> 20, window = 1;
@@ -277,6 +277,10 @@ static void check_window(const struct card_view *view)
 			    "Its memory takes %llu MiB of addresses, and guests keep only %llu MiB "
 			    "free for it.",
 			    (unsigned long long)mib, (unsigned long long)view->config->window_mib);
+	} else if (mib == 0) {
+		finding_pass(
+			view->doctor->findings, "window",
+			"It has no large memory, so guests need not keep addresses free for it.");
 	} else {
 		finding_pass(view->doctor->findings, "window",
 			     "Guests keep %llu MiB of addresses free for its %llu MiB.",

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* baton-doctor: options, and the exit status. */
+#include <errno.h>
 #include <getopt.h>
+#include <string.h>
 
-#include "passthrough/broker/broker.h"
 #include "passthrough/doctor/doctor.h"
 
 #define EXIT_NOT_RUN 3
@@ -24,7 +25,7 @@ static const char usage[] =
 	"\n"
 	"Exit status: 0 all passed, 1 warnings, 2 something failed, 3 it could not run.\n";
 
-enum { OPTION_JSON = 256, OPTION_CARDS, OPTION_BROKER, OPTION_BROKER_CONFIG, OPTION_ROOT };
+enum { OPTION_JSON = 256, OPTION_CARDS, OPTION_BROKER, OPTION_BROKER_CONFIG };
 
 static const struct option long_options[] = {
 	{ "json", no_argument, NULL, OPTION_JSON },
@@ -34,7 +35,6 @@ static const struct option long_options[] = {
 	{ "runtime", required_argument, NULL, 'r' },
 	{ "broker", required_argument, NULL, OPTION_BROKER },
 	{ "broker-config", required_argument, NULL, OPTION_BROKER_CONFIG },
-	{ "root", required_argument, NULL, OPTION_ROOT }, /* for tests: where /sys, /proc are */
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
 	{ 0 },
@@ -56,8 +56,6 @@ static const char **option_field(struct doctor_options *options, int c)
 		return &options->broker_socket;
 	case OPTION_BROKER_CONFIG:
 		return &options->broker_config;
-	case OPTION_ROOT:
-		return &system_root;
 	default:
 		return NULL;
 	}

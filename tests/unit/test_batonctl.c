@@ -475,6 +475,21 @@ static void test_help_and_version(void **state)
 
 #define SEAT_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* It needs no seat, and its exit statuses are its own. */
+static void test_doctor(void **state)
+{
+	struct result result = batonctl("doctor", "--config=/nowhere", "--broker=/nowhere");
+
+	assert_in_range(result.status, 0, 2);
+	assert_ptr_equal(strstr(result.out, "This machine\n"), result.out);
+	assert_string_equal(result.err, "");
+	result = batonctl("--json", "doctor", "--config=/nowhere", "--broker=/nowhere");
+	assert_in_range(result.status, 0, 2);
+	assert_ptr_equal(strstr(result.out, "[\n"), result.out);
+	expect_failure(batonctl("doctor", "--nonsense"), 3, "--nonsense");
+	expect_failure(batonctl("doctor", "now"), 3, "\"now\" is too much");
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -491,6 +506,7 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_type),
 		SEAT_TEST(test_pointer),
 		SEAT_TEST(test_watch_ends_with_the_seat),
+		SEAT_TEST(test_doctor),
 		SEAT_TEST(test_gpu),
 		SEAT_TEST(test_gpu_json),
 		SEAT_TEST(test_gpu_usage),

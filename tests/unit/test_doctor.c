@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "passthrough/doctor/child.h"
@@ -143,6 +146,24 @@ static void test_others_not_visible(void **state)
 	tree_expect(tree, "holders", TREE_CARD, FINDING_WARN, "cannot be seen");
 	tree_expect(tree, "holders", TREE_CARD, FINDING_WARN,
 		    "sudo batonctl doctor --config config");
+	/* The broker sees everybody. */
+	tree_broker(tree);
+	tree_ask(tree);
+	tree_expect(tree, "holders", TREE_CARD, FINDING_PASS, "Nobody has /dev/dri/card1,");
+}
+
+/* Whoever has it open keeps out a guest that is about to. */
+static void test_group_is_not_opened(void **state)
+{
+	struct doctor_tree *tree = *state;
+	int watch = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	char events[512];
+
+	assert_true(inotify_add_watch(watch, "dev/vfio/1", IN_OPEN) >= 0);
+	tree_ask(tree);
+	assert_int_equal(read(watch, events, sizeof(events)), -1);
+	assert_int_equal(errno, EAGAIN);
+	close(watch);
 }
 
 static void test_drivers(void **state)
@@ -478,7 +499,7 @@ static void test_child(void **state)
 	char *const silent[] = { "sh", "-c", "exec tail -f /dev/null", NULL };
 	char *const loud[] = { "sh", "-c", "echo ab; exit 3", NULL };
 	char *const absent[] = { "no-such-program", NULL };
-	int one = 1, out = 1;
+	int one = 1, out = 1, status;
 	char text[3];
 
 	assert_int_equal(child_call(answer, &one, &out, sizeof(out), 60000), 0);
@@ -486,7 +507,10 @@ static void test_child(void **state)
 	out = 1;
 	assert_int_equal(child_call(wait_for_ever, NULL, &out, sizeof(out), 20), -ETIME);
 	assert_int_equal(out, 1);
+	/* It is killed, and may be left to us. */
+	assert_true(waitpid(-1, &status, 0) < 0 || WTERMSIG(status) == SIGKILL);
 	assert_int_equal(child_program(silent, text, sizeof(text), 20), -ETIME);
+	assert_true(waitpid(-1, &status, 0) < 0 || WTERMSIG(status) == SIGKILL);
 	assert_int_equal(child_program(loud, text, sizeof(text), 60000), 3);
 	assert_string_equal(text, "ab");
 	assert_int_equal(child_program(absent, text, sizeof(text), 60000), 127);
@@ -503,6 +527,7 @@ int main(int argc, char **argv)
 		TREE_TEST(test_holder_seen_by_broker),
 		TREE_TEST(test_holder_seen_by_user),
 		TREE_TEST(test_others_not_visible),
+		TREE_TEST(test_group_is_not_opened),
 		TREE_TEST(test_drivers),
 		TREE_TEST(test_absent_card),
 		TREE_TEST(test_only_card),
