@@ -3,16 +3,18 @@
 #include "common/bus_pump.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
 
 struct bus_pump {
 	sd_bus *bus;
-	sd_event_source *io;    /* the connection's descriptor */
+	sd_event_source *io;    /* a duplicate of the connection's descriptor */
 	sd_event_source *timer; /* time-outs of pending calls */
 	/* Enabled while a turn ended before the bus ran dry: a time that has passed. A deferred source
 	 * is always the longest pending one and would keep all others of its priority waiting. */
@@ -128,14 +130,34 @@ static int prepare_io(sd_event_source *source, void *data)
 	return r < 0 ? r : sd_event_source_set_enabled(pump->timer, SD_EVENT_ONESHOT);
 }
 
-static int pump_add_sources(struct bus_pump *pump, sd_event *event, int64_t priority)
+/*
+ * sd-bus closes its descriptor as soon as it sees the other end gone. The number may then be
+ * somebody else's, and epoll goes by numbers: we would take that one out of the loop. So we watch a
+ * duplicate, which we close ourselves.
+ */
+static int pump_add_io(struct bus_pump *pump, sd_event *event)
 {
 	int fd = sd_bus_get_fd(pump->bus), r;
 
 	if (fd < 0) {
 		return fd;
 	}
+	fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0) {
+		return -errno;
+	}
 	r = sd_event_add_io(event, &pump->io, fd, EPOLLIN, handle_io, pump);
+	if (r < 0) {
+		close(fd);
+		return r;
+	}
+	return sd_event_source_set_io_fd_own(pump->io, true);
+}
+
+static int pump_add_sources(struct bus_pump *pump, sd_event *event, int64_t priority)
+{
+	int r = pump_add_io(pump, event);
+
 	if (r < 0) {
 		return r;
 	}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The pump with a peer that asks and does not read, and one that is dropped from inside a call. */
+/* The pump with a peer that asks and does not read, one that is dropped from inside a call, and one that hangs up. */
 #include "tests/unit/test.h"
 
 #include <errno.h>
@@ -214,6 +214,48 @@ static void test_the_end_is_told_once(void **fixture)
 	assert_true(pair->closed < 0);
 }
 
+/* What took the number of the descriptor that sd-bus has closed. */
+struct heir {
+	struct pair *pair;
+	sd_event_source *source;
+	int fd;
+	bool had_turn;
+};
+
+static int handle_disconnected(sd_bus_message *m, void *data, sd_bus_error *error)
+{
+	struct heir *heir = data;
+
+	if (!sd_bus_message_is_signal(m, "org.freedesktop.DBus.Local", "Disconnected")) {
+		return 0;
+	}
+	heir->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return sd_event_add_io(heir->pair->event, &heir->source, heir->fd, EPOLLIN, note_turn,
+			       &heir->had_turn);
+}
+
+/* sd-bus closes its descriptor inside sd_bus_process(): the next one that is opened gets its
+ * number, and must not be taken out of the loop together with the connection. */
+static void test_who_inherits_the_descriptors_number_is_heard(void **fixture)
+{
+	struct pair *pair = *fixture;
+	struct heir heir = { .pair = pair };
+	int fd = sd_bus_get_fd(pair->ours);
+
+	assert_true(sd_bus_add_filter(pair->ours, NULL, handle_disconnected, &heir) >= 0);
+	sd_bus_close(pair->theirs);
+	while (!pair->closed) {
+		run_once(pair);
+	}
+	assert_int_equal(heir.fd, fd);
+	assert_int_equal(eventfd_write(heir.fd, 1), 0);
+	while (!heir.had_turn) {
+		run_once(pair);
+	}
+	sd_event_source_unref(heir.source);
+	close(heir.fd);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -223,6 +265,7 @@ int main(void)
 		TEST(test_a_pump_may_go_inside_a_call),
 		TEST(test_others_have_their_turn),
 		TEST(test_the_end_is_told_once),
+		TEST(test_who_inherits_the_descriptors_number_is_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
