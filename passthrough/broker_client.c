@@ -51,7 +51,7 @@ struct broker_client {
 	struct broker_queue queue;
 	struct known_card cards[BROKER_CARDS_MAX];
 	size_t n_cards;
-	int hello_error;               /* what the greeting was refused with, else 0 */
+	int refusal;                   /* what the broker ends the connection with, or 0 */
 	char trouble[BROKER_TEXT_MAX]; /* why there is no connection, or none yet */
 	bool told;                     /* trouble was logged since the cards were last known */
 };
@@ -121,7 +121,7 @@ static void client_lose(struct broker_client *client, int error)
 	if (error == -EPROTO) {
 		set_trouble(client, "The broker breaks its protocol; install baton and "
 				    "baton-broker of one version");
-	} else if (was_up || client->hello_error == 0) {
+	} else if (client->refusal == 0) {
 		set_trouble(client, "The broker has ended the connection; see "
 				    "\"journalctl -u baton-broker\"");
 	}
@@ -174,6 +174,18 @@ static void take_news(struct broker_client *client, const struct broker_message 
 	}
 }
 
+/* The connection ends with this, and with the broker's own sentence. */
+static void take_refusal(struct broker_client *client, const struct broker_message *message,
+			 int error)
+{
+	client->refusal = error;
+	if (message->text[0]) {
+		set_trouble(client, "%s", message->text);
+	} else {
+		set_trouble(client, "The broker refuses the seat: %s", strerror(-error));
+	}
+}
+
 /* Returns 0 or -EPROTO. */
 static int take_message(struct broker_client *client, const struct broker_message *message)
 {
@@ -183,7 +195,11 @@ static int take_message(struct broker_client *client, const struct broker_messag
 	if (message->serial != 0) {
 		return broker_queue_answer(&client->queue, message);
 	}
-	take_news(client, message);
+	if (message->kind == BROKER_DONE) {
+		take_refusal(client, message, message->error);
+	} else {
+		take_news(client, message);
+	}
 	return 0;
 }
 
@@ -196,7 +212,10 @@ static int client_read(struct broker_client *client)
 	int r;
 
 	if (n < 0) {
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		/* What was said before a connection that was closed in our face comes after the
+		 * error.
+		 */
+		return errno == ECONNRESET ? 1 : errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	}
 	if (n == 0) {
 		return -ECONNRESET;
@@ -205,8 +224,7 @@ static int client_read(struct broker_client *client)
 	if (r >= 0) {
 		r = take_message(client, &message);
 	}
-	/* The answer to HELLO may have been a refusal. */
-	return r < 0 ? r : client->hello_error < 0 ? client->hello_error : 1;
+	return r < 0 ? r : client->refusal < 0 ? client->refusal : 1;
 }
 
 static int handle_io(sd_event_source *source, int fd, uint32_t revents, void *data)
@@ -236,9 +254,7 @@ static void take_list(void *data, const struct broker_message *message)
 		return;
 	}
 	if (message->error < 0) {
-		client->hello_error = message->error;
-		set_trouble(client, "The broker tells no cards: %s",
-			    message->text[0] ? message->text : strerror(-message->error));
+		take_refusal(client, message, message->error);
 		return;
 	}
 	client->state = CLIENT_UP;
@@ -262,9 +278,7 @@ static void take_hello(void *data, const struct broker_message *message)
 		r = client_send(client, &list, -1, take_list, client);
 	}
 	if (r < 0) {
-		client->hello_error = r;
-		set_trouble(client, "The broker refuses the seat: %s",
-			    message->text[0] ? message->text : strerror(-r));
+		take_refusal(client, message, r);
 	}
 }
 
@@ -273,7 +287,7 @@ static int send_hello(struct broker_client *client)
 	const struct broker_request hello = { .verb = BROKER_HELLO, .protocol = BROKER_PROTOCOL };
 
 	client->state = CLIENT_GREETED;
-	client->hello_error = 0;
+	client->refusal = 0;
 	set_trouble(client, "The broker has not answered yet; see "
 			    "\"systemctl status baton-broker\" if this stays");
 	return client_send(client, &hello, -1, take_hello, client);

@@ -41,7 +41,8 @@ static bool kind_is_sound(const struct broker_message *message)
 {
 	switch ((enum broker_kind)message->kind) {
 	case BROKER_DONE:
-		return message->serial != 0 && message->error <= 0;
+		/* Without a request it is a farewell, and says why. */
+		return message->serial != 0 ? message->error <= 0 : message->error < 0;
 	case BROKER_CARD:
 		return facts_are_sound(&message->facts);
 	case BROKER_HOLDER:

@@ -27,6 +27,7 @@ struct fake_broker {
 	int listen_fd, fd, lent_fd;
 	sd_event_source *listen_io, *io;
 	bool refuses;
+	struct broker_message farewell;
 	struct fake_card cards[BROKER_CARDS_MAX];
 	unsigned int n_cards, connections;
 	int errors[BROKER_VERB_COUNT];
@@ -331,6 +332,9 @@ static int handle_connection(sd_event_source *source, int listen_fd, uint32_t re
 	assert_true(fd >= 0);
 	broker->connections++;
 	if (broker->refuses || broker->fd >= 0) {
+		if (broker->farewell.kind) {
+			(void)!send(fd, &broker->farewell, sizeof(broker->farewell), MSG_NOSIGNAL);
+		}
 		close(fd);
 		return 0;
 	}
@@ -398,9 +402,12 @@ void fake_broker_destroy(struct fake_broker *broker)
 	free(broker);
 }
 
-void fake_broker_refuse(struct fake_broker *broker, bool refuses)
+void fake_broker_refuse(struct fake_broker *broker, bool refuses, const char *why)
 {
 	broker->refuses = refuses;
+	broker->farewell =
+		(struct broker_message){ .kind = why ? BROKER_DONE : 0, .error = -EACCES };
+	snprintf(broker->farewell.text, sizeof(broker->farewell.text), "%s", why ? why : "");
 }
 
 bool fake_broker_listens(const struct fake_broker *broker)

@@ -25,8 +25,8 @@ void fake_broker_listen(struct fake_broker *broker);
 void fake_broker_vanish(struct fake_broker *broker);
 /* Ends the connection alone. */
 void fake_broker_hang_up(struct fake_broker *broker);
-/* While it refuses, each connection is closed at once. */
-void fake_broker_refuse(struct fake_broker *broker, bool refuses);
+/* While it refuses, each connection is closed at once, with this sentence or (NULL) without. */
+void fake_broker_refuse(struct fake_broker *broker, bool refuses, const char *why);
 bool fake_broker_listens(const struct fake_broker *broker);
 bool fake_broker_is_connected(const struct fake_broker *broker);
 /* How many connections it has taken. */

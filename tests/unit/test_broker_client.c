@@ -426,6 +426,27 @@ static void test_refusal_says_why(void **state)
 	wait_for(f, is_up);
 }
 
+static bool is_refused(void *data)
+{
+	struct fixture *f = data;
+	const char *trouble = broker_client_trouble(f->client);
+
+	return trouble && strstr(trouble, "not in broker.conf");
+}
+
+/* HELLO is on its way when the door is shut: what was said before comes after the error. */
+static void test_refusal_without_a_greeting(void **state)
+{
+	struct fixture *f = *state;
+
+	fake_broker_listen(f->broker);
+	fake_broker_refuse(f->broker, true, "its user is not in broker.conf");
+	start(f);
+	wait_for(f, is_refused);
+	fake_broker_refuse(f->broker, false, NULL);
+	wait_for(f, is_up);
+}
+
 /* ---- Messages of a broken broker ---- */
 
 static const struct broker_message sound = { .kind = BROKER_CARD, .slot = { .bus = 1 } };
@@ -654,7 +675,7 @@ static void test_refusals_are_given_up(void **state)
 	struct fixture *f = *state;
 
 	fake_broker_listen(f->broker);
-	fake_broker_refuse(f->broker, true);
+	fake_broker_refuse(f->broker, true, NULL);
 	start_connector(f);
 	wait_for(f, was_connected);
 	for (unsigned int i = 0; i < 2 * fast.attempts; i++) {
@@ -673,7 +694,7 @@ static void test_asking_for_it_begins_anew(void **state)
 	struct fixture *f = *state;
 
 	fake_broker_listen(f->broker);
-	fake_broker_refuse(f->broker, true);
+	fake_broker_refuse(f->broker, true, NULL);
 	start_connector(f);
 	wait_for(f, was_connected);
 	for (unsigned int i = 0; i < 2 * fast.attempts; i++) {
@@ -727,6 +748,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_destroyed_with_open_requests, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_silent_broker_costs_no_timer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refusal_says_why, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refusal_without_a_greeting, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_nonsense_ends_the_connection, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_positive_error_ends_the_connection, setup,
 						teardown),

@@ -233,6 +233,19 @@ static void test_guest_is_removed_on_the_way(void **state)
 	world_expect_at(world, HANDOFF_HOST);
 }
 
+static void test_guest_is_removed_while_it_takes_the_card(void **state)
+{
+	struct world *world = *state;
+
+	world_reach(world, &to_b, "lend");
+	fake_guest_stop(world->b, true);
+	world_settle(world);
+	assert_string_equal(world->stage, "attach");
+	passthrough_remove_guest(world->passthrough, GUEST_B);
+	world_settle(world);
+	assert_string_not_equal(world->stage, "attach");
+}
+
 static void test_owner_is_removed(void **state)
 {
 	struct world *world = *state;
@@ -435,6 +448,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		TEST(late_release),
 		TEST(guest_lets_go_while_confirming),
+		TEST(guest_is_removed_while_it_takes_the_card),
 		TEST(owner_is_removed),
 		TEST(late_answer),
 		TEST(failed_return_that_was_none),
