@@ -96,9 +96,13 @@ int look_step(struct card *card, unsigned int unused, struct report *report)
 	facts->group = link_read(at_function(card, 0, "iommu_group"), group, sizeof(group)) < 0
 			       ? -1
 			       : (int32_t)strtol(group, NULL, 10);
-	/* A slot that has a device has function 0. */
+	/* A slot that has a device has function 0. What comes back into the slot is another one. */
 	if (facts->function_count == 0 || facts->functions[0].number != 0) {
 		facts->flags = 0;
+		if (access(at_function(card, 0, ""), F_OK) < 0 && card->saved.functions[0].known) {
+			journal_append(card, "@reopened");
+			journal_append(card, "@returned");
+		}
 		return fail(report->text, 0, "%s is gone, or does not answer", card->name);
 	}
 	facts->flags |= BROKER_CARD_PRESENT;

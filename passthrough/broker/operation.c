@@ -289,6 +289,7 @@ void operation_worker(struct card *card, const struct report *report)
 		take_holders(card, report);
 	} else if (run == reset_step) {
 		card->facts.hot_reset_count = report->reset_count;
+		card->facts.flags &= ~(uint32_t)BROKER_CARD_OPEN;
 		fail(op->text, 0, "%s", report->text);
 	}
 	operation_next(card);
@@ -302,9 +303,9 @@ void operation_late(struct card *card, uint64_t now)
 	char wchan[64];
 
 	text_read(at("/proc/%d/wchan", worker->pid), wchan, sizeof(wchan));
-	fail(late.text, 0, "\"%s\" of %s.%u does not come back%s%s: end what has the card open",
-	     worker->step.name, card->name, worker->step.number, wchan[0] > '0' ? " from " : "",
-	     wchan[0] > '0' ? wchan : "");
+	fail(late.text, 0, "\"%s\" of %s.%u has not come back%s%s%s", worker->step.name, card->name,
+	     worker->step.number, wchan[0] > '0' ? " from " : "", wchan[0] > '0' ? wchan : "",
+	     now < worker->hard ? " yet" : ": end what has the card open");
 	if (now < worker->hard) {
 		worker->soft = NEVER;
 		tell(card, &late);
