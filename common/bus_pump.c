@@ -50,7 +50,7 @@ void bus_pump_destroy(struct bus_pump *pump)
 
 static void pump_end(struct bus_pump *pump, int error)
 {
-	sd_event_source_set_enabled(pump->io, SD_EVENT_OFF);
+	pump->io = sd_event_source_disable_unref(pump->io);
 	sd_event_source_set_enabled(pump->timer, SD_EVENT_OFF);
 	sd_event_source_set_enabled(pump->more, SD_EVENT_OFF);
 	if (pump->closed) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-/* The pump with a peer that asks and does not read, one that is dropped from inside a call, and one that hangs up. */
+/* The pump with a peer that asks and does not read, one that is dropped from inside a call, and one
+ * that hangs up. */
 #include "tests/unit/test.h"
 
 #include <errno.h>
