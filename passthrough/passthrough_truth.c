@@ -122,7 +122,9 @@ static bool owner_from_name(const struct managed_card *card, const char *name, u
 static bool find_direction(const struct managed_card *card, const struct broker_stage *stage,
 			   const struct truth *truth, uint32_t *out)
 {
-	if (stage->name[0] == '\0' || stage->finished == 2 || card->resumed ||
+	bool ours = stage->from[0] || stage->to[0]; /* the broker names nobody when it acts alone */
+
+	if (!ours || stage->finished == 2 || card->resumed ||
 	    !owner_from_name(card, stage->to, out)) {
 		return false;
 	}

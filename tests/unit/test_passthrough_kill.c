@@ -313,6 +313,23 @@ static void test_silent_guest_is_found_by_the_brokers_word(void **state)
 	assert_string_equal(fake_broker_journal(world->broker), "");
 }
 
+/* What the broker did alone led nowhere: the card rests where it is at home. */
+static void test_broker_took_it_back_alone(void **state)
+{
+	struct world *world = *state;
+
+	world->home_pool = true;
+	world_start(world);
+	world_give(world, GUEST_A);
+	world_end(world);
+	fake_guest_end(world->a);
+	world->facts->flags &= ~(uint32_t)BROKER_CARD_LENT;
+	world->facts->stage = (struct broker_stage){ .name = "take-back", .finished = 1 };
+	world_start(world);
+	world_rest(world);
+	world_expect(world, CARD_STATE_POOL, NULL);
+}
+
 static void test_guest_that_tells_in_time(void **state)
 {
 	struct world *world = *state;
@@ -371,6 +388,7 @@ int main(int argc, char **argv)
 		TEST(the_next_way_is_taken_up_too),
 		TEST(wish_instead_of_the_way),
 		TEST(rescue_instead_of_the_way),
+		TEST(broker_took_it_back_alone),
 		TEST(guest_that_tells_in_time),
 		TEST(part_of_a_card),
 		TEST(broker_is_killed_while_nothing_happens),
