@@ -575,7 +575,6 @@ static int compositor_start(struct compositor *c, backend_create_fn create,
 		return r;
 	}
 	scene_set_text(&c->scene.desk_hint, options->desk_hint);
-	text_warm_up();
 	return create(c->event, options, &c->events, &c->backend);
 }
 

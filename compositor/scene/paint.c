@@ -39,6 +39,11 @@ static void draw_warning_sign(cairo_t *cr, double x, double y, double size)
 	cairo_fill(cr);
 }
 
+void paint_warm_up(const struct theme *theme)
+{
+	text_warm_up(LINE_SIZE * theme->scale);
+}
+
 struct sprite *paint_line(const struct theme *theme, const char *text, bool warning, int32_t width)
 {
 	int32_t pad_x = theme_px(theme, 20), pad_y = theme_px(theme, 11);

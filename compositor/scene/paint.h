@@ -18,6 +18,9 @@
 /* Sets a THEME_* colour. */
 void paint_set_color(cairo_t *cr, uint32_t color);
 
+/* Finds the fonts of lines now. */
+void paint_warm_up(const struct theme *theme);
+
 /* A short line on a rounded plate, at most width pixels wide; warning: with a sign before it. */
 struct sprite *paint_line(const struct theme *theme, const char *text, bool warning,
 			  int32_t width);

@@ -63,13 +63,15 @@ void text_draw(cairo_t *cr, const struct text_style *style, PangoLayout *layout,
 	pango_cairo_show_layout(cr, layout);
 }
 
-void text_warm_up(void)
+void text_warm_up(double size)
 {
-	struct text_style style = { .size = 15 };
-	_cleanup_layout_ PangoLayout *layout = text_layout(&style, "Baton 0123456789");
-	int32_t width, height;
+	for (int bold = 0; bold < 2; bold++) {
+		struct text_style style = { .size = size, .bold = bold };
+		_cleanup_layout_ PangoLayout *layout = text_layout(&style, "Baton 0123456789");
+		int32_t width, height;
 
-	text_layout_size(layout, &width, &height);
+		text_layout_size(layout, &width, &height);
+	}
 }
 
 void text_forget_fonts(void)

@@ -35,8 +35,9 @@ void text_layout_size(PangoLayout *layout, int32_t *width, int32_t *height);
 void text_draw(cairo_t *cr, const struct text_style *style, PangoLayout *layout, double x,
 	       double y);
 
-/* Finds the fonts now, so that the first text on a screen does not wait for it. */
-void text_warm_up(void);
+/* Finds the fonts of this size now, so that the first text on a screen does not wait for it, and
+ * no file is looked at when something has to be said. */
+void text_warm_up(double size);
 /* Frees what was found; the next text finds it again. */
 void text_forget_fonts(void);
 

@@ -92,13 +92,19 @@ static void drop_drawn(struct scene_view *view)
 	}
 }
 
+static void set_theme(struct scene_view *view)
+{
+	view->theme = theme_for_height(view->height);
+	paint_warm_up(&view->theme);
+}
+
 void scene_view_init(struct scene_view *view, uint32_t width, uint32_t height)
 {
 	memset(view, 0, sizeof(*view));
 	list_init(&view->cards);
 	view->width = width;
 	view->height = height;
-	view->theme = theme_for_height(height);
+	set_theme(view);
 }
 
 void scene_view_finish(struct scene_view *view)
@@ -114,7 +120,7 @@ void scene_view_resize(struct scene_view *view, uint32_t width, uint32_t height)
 	view_cursor_finish(&view->cursor);
 	view->width = width;
 	view->height = height;
-	view->theme = theme_for_height(height);
+	set_theme(view);
 }
 
 /* Puts a sprite in the middle, its top or (from_bottom) its bottom at y. */
