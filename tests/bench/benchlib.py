@@ -216,11 +216,12 @@ class Seat:
     def add_attached(self, slot, qmp):
         self.write_guest(slot, ["attach = " + qmp])
 
-    def start(self, *options):
-        argv = [program("baton"), "--backend=headless", "--size=" + self.size, "--refresh=60",
-                "--config=" + os.path.join(self.folder, "config"),
-                "--runtime=" + os.path.join(self.folder, "run")]
-        self.process = self.bench.spawn(argv + list(options), self.name + ".log")
+    def start(self, *options, under=(), **kwargs):
+        """under: a program, with its arguments, that starts the seat; kwargs are Popen's."""
+        argv = list(under) + [program("baton"), "--backend=headless", "--size=" + self.size, "--refresh=60",
+                              "--config=" + os.path.join(self.folder, "config"),
+                              "--runtime=" + os.path.join(self.folder, "run")]
+        self.process = self.bench.spawn(argv + list(options), self.name + ".log", **kwargs)
         wait_for(self.is_up, 20, "the seat")
         return self
 
