@@ -51,9 +51,11 @@ static void on_close_screen(void *data, const struct passthrough_card *card)
 {
 	struct world *world = data;
 
-	world->closed++;
-	world->dark = true;
-	assert_string_equal(card->address, GPU);
+	if (strcmp(card->name, "gpu") == 0) {
+		world->closed++;
+		world->dark = true;
+		assert_string_equal(card->address, GPU);
+	}
 	if (!world->screens_wait) {
 		passthrough_screen_closed(world->passthrough, card->name, world->screens_error,
 					  world->screens_error ? "A screen hangs." : NULL);
@@ -64,8 +66,10 @@ static void on_open_screen(void *data, const struct passthrough_card *card)
 {
 	struct world *world = data;
 
-	world->opened++;
-	world->dark = false;
+	if (strcmp(card->name, "gpu") == 0) {
+		world->opened++;
+		world->dark = false;
+	}
 	if (!world->screens_wait) {
 		passthrough_screen_opened(world->passthrough, card->name, world->screens_error,
 					  world->screens_error ? "No screen came on." : NULL);
@@ -135,23 +139,25 @@ int world_teardown(void **state)
 	return 0;
 }
 
-static struct card_config *make_config(const struct world *world)
+static struct card_config *make_config(const struct world *world, const char *name,
+				       const char *slot, unsigned int port)
 {
 	struct card_config *config = calloc(1, sizeof(*config));
 
 	assert_non_null(config);
-	config->name = strdup("gpu");
-	config->guest_port = 2;
+	config->name = strdup(name);
+	config->guest_port = port;
 	config->home_pool = world->home_pool;
 	config->settle_ms = 1500;
-	assert_int_equal(card_slot_parse(GPU, &config->slot), 0);
+	assert_int_equal(card_slot_parse(slot, &config->slot), 0);
 	return config;
 }
 
 static void add_guest(struct world *world, unsigned int i, uint32_t id, struct vm *vm)
 {
-	char *lists[3][2] = {
-		{ (char *)world->on_request[i], NULL },
+	const char *aux = world->second && world->on_request[i] ? "aux" : NULL;
+	char *lists[3][3] = {
+		{ (char *)world->on_request[i], (char *)aux, NULL },
 		{ (char *)world->follow_focus[i], NULL },
 		{ (char *)world->pinned[i], NULL },
 	};
@@ -166,12 +172,16 @@ static void add_guest(struct world *world, unsigned int i, uint32_t id, struct v
 
 void world_start(struct world *world)
 {
-	struct card_config **configs = calloc(1, sizeof(*configs));
+	struct card_config **configs = calloc(2, sizeof(*configs));
+	size_t n = 1;
 
 	assert_non_null(configs);
 	world->dark = false; /* a new seat opens what it finds */
-	configs[0] = make_config(world);
-	assert_int_equal(passthrough_create(world->event, world->path, configs, 1, &handlers, world,
+	configs[0] = make_config(world, "gpu", GPU, 2);
+	if (world->second) {
+		configs[n++] = make_config(world, "aux", AUX, 3);
+	}
+	assert_int_equal(passthrough_create(world->event, world->path, configs, n, &handlers, world,
 					    &world->passthrough),
 			 0);
 	add_guest(world, 0, GUEST_A, world->a);

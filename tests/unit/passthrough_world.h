@@ -12,6 +12,7 @@
 #include "tests/unit/fake_guest.h"
 
 #define GPU "0000:01:00"
+#define AUX "0000:02:00"
 #define GUEST_A 1u
 #define GUEST_B 2u
 #define SECOND 1000000ull
@@ -37,6 +38,7 @@ struct world {
 	struct passthrough *passthrough;
 	/* How the world is, before world_start(). */
 	bool home_pool;
+	bool second; /* there is a card "aux" of one function too, at AUX */
 	const char *on_request[2], *follow_focus[2], *pinned[2]; /* of A, of B; NULL: none */
 	bool broker_hangs; /* no connection is to be waited for */
 	/* The seat's screens. */

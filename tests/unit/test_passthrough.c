@@ -154,6 +154,79 @@ static void test_nvidia_modules_go_first(void **state)
 	assert_int_equal(fake_broker_count(world->broker, BROKER_UNLOAD), 2);
 }
 
+/* ---- Two cards ---- */
+
+struct found {
+	const char *name;
+	enum card_state state;
+	char owner[32];
+};
+
+static void find_card(void *data, const struct passthrough_card *card)
+{
+	struct found *found = data;
+
+	if (strcmp(card->name, found->name) == 0) {
+		found->state = card->state;
+		snprintf(found->owner, sizeof(found->owner), "%s", card->owner ? card->owner : "");
+	}
+}
+
+static void expect_card(struct world *world, const char *name, enum card_state state,
+			const char *owner)
+{
+	struct found found = { .name = name };
+
+	passthrough_each(world->passthrough, find_card, &found);
+	assert_string_equal(card_state_name(found.state), card_state_name(state));
+	assert_string_equal(found.owner, owner);
+}
+
+/* One hangs on its way, and the other one goes. */
+static void test_cards_do_not_wait_for_each_other(void **state)
+{
+	struct world *world = *state;
+
+	world->second = true;
+	fake_broker_add_card(world->broker, AUX, 1);
+	world_start(world);
+	fake_broker_hold(world->broker, BROKER_DETACH, true);
+	world_give(world, GUEST_A);
+	fake_broker_fail(world->broker, BROKER_DETACH, -ETIMEDOUT, "unbind hangs");
+	fake_broker_hold(world->broker, BROKER_DETACH, false);
+	fake_broker_fail(world->broker, BROKER_DETACH, 0, NULL);
+	assert_int_equal(passthrough_give(world->passthrough, "aux", GUEST_A, &world->why), 0);
+	world_settle(world);
+	expect_card(world, "gpu", CARD_STATE_WEDGED, "");
+	expect_card(world, "aux", CARD_STATE_GUEST, "a");
+	assert_string_equal(fake_guest_devices(world->a), "card.aux.0");
+	assert_string_equal(
+		json_string_value(json_object_get(fake_guest_last_add(world->a), "bus")), "rp3");
+	assert_int_equal(timers_left_ms(), -1);
+}
+
+/* Without a name the guest's first card is meant; for the host it has to be named. */
+static void test_which_card_is_meant(void **state)
+{
+	struct world *world = *state;
+
+	world->second = true;
+	fake_broker_add_card(world->broker, AUX, 1);
+	world_start(world);
+	assert_int_equal(passthrough_give(world->passthrough, NULL, GUEST_B, &world->why), 0);
+	world_settle(world);
+	expect_card(world, "gpu", CARD_STATE_GUEST, "b");
+	expect_card(world, "aux", CARD_STATE_HOST, "");
+	assert_int_equal(passthrough_give(world->passthrough, NULL, HANDOFF_HOST, &world->why),
+			 -EINVAL);
+	assert_int_equal(passthrough_give(world->passthrough, "aux", GUEST_A, &world->why), 0);
+	world_settle(world);
+	passthrough_rescue(world->passthrough);
+	world_settle(world);
+	expect_card(world, "gpu", CARD_STATE_HOST, "");
+	expect_card(world, "aux", CARD_STATE_HOST, "");
+}
+
 /* ---- Requests ---- */
 
 static void count_cards(void *data, const struct passthrough_card *card)
@@ -485,6 +558,8 @@ int main(int argc, char **argv)
 		TEST(what_is_told),
 		TEST(latest_wish_counts),
 		TEST(nvidia_modules_go_first),
+		TEST(cards_do_not_wait_for_each_other),
+		TEST(which_card_is_meant),
 		TEST(questions),
 		TEST(refusals),
 		TEST(guest_without_a_port),
