@@ -139,24 +139,24 @@ void compositor_close_device(struct compositor *compositor, int fd);
 const char *compositor_seat_name(const struct compositor *compositor); /* "seat0", … */
 
 /*
- * A graphics card is known by its PCI slot, such as "0000:01:00". On kms every card of the seat with
- * a monitor is in use; it may be given away, and come back, while everything else goes on, without
- * any screen if need be. Elsewhere nothing of a card is held, and the answers come at once.
+ * A graphics card is known by its PCI slot, such as "0000:01:00". On kms every card of the seat
+ * with a monitor is in use; it may be given away, and come back, while everything else goes on,
+ * without any screen if need be. Elsewhere nothing of a card is held, and the answers come at once.
  */
 
 /*
  * Lets go of the card: its outputs go dark and away, then everything of it is closed, and from now
- * on it is left alone, whatever udev says. The handler card_released() tells when that is done, from
- * here or later, once for any number of calls: 0, also when nothing of it was open; -EBUSY (logged)
- * when a library keeps something open, which only a new process mends, with released_cards; or
- * -errno. Not to be called from a handler.
+ * on it is left alone, whatever udev says. The handler card_released() tells when that is done,
+ * from here or later, once for any number of calls: 0, also when nothing of it was open; -EBUSY
+ * (logged) when a library keeps something open, which only a new process mends, with
+ * released_cards; or -errno. Not to be called from a handler.
  */
 void compositor_release_card(struct compositor *compositor, const char *slot);
 /*
  * It may be used again: as soon as udev knows the card it is opened and its outputs come, perhaps
- * under another node's name. The handler card_regained() tells, later, once: 0 when it is in use, has
- * no monitor or will be looked at when the session has its screens again; or -errno (logged). Before
- * the release is over, it comes after that.
+ * under another node's name. The handler card_regained() tells, later, once: 0 when it is in use,
+ * has no monitor or will be looked at when the session has its screens again; or -errno (logged).
+ * Before the release is over, it comes after that.
  */
 void compositor_regain_card(struct compositor *compositor, const char *slot);
 /* Whether there are outputs on this card, and whether there are no others. */

@@ -65,8 +65,8 @@ struct screen {
 
 /*
  * Takes a CRTC and planes for the monitor, makes buffers and asks the kernel (TEST_ONLY) whether
- * it would light it. 0 or -errno. In any thread, as long as nobody else uses the card; the screen is
- * for nothing yet but to be attached or destroyed.
+ * it would light it. 0 or -errno. In any thread, as long as nobody else uses the card; the screen
+ * is for nothing yet but to be attached or destroyed.
  */
 int screen_create(struct card *card, const struct monitor *monitor, const drmModeConnector *info,
 		  const struct screen_options *options, struct screen **out);
