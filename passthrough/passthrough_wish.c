@@ -91,16 +91,12 @@ static void decide(struct managed_card *card, const struct policy_decision *deci
 {
 	uint32_t to = card->rescued ? HANDOFF_HOST : decision->owner;
 	const struct managed_guest *guest = passthrough_guest(card->passthrough, to);
-	bool idle = card->handoff.active || to == card->handoff.owner;
+	bool wanted = !card->handoff.active && to != card->handoff.owner;
+	bool held = wanted && guest && !vm_commandable(guest->vm);
 
 	card->policy = decision->state;
-	if (idle || !guest || vm_commandable(guest->vm)) {
-		set_held(card, NULL);
-	} else {
-		set_held(card, guest);
-		return;
-	}
-	if (!idle) {
+	set_held(card, held ? guest : NULL);
+	if (wanted && !held) {
 		(void)wish_begin(card, to);
 	}
 }
@@ -116,6 +112,8 @@ void wish_decide(struct managed_card *card)
 	if (own) {
 		decision = policy_decide(&own->view, &card->policy, passthrough_now());
 		decide(card, &decision);
+	} else {
+		set_held(card, NULL);
 	}
 	timer_arm(card, decision.again_usec);
 }

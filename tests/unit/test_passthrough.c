@@ -369,6 +369,11 @@ static void test_wish_waits_for_a_guest_that_starts(void **state)
 	assert_string_equal(fake_broker_journal(world->broker), "");
 	assert_string_equal(world->text, "a gets the card when its QEMU can be told so.");
 	assert_int_equal(timers_left_ms(), -1);
+	fake_broker_vanish(world->broker);
+	world_settle(world);
+	assert_string_equal(world->text, "");
+	fake_broker_listen(world->broker);
+	world_settle(world);
 	fake_guest_set_control(world->a, true);
 	world_settle(world);
 	world_expect(world, CARD_STATE_GUEST, "a");
