@@ -47,6 +47,18 @@ class Size(unittest.TestCase):
         self.assertNotRegex(text, r'[;{}]\s*\n[^;{}=]*\)\s*\{')
         self.assertNotIn('static', text)
 
+    def test_the_man_page_has_every_option(self):
+        usage = subprocess.run([BROKER, '--help'], capture_output=True, text=True, check=False)
+        options = re.findall(r'--[a-z-]+', usage.stderr)
+        self.assertEqual((usage.returncode, len(options)), (2, 3))
+        page = read(os.path.join(ROOT, 'docs', 'man', 'baton-broker.8.scd'))
+        for option in options:
+            self.assertIn(f'*{option}* ', page)
+
+    def test_the_example_is_understood(self):
+        example = read(os.path.join(ROOT, 'data', 'broker.conf'))
+        self.assertEqual(re.findall(r'^#(\w+) [0-9a-f]{4}:|^#(user) \w+$', example, re.M), [('card', ''), ('', 'user')])
+
     def test_libraries(self):
         said = subprocess.run(['readelf', '-d', BROKER], capture_output=True, text=True, check=True).stdout
         needed = set(re.findall(r'\(NEEDED\).*\[(.*)\]', said))
