@@ -125,6 +125,7 @@ struct card {
 	bool clean, reset_tried;   /* reset_tried: by ourselves, before it goes home */
 	int borrower;              /* pidfd of whom it is lent to, or -1 */
 	uint32_t drainer;          /* the connection that drained it */
+	uint32_t unloader;         /* the one that unloaded its driver, to detach it next */
 	uint64_t retry;            /* before that, ms, nothing is done unasked; NEVER: it failed */
 	struct operation operation, waiting; /* waiting: until what we do unasked is over */
 	struct worker stuck;                 /* missed its hard deadline: WEDGED */

@@ -145,7 +145,7 @@ int lend_step(struct card *card, unsigned int unused, struct report *report)
 		return fail(report->text, -EPERM, "user %u of QEMU is not in broker.conf", uid);
 	}
 	sysinfo(&info);
-	if (card->operation.request.memory_bytes > (uint64_t)info.totalram * info.mem_unit) {
+	if (card->operation.request.memory_bytes > 2 * (uint64_t)info.totalram * info.mem_unit) {
 		return fail(report->text, -ERANGE, "QEMU wants to lock more memory than there is");
 	}
 	r = limits_raise(card, pid, start);

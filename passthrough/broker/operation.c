@@ -188,7 +188,11 @@ static void operation_end(struct card *card)
 	if (op->error == 0 && op->request.verb == BROKER_RETURN) {
 		journal_append(card, "@returned");
 	}
-	card->drainer = op->request.verb == BROKER_DRAIN ? op->connection : card->drainer;
+	if (op->request.verb == BROKER_DRAIN) {
+		card->drainer = op->connection;
+	} else if (op->request.verb == BROKER_UNLOAD || stage) {
+		card->unloader = stage ? 0 : op->connection;
+	}
 	if (stage) {
 		card->clean = op->request.verb == BROKER_SANITIZE && op->error == 0;
 		journal_stage(card, &op->request.stage, op->error ? 2 : 1);
@@ -245,17 +249,6 @@ static void operation_next(struct card *card)
 	operation_end(card);
 }
 
-static void take_facts(struct card *card, const struct report *report)
-{
-	struct broker_facts facts = report->facts;
-
-	facts.hot_reset_count = card->facts.hot_reset_count;
-	card->changed |= memcmp(&facts, &card->facts, sizeof(facts)) != 0;
-	card->facts = facts;
-	card->looked = true;
-	fail(card->note, 0, "%s", report->text);
-}
-
 /* A scan for something else than HOLDERS found some: it cannot go on. */
 static void take_holders(struct card *card, const struct report *report)
 {
@@ -280,11 +273,16 @@ void operation_worker(struct card *card, const struct report *report)
 {
 	struct operation *op = &card->operation;
 	step_fn *run = op->steps[op->at++].run;
+	struct broker_facts facts = report->facts;
 
 	if (report->error < 0) {
 		operation_fail(card, report->error, report->text);
 	} else if (run == look_step) {
-		take_facts(card, report);
+		facts.hot_reset_count = card->facts.hot_reset_count;
+		card->changed |= memcmp(&facts, &card->facts, sizeof(facts)) != 0;
+		card->facts = facts;
+		card->looked = true;
+		fail(card->note, 0, "%s", report->text);
 	} else if (run == scan_step) {
 		take_holders(card, report);
 	} else if (run == reset_step) {
@@ -327,16 +325,16 @@ void operation_late(struct card *card, uint64_t now)
 void operation_request(struct card *card, const struct broker_request *request, int borrower)
 {
 	struct operation *op = &card->operation;
-	const char *stage = verbs[request->verb].stage;
+	const char *stage = verbs[request->verb].stage, *why = NULL;
 	int r;
 
 	if (card->stuck.pid && (op->request.verb || request->verb != BROKER_HOLDERS)) {
-		seat_done(card->broker, request, -EIO, card->note);
-		close_fd(&borrower);
-		return;
+		why = card->note;
+	} else if (op->request.verb && (op->request.serial || card->waiting.request.verb)) {
+		why = "the card has a request under way";
 	}
-	if (op->request.verb && (op->request.serial || card->waiting.request.verb)) {
-		seat_done(card->broker, request, -EBUSY, "the card has a request under way");
+	if (why) {
+		seat_done(card->broker, request, card->stuck.pid ? -EIO : -EBUSY, why);
 		close_fd(&borrower);
 		return;
 	}

@@ -32,11 +32,14 @@ void card_watch(struct card *card)
 /* No state that anybody wants: some functions here and some there, none, or a stale override. */
 static bool is_broken(const struct card *card)
 {
+	bool detaching = card->broker->seat >= 0 && card->unloader == card->broker->connection;
 	bool broken = false;
 
 	function_for_each(card, f) {
+		bool bare = !f->driver[0] && card->saved.functions[f->number].driver[0] > '-';
+
 		broken |= !strcmp(f->driver, "vfio-pci") || !strcmp(f->override, "vfio-pci") ||
-			  (!f->driver[0] && card->saved.functions[f->number].driver[0] > '-');
+			  (bare && !detaching);
 	}
 	return broken && !(card_flags(card) & CARD_POOLED);
 }

@@ -107,20 +107,6 @@ static int hot_reset(struct card *card, const struct session *session, struct re
 	return ioctl(session->devices[0], VFIO_DEVICE_PCI_HOT_RESET, &u) < 0 ? -errno : 0;
 }
 
-/* By sysfs, while the group is open. */
-static int reset_alone(struct card *card, struct report *report)
-{
-	report->reset_count = 1;
-	return attribute_write(card, card->facts.functions[0].number, "reset", "1");
-}
-
-static int reset_together(struct card *card, struct session *session, struct report *report)
-{
-	int r = session_open(card, session);
-
-	return r < 0 ? r : hot_reset(card, session, report);
-}
-
 int reset_step(struct card *card, unsigned int unused, struct report *report)
 {
 	const char *methods = card->facts.functions[0].reset;
@@ -128,8 +114,12 @@ int reset_step(struct card *card, unsigned int unused, struct report *report)
 	struct session session = { .container = -1 };
 	int r = groups_open(card, &session.groups, report->text);
 
-	if (r == 0) {
-		r = alone ? reset_alone(card, report) : reset_together(card, &session, report);
+	if (r == 0 && alone) {
+		report->reset_count = 1;
+		r = attribute_write(card, 0, "reset", "1");
+	} else if (r == 0) {
+		r = session_open(card, &session);
+		r = r < 0 ? r : hot_reset(card, &session, report);
 	}
 	session_close(&session);
 	function_for_each(card, f) {

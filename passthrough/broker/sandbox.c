@@ -16,7 +16,7 @@ static const char calls[] =
 	"set_robust_list rseq delete_module "
 	/* libc's own */
 	"exit exit_group brk mmap munmap mremap mprotect madvise futex rt_sigaction rt_sigprocmask "
-	"rt_sigreturn restart_syscall clock_gettime clock_nanosleep getrandom tgkill kill";
+	"rt_sigreturn sigaltstack restart_syscall clock_gettime clock_nanosleep getrandom tgkill kill";
 
 int sandbox_enter(char *text)
 {

@@ -230,19 +230,36 @@ static void add_function(struct machine *machine, const char *name, const char *
 	put_bytes(path, config, sizeof(config));
 }
 
-/* device: that of a node which is there in truth, so that a process can have it open. */
-static void add_node(struct machine *machine, const char *function, const char *folder,
-		     const char *device, const char *name)
+void machine_host_driver(struct machine *machine, const char *card, const char *driver)
 {
-	char path[PATH_MAX], text[64];
+	char target[64];
 
-	machine_put(machine, device, "sys/bus/pci/devices/%s/%s/dev", function, folder);
-	snprintf(text, sizeof(text), "MAJOR=1\nDEVNAME=%s\nDEVTYPE=x\n", name);
-	machine_put(machine, text, "sys/bus/pci/devices/%s/%s/uevent", function, folder);
+	snprintf(target, sizeof(target), "../../drivers/%s", driver);
+	machine_put(machine, "", "sys/bus/pci/drivers/%s/bind", driver);
+	machine_put(machine, driver, "sys/bus/pci/devices/%s.0/host_driver", card);
+	put_link(machine, target, "sys/bus/pci/devices/%s.0/driver", card);
+}
+
+void machine_node(struct machine *machine, const char *name, const char *device)
+{
+	char path[PATH_MAX];
+
 	machine_put(machine, "", "dev/%s", name);
 	machine_put(machine, device, "numbers/dev/%s", name);
 	snprintf(path, sizeof(path), "%s/dev/%s", machine->root, name);
 	assert_int_equal(chmod(path, 0660), 0);
+}
+
+/* device: that of a node which is there in truth, so that a process can have it open. */
+static void add_node(struct machine *machine, const char *function, const char *folder,
+		     const char *device, const char *name)
+{
+	char text[64];
+
+	machine_put(machine, device, "sys/bus/pci/devices/%s/%s/dev", function, folder);
+	snprintf(text, sizeof(text), "MAJOR=1\nDEVNAME=%s\nDEVTYPE=x\n", name);
+	machine_put(machine, text, "sys/bus/pci/devices/%s/%s/uevent", function, folder);
+	machine_node(machine, name, device);
 }
 
 static void know_process(struct machine *machine, pid_t pid)

@@ -44,7 +44,10 @@ void machine_remove(struct machine *machine, const char *format, ...)
 /* Content of a file, last component of a link; "" when there is none. Valid until the next call. */
 const char *machine_get(struct machine *machine, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+void machine_node(struct machine *machine, const char *name, const char *device);
 unsigned int machine_mode(struct machine *machine, const char *path);
+/* Another host driver of a card's first function. */
+void machine_host_driver(struct machine *machine, const char *card, const char *driver);
 /* What goes wrong from now on, or no longer; see machine_kernel.c. */
 void machine_wrong(struct machine *machine, const char *what);
 void machine_right(struct machine *machine, const char *what);

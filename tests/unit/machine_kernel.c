@@ -12,6 +12,7 @@
  *   wrong/unbind.NAME        the driver does not let go of NAME
  *   wrong/probe.NAME         no driver takes NAME
  *   wrong/hang.NAME          a FIFO: the unbind of NAME waits until somebody writes into it
+ *   wrong/in-use             a module is in use
  *   wrong/die.N              the broker is killed before the N-th write to sysfs
  *   wrong/die-after.N        the same, after it
  */
@@ -27,6 +28,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -41,6 +43,7 @@ int __wrap_lstat64(const char *path, struct stat *st);
 int __real_lstat64(const char *path, struct stat *st);
 int __wrap_prlimit64(pid_t pid, int resource, const struct rlimit *new, struct rlimit *old);
 struct passwd *__wrap_getpwnam(const char *name);
+long __wrap_syscall(long number, ...);
 
 static bool is_wrong(const char *what)
 {
@@ -299,7 +302,35 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	}
 }
 
-/* ---- limits and users ---- */
+/* ---- modules, limits and users ---- */
+
+/* Only delete_module. The functions of a driver lose it with its module. */
+long __wrap_syscall(long number, ...)
+{
+	DIR *devices = opendir(at("/sys/bus/pci/devices"));
+	struct dirent *entry;
+	const char *module;
+	char driver[32];
+	va_list args;
+
+	va_start(args, number);
+	module = va_arg(args, const char *);
+	va_end(args);
+	if (number != SYS_delete_module || is_wrong("in-use")) {
+		closedir(devices);
+		errno = EWOULDBLOCK;
+		return -1;
+	}
+	while ((entry = dir_next(&devices))) {
+		link_read(at("/sys/bus/pci/devices/%s/driver", entry->d_name), driver,
+			  sizeof(driver));
+		if (!strcmp(driver, module)) {
+			unlink(at("/sys/bus/pci/devices/%s/driver", entry->d_name));
+		}
+	}
+	append(module);
+	return 0;
+}
 
 /* Those of a process are in the file limits.PID, and begin with 1000 and none. */
 int __wrap_prlimit64(pid_t pid, int resource, const struct rlimit *new, struct rlimit *old)

@@ -232,6 +232,40 @@ static void test_undrain(void **state)
 	assert_false(machine.card.facts.flags & BROKER_CARD_DRAINED);
 }
 
+/* NVIDIA's nodes are no children of its cards, and its driver is unloaded before. */
+static void test_nvidia(void **state)
+{
+	machine_host_driver(&machine, UNO, "nvidia");
+	machine_put(&machine, "Model: x\nDevice Minor: \t 1\n",
+		    "proc/driver/nvidia/gpus/" UNO ".0/information");
+	machine_node(&machine, "nvidia0", "195:0\n");
+	machine_node(&machine, "nvidia1", "195:1\n");
+	machine_node(&machine, "nvidiactl", "195:255\n");
+	machine_put(&machine, "", "proc/driver/nvidia/gpus/0000:09:00.0/information");
+	assert_int_equal(seat_ask(&machine, BROKER_DRAIN, UNO), 0);
+	assert_int_equal(machine_mode(&machine, "dev/nvidia0"), 0660);
+	assert_int_equal(machine_mode(&machine, "dev/nvidia1"), 0);
+	assert_int_equal(machine_mode(&machine, "dev/nvidiactl"), 0660);
+	machine_remove(&machine, "proc/driver/nvidia/gpus/0000:09:00.0/information");
+	machine_remove(&machine, "proc/driver/nvidia/gpus/0000:09:00.0");
+	assert_int_equal(seat_ask(&machine, BROKER_DRAIN, UNO), 0);
+	assert_int_equal(machine_mode(&machine, "dev/nvidiactl"), 0);
+	machine_wrong(&machine, "in-use");
+	assert_int_equal(seat_ask(&machine, BROKER_UNLOAD, UNO), -EBUSY);
+	assert_non_null(strstr(machine.done.text, "nvidia_uvm"));
+	machine_right(&machine, "in-use");
+	assert_int_equal(seat_ask(&machine, BROKER_UNLOAD, UNO), 0);
+	assert_true(machine_log_has(&machine, "nvidia_uvm\nnvidia_drm\nnvidia_modeset\nnvidia\n"));
+	machine_remove(&machine, "sys/bus/pci/drivers/nvidia/bind");
+	machine_remove(&machine, "sys/bus/pci/drivers/nvidia");
+	/* Without a driver it is on its way, and not put right meanwhile. */
+	assert_string_equal(seat_facts_of(&machine, UNO).functions[0].driver, "");
+	assert_int_equal(seat_ask(&machine, BROKER_DETACH, UNO), 0);
+	assert_int_equal(seat_ask(&machine, BROKER_RETURN, UNO), 0);
+	assert_string_equal(machine_drivers(&machine, UNO), "nvidia");
+	assert_int_equal(machine_mode(&machine, "dev/nvidiactl"), 0660);
+}
+
 /* ---- holders ---- */
 
 static void test_holders_are_named(void **state)
@@ -497,6 +531,7 @@ int main(void)
 		TEST(test_power_is_no_reset),
 		TEST(test_module_is_loaded_again),
 		TEST(test_undrain),
+		TEST(test_nvidia),
 		TEST(test_holders_are_named),
 		TEST(test_mappings_hold),
 		TEST(test_holders_are_counted),

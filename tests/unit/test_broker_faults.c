@@ -181,8 +181,7 @@ static void test_wedged(void **state)
 	machine_wrong(&machine, "hang." DUO ".1");
 	assert_int_equal(seat_ask(&machine, BROKER_DETACH, DUO), -ETIMEDOUT);
 	assert_true(machine.n_progress > 0);
-	assert_non_null(
-		strstr(machine.progress.text, "\"unbind\" of " DUO ".1 has not come back"));
+	assert_non_null(strstr(machine.progress.text, "\"unbind\" of " DUO ".1 has not come back"));
 	assert_true(machine.card.facts.flags & BROKER_CARD_WEDGED);
 	assert_non_null(strstr(machine.card.text, "end what has the card open"));
 	/* It blocks nothing else, and nothing more is tried with it. */
@@ -391,6 +390,19 @@ static void test_seat_dies_while_drained(void **state)
 	assert_nothing_stale(DUO);
 }
 
+/* Between the unloading of its driver and the detaching. */
+static void test_seat_dies_without_a_driver(void **state)
+{
+	machine_host_driver(&machine, UNO, "nvidia");
+	assert_int_equal(seat_ask(&machine, BROKER_DRAIN, UNO), 0);
+	assert_int_equal(seat_ask(&machine, BROKER_UNLOAD, UNO), 0);
+	assert_string_equal(seat_facts_of(&machine, UNO).functions[0].driver, "");
+	seat_leave(&machine);
+	machine_wait_journal(&machine, UNO, "give-back - - done");
+	assert_string_equal(machine_drivers(&machine, UNO), "nvidia");
+	assert_int_equal(machine_mode(&machine, "dev/dri/card1"), 0660);
+}
+
 /* The boot display goes home, after a reset; another card stays in the pool. */
 static void test_seat_stays_away(void **state)
 {
@@ -459,6 +471,7 @@ int main(void)
 		TEST(test_journal_of_another_boot),
 		TEST(test_torn_journal),
 		TEST(test_seat_dies_while_drained),
+		TEST(test_seat_dies_without_a_driver),
 		TEST(test_seat_stays_away),
 		TEST(test_seat_stays_away_from_used_card),
 		TEST(test_nobody_is_left),
