@@ -517,7 +517,7 @@ static void test_config(void **state)
 	assert_int_equal(broker_wait(&machine), 1);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -546,5 +546,6 @@ int main(void)
 		TEST(test_config),
 	};
 
+	cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -449,7 +449,7 @@ static void test_nobody_is_left(void **state)
 	assert_nothing_stale(DUO);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -477,5 +477,6 @@ int main(void)
 		TEST(test_nobody_is_left),
 	};
 
+	cmocka_set_test_filter(argc > 1 ? argv[1] : NULL);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
