@@ -232,6 +232,19 @@ static void test_undrain(void **state)
 	assert_false(machine.card.facts.flags & BROKER_CARD_DRAINED);
 }
 
+/* What somebody else opened again meanwhile is left as it is. */
+static void test_undrain_of_an_open_node(void **state)
+{
+	char path[96];
+
+	assert_int_equal(seat_ask(&machine, BROKER_DRAIN, DUO), 0);
+	snprintf(path, sizeof(path), "%s/dev/dri/card0", machine.root);
+	assert_int_equal(chmod(path, 0600), 0);
+	assert_int_equal(seat_ask(&machine, BROKER_UNDRAIN, DUO), 0);
+	assert_int_equal(machine_mode(&machine, "dev/dri/card0"), 0600);
+	assert_int_equal(machine_mode(&machine, "dev/i2c-3"), 0660);
+}
+
 /* NVIDIA's nodes are no children of its cards, and its driver is unloaded before. */
 static void test_nvidia(void **state)
 {
@@ -531,6 +544,7 @@ int main(int argc, char **argv)
 		TEST(test_power_is_no_reset),
 		TEST(test_module_is_loaded_again),
 		TEST(test_undrain),
+		TEST(test_undrain_of_an_open_node),
 		TEST(test_nvidia),
 		TEST(test_holders_are_named),
 		TEST(test_mappings_hold),
