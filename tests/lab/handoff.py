@@ -1,5 +1,7 @@
 """baton with cards that guests can have: the scene, and what has to hold after a handoff."""
 import json
+import signal
+import statistics
 import time
 
 import cards
@@ -8,6 +10,10 @@ from cards import VFIO, CardLines, InnerQmp, card_shows
 from seat import CONFIG, RUNTIME, UID, USER, Guest, Seat, SeatScene
 from testcard import guests_thaw
 
+# So long nothing may change for a rest to be one: what was cut off by a broker's end goes on after its start.
+STILL = 3
+# A card that nobody has goes home when there was no seat for so long.
+GRACE = 10
 HOST = "host"
 POOL = "pool"
 
@@ -45,10 +51,29 @@ class LentSeat(Seat):
 
     def note_home(self):
         """What the host's cards and the guests' limits are like while nothing is lent."""
-        before = self.snapshot()
+        states = [None, self.snapshot()]
+
+        def quiet():
+            # Clients of baton's that have just ended are still connected for a moment.
+            states[:] = [states[1], self.snapshot()]
+            return states[0] == states[1]
+        self.pc.wait(quiet, 60, "two equal looks at the PC")
+        before = states[1]
         self.home = before["functions"]
         self.memlock = before["memlock"]
         return before
+
+    def nothing_left(self, before):
+        """Waits until all is as before."""
+        wrong = []
+
+        def same():
+            wrong[:] = cards.differences(before, self.snapshot())
+            return not wrong
+        try:
+            self.pc.wait(same, 30, "state as before")
+        except AssertionError as error:
+            raise AssertionError("%s: %s" % (error, wrong)) from error
 
     def snapshot(self):
         """cards.snapshot() with the processes of baton by what they are, since pids change."""
@@ -76,6 +101,19 @@ class LentSeat(Seat):
         self.cards[name].ready(300)
         self.lines[name] = CardLines(self.cards[name])
 
+    def switch_ms(self, rounds=3):
+        """The median time from a chord to baton's word that the guest is in front."""
+        watch, times = self.watch(), []
+        for guest in self.guests[:2] * rounds:
+            if watch.front() == guest.name:
+                continue
+            began = time.monotonic()
+            self.chord(1 + guest.slot)
+            self.pc.wait(lambda name=guest.name: watch.front() == name, 30, guest.name + " in front")
+            times.append((time.monotonic() - began) * 1000)
+        watch.stream.kill()
+        return statistics.median(times)
+
     # The cards
 
     def gpus(self):
@@ -85,15 +123,25 @@ class LentSeat(Seat):
     def gpu(self, card):
         return self.gpus()[card.name]
 
-    def hand(self, card, to, dark=False, wait=True, check=True, seconds=90):
-        """Gives the card to a guest or to HOST; returns batonctl's result and how long it took."""
+    def hand(self, card, to, dark=False, check=True):
+        """Asks for the card for a guest or for HOST, and returns when it is on its way."""
         words = ["gpu", "take"] if to == HOST else ["gpu", "give"]
-        words += ["--wait"] * wait + ["--dark"] * dark + ([] if to == HOST else [to]) + [card.name]
+        words += ["--dark"] * dark + ([] if to == HOST else [to]) + [card.name]
         if to in self.lines:
             self.lines[to].mark()
-        began = time.monotonic()
-        result = self.control(*words, check=check, seconds=seconds)
-        return result, time.monotonic() - began
+        return self.control(*words, check=check)
+
+    def arrived(self, card, to, seconds=90):
+        """Waits until it is there."""
+        seen = []
+
+        def there():
+            seen[:] = [self.gpu(card)]
+            return not seen[0]["moving"] and seen[0]["owner"] == ("" if to == HOST else to)
+        try:
+            self.pc.wait(there, seconds, "%s with %s" % (card.name, to))
+        except AssertionError as error:
+            raise AssertionError("%s: %s" % (error, seen[0])) from error
 
     def settled(self, card, seconds=90):
         """Waits until the card does not move any more; what batonctl says then."""
@@ -120,7 +168,10 @@ class LentSeat(Seat):
 
     def go(self, card, to, dark=False):
         """A handoff and all that must be so after it; how long it took."""
-        _, took = self.hand(card, to, dark)
+        began = time.monotonic()
+        self.hand(card, to, dark)
+        self.arrived(card, to)
+        took = time.monotonic() - began
         if to == HOST:
             wrong = self.at_home(card)
             assert not wrong, wrong
@@ -160,36 +211,49 @@ class LentSeat(Seat):
             return None, "%s, %s, openers %s, raised %s" % (functions, modes, openers, raised)
         return who, None
 
-    def wait_rest(self, card, seconds, what):
-        """Waits until it rests; (who has it, seconds that took)."""
+    def still_moves(self, card):
+        """Words on what baton has still to do, when it lives."""
+        if self.process.rc is not None:
+            return None
+        told = json.loads(self.control("--json", "gpu", "list", check=False).out or "[]")
+        mine = next((c for c in told if c["name"] == card.name), None)
+        if not mine or not mine["drivers"] or mine["moving"]:
+            return "baton says %s" % mine
+        return None
+
+    def wait_rest(self, card, seconds, what, still=STILL):
+        """Waits until the card has rested for a while; (who has it, seconds until it did)."""
         seen = []
         began = time.monotonic()
 
         def found():
-            seen[:] = self.rests(card)
-            return seen[0]
+            moves = self.still_moves(card)
+            now = (None, moves) if moves else self.rests(card)
+            if not seen or now != seen[1]:
+                seen[:] = [time.monotonic(), now]
+            return now[0] and time.monotonic() - seen[0] >= still
         try:
-            who = self.pc.wait(found, seconds, what)
+            self.pc.wait(found, seconds, what)
         except AssertionError as error:
-            raise AssertionError("%s: %s" % (error, seen[1])) from error
-        return who, time.monotonic() - began
+            raise AssertionError("%s: %s" % (error, seen[1][1])) from error
+        return seen[1][0], seen[0] - began
 
 
 class Journals:
-    """Follows the broker's journals in the virtual PC, and kills by them (inside/journal.py)."""
+    """Follows the broker's journals in the virtual PC, and sends signals by them (inside/journal.py)."""
 
     def __init__(self, pc):
         self.pc = pc
         self.stream = pc.spawn_script("journal.py", JOURNALS)
         self.stream.line("watching", 30)
 
-    def arm(self, pid, stage):
-        """SIGKILL for the process as soon as the intent of the stage is on disk."""
-        self.stream.write("kill %d %s\n" % (pid, stage))
+    def arm(self, pid, stage, finished="intent", number=signal.SIGKILL):
+        """A signal for the process as soon as that record of the stage is on disk."""
+        self.stream.write("%s %d %s %s\n" % (number.name, pid, stage, finished))
         self.stream.line("armed", 30)
 
-    def killed(self, seconds=60):
-        return self.stream.line("killed", seconds)
+    def sent(self, seconds=60):
+        return self.stream.line("sent", seconds)
 
     def record(self, stage, finished="intent", seconds=60):
         """Waits for the next record of the stage."""

@@ -41,6 +41,9 @@ CARDS = {
              "-device", "hda-output,bus=duosound.0,audiodev=silence"],
     "own": ["-device", LENDABLE + CARD],
     "two": ["-device", LENDABLE + CARD, "-device", "bochs-display,id=second,xres=640,yres=480"],
+    # Behind a bridge to PCI all devices are one group: this card cannot be lent.
+    "shared": ["-device", "virtio-vga,edid=on,id=" + CARD, "-device", "pcie-pci-bridge,bus=rp1,id=old",
+               "-device", "secondary-vga,bus=old,addr=1.0,id=shared", "-device", "intel-hda,bus=old,addr=2.0"],
 }
 # Width of the monitor in mm, as told to the kernel.
 KNOWN_MM = 333
@@ -319,6 +322,15 @@ class Pc:
         path = os.path.join(self.out, "%02d-%s.png" % (self.pictures, name))
         picture.save(path)
         return path
+
+    def plug_card(self, device):
+        """Plugs a card in again that was pulled out by device_del."""
+        words = next(word for word in CARDS[self.card] if word.endswith("id=" + device) or "id=%s," % device in word)
+        driver, *settings = words.split(",")
+        arguments = {"driver": driver}
+        for name, value in (setting.split("=") for setting in settings):
+            arguments[name] = {"on": True, "off": False}.get(value, int(value) if value.isdigit() else value)
+        self.qmp.command("device_add", arguments)
 
     def monitor(self):
         """The PC's monitor: sees the hardware cursor, can be unplugged."""

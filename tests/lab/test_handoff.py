@@ -1,8 +1,9 @@
 """Graphics cards go to running guests and come back."""
 import errno
 
-from cards import DUO, GPU, bind_host, bind_vfio, differences, functions, on_host, on_vfio, snapshot
-from handoff import HOST, Journals, LentScene, lent_guest
+from broker import Broker
+from cards import DUO, GPU, bind_host, bind_vfio, functions, on_host, on_vfio, snapshot
+from handoff import GRACE, HOST, STILL, Journals, LentScene, lent_guest
 from harness import test
 
 WISHES = "on-request = gpu duo\n"
@@ -12,13 +13,13 @@ LENT = LentScene("lent", PAIR, [GPU, DUO])
 GUESTS = LentScene("lent", PAIR, [GPU, DUO], seat=False)
 
 
-@test(card="lend", scene=GUESTS)
+@test(card="lend", scene=GUESTS, long=True)
 def test_by_hand(pc, seat):
     """What all of this rests on: cards go from guest to guest by QMP alone, and draw there."""
     qmps = [seat.qmp(name) for name in ("A", "B")]
     for name in ("A", "B"):
         pc.run("prlimit --memlock=unlimited --pid %d" % seat.qemu_pid(name))
-    for card in (GPU,):
+    for card in (GPU, DUO):
         before = snapshot(pc, [card])["functions"]
         bind_vfio(pc, card)
         for name, qmp in (("A", qmps[0]), ("B", qmps[1]), ("A", qmps[0])):
@@ -46,7 +47,7 @@ def test_broker_alone(pc, seat):
     broker = seat.broker.start()
     pids = {name: seat.qemu_pid(name) for name in ("A", "B")}
     qmps = {name: seat.qmp(name) for name in pids}
-    for card in (GPU,):
+    for card in (GPU, DUO):
         before = seat.snapshot()
         client = broker.client().greet()
         facts = client.facts(card)
@@ -70,7 +71,7 @@ def test_broker_alone(pc, seat):
         assert on_host(pc, card)
         client.close()
         pc.run("udevadm settle")
-        assert not differences(before, seat.snapshot()), differences(before, seat.snapshot())
+        seat.nothing_left(before)
 
 
 def refused(client, verb, card, error=None, **more):
@@ -125,6 +126,18 @@ def test_broker_refuses(pc, seat):
     packets(client)
 
 
+@test(card="shared")
+def test_broker_shared_group(pc):
+    """A card whose IOMMU group has another member is not lent, and the member is named."""
+    card, member = "0000:02:01", "0000:02:02.0"
+    client = Broker(pc).install([card]).start().client().greet()
+    assert client.call("list").facts()["flags"] == ["present", "had-host"], client.heard
+    client.good("drain", card)
+    reply = client.call("detach", card)
+    assert reply.error == -errno.EPERM and member in reply.text, reply.text
+    client.good("undrain", card)
+
+
 def others(pc, broker):
     """Peers that are no seat: another user, root, a guest's QEMU by its control group."""
     scope = ["systemd-run", "--quiet", "--scope", "--unit=baton-A-1.scope", "setpriv", "--reuid=1000",
@@ -160,17 +173,17 @@ def packets(client):
 STEPS, STEPS_LONG = 6, 100
 
 
-@test(card="lend", scene=LENT, long=None)
+@test(card="lend", scene=LENT)
 def test_there_and_back(pc, seat):
     """Each card from the host to A, to B and back, by batonctl."""
     before = seat.note_home()
     for card in (GPU, DUO):
         times = ["%s %.1f s" % (to, seat.go(card, to)) for to in ("A", "B", HOST)]
         print("     handoff.there_and_back: %s: %s" % (card.name, ", ".join(times)))
-    assert not differences(before, seat.snapshot()), differences(before, seat.snapshot())
+    seat.nothing_left(before)
 
 
-@test(card="lend", scene=LENT, long=None, random=True)
+@test(card="lend", scene=LENT, random=True)
 def test_random_walk(pc, seat):
     """Both cards go to and fro; in the end all is as before."""
     before = seat.note_home()
@@ -190,4 +203,80 @@ def test_random_walk(pc, seat):
     for card, count in moves.items():
         print("     handoff.random_walk: %s: %d handoffs, %d resets" % (card.name, count, journals.resets(card)))
         assert journals.resets(card) == count, "a handoff has one reset"
-    assert not differences(before, seat.snapshot()), differences(before, seat.snapshot())
+    seat.nothing_left(before)
+
+
+# The stages of each way, in the order of the journal; the stages of the host's own screen are there too.
+WAYS = {
+    (HOST, "A"): ("prepare", "close-screen", "drain", "detach", "sanitize", "lend", "attach", "confirm"),
+    ("A", "B"): ("prepare", "eject", "take-back", "sanitize", "lend", "attach", "confirm"),
+    ("B", HOST): ("prepare", "eject", "take-back", "sanitize", "give-back", "open-screen"),
+}
+VICTIMS = ("seat", "broker", "donor", "receiver")
+CELLS, REST_SECONDS = 4, 120
+
+
+def cells():
+    """Every victim at every stage of every way on which it is there."""
+    return [(way, stage, victim) for way, stages in WAYS.items() for stage in stages for victim in VICTIMS
+            if not (victim == "donor" and way[0] == HOST or victim == "receiver" and way[1] == HOST)]
+
+
+def victim_pid(seat, way, victim):
+    return {"seat": lambda: seat.process.pid, "broker": seat.broker.pid, "donor": lambda: seat.qemu_pid(way[0]),
+            "receiver": lambda: seat.qemu_pid(way[1])}[victim]()
+
+
+def kill_at(seat, journals, card, cell):
+    """
+    Kills at the intent of the stage; waits for rest without help; then puts back what was killed. Returns
+    who has the card in the end and after how long it rested.
+    """
+    way, stage, victim = cell
+    what = "rest after the end of %s at %s of %s -> %s" % ((victim, stage) + way)
+    journals.arm(victim_pid(seat, way, victim), stage)
+    seat.hand(card, way[1])
+    journals.sent(120)
+    owner, took = seat.wait_rest(card, REST_SECONDS, what, GRACE + STILL if victim == "seat" else STILL)
+    if victim == "seat":
+        seat.process.exited()
+        seat.start().wait_control()
+    elif victim == "broker":
+        seat.broker.wait()
+    else:
+        seat.start_again(way[VICTIMS.index(victim) - 2])
+    names = {str(seat.qemu_pid(name)): name for name in seat.cards}
+    owner = names.get(owner, owner)
+    seat.settled(card)
+    return owner, took
+
+
+def matrix_print(found, card):
+    for way, stages in WAYS.items():
+        print("     handoff.kill_matrix: %s, %s -> %s" % ((card.name,) + way))
+        for stage in stages:
+            row = ["%s: %s %.1f s" % ((victim,) + found[(way, stage, victim)])
+                   for victim in VICTIMS if (way, stage, victim) in found]
+            if row:
+                print("     handoff.kill_matrix:   %-13s %s" % (stage, "; ".join(row)))
+
+
+@test(card="lend", scene=LENT, long=None, random=True)
+def test_kill_matrix(pc, seat):
+    """Whoever is killed at whatever stage: the card comes to rest by itself and can be given again."""
+    seat.note_home()
+    journals = Journals(pc)
+    found = {}
+    every = cells()
+    chosen = every if pc.long else sorted(pc.random.sample(every, CELLS), key=every.index)
+    for cell in chosen:
+        where = seat.settled(GPU)["owner"] or HOST
+        if where != cell[0][0]:
+            seat.go(GPU, cell[0][0])
+        found[cell] = kill_at(seat, journals, GPU, cell)
+        print("     handoff.kill_matrix: %s at %s of %s -> %s: %s after %.1f s"
+              % ((cell[2], cell[1]) + cell[0] + found[cell]), flush=True)
+    if seat.settled(GPU)["owner"] or seat.gpu(GPU)["state"] != "HOST":
+        seat.go(GPU, HOST)
+    matrix_print(found, GPU)
+    assert not seat.at_home(GPU), seat.at_home(GPU)

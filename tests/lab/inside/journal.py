@@ -4,10 +4,10 @@
 
     record SLOT STAGE FROM TO intent|done|failed T     a record is in SLOT's journal (T: microseconds)
     note SLOT WORD…                                    what the broker wrote there for itself
-    killed PID STAGE FROM TO T                         at that record
+    sent PID STAGE FROM TO T                           a signal, at that record
 
-A line "kill PID STAGE" of input: SIGKILL for the process at the next intent of the stage. It is sent
-before the record is told, so nothing waits for us.
+A line "SIGNAL PID STAGE intent|done|failed" of input: that signal for the process at the next such record of
+the stage. It is sent before the record is told, so nothing waits for us.
 """
 import ctypes
 import os
@@ -24,7 +24,7 @@ class Journals:
     def __init__(self, folder):
         self.folder = folder
         self.places = {}
-        self.kills = []
+        self.orders = []
         libc = ctypes.CDLL(None, use_errno=True)
         self.inotify = libc.inotify_init1(os.O_CLOEXEC)
         if libc.inotify_add_watch(self.inotify, folder.encode(), CREATE | MODIFY | MOVED) < 0:
@@ -39,11 +39,11 @@ class Journals:
         if len(words) != 6 or words[5] not in WORDS:
             return
         stage = words[2]
-        for kill in list(self.kills):
-            if kill[1] == stage and words[5] == "intent":
-                os.kill(kill[0], signal.SIGKILL)
-                self.kills.remove(kill)
-                print("killed", kill[0], *words[2:5], time.monotonic_ns() // 1000, flush=True)
+        for order in list(self.orders):
+            if order[2:] == [stage, words[5]]:
+                os.kill(int(order[1]), signal.Signals[order[0]])
+                self.orders.remove(order)
+                print("sent", order[1], *words[2:5], time.monotonic_ns() // 1000, flush=True)
         print("record", slot, *words[2:], time.monotonic_ns() // 1000, flush=True)
 
     def read(self):
@@ -68,8 +68,8 @@ class Journals:
         words = sys.stdin.readline().split()
         if not words:
             sys.exit(0)
-        self.kills.append((int(words[1]), words[2]))
-        print("armed", *words[1:], flush=True)
+        self.orders.append(words)
+        print("armed", *words, flush=True)
 
     def run(self):
         print("watching", flush=True)

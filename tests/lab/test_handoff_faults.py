@@ -1,0 +1,204 @@
+"""Handoffs that others hinder: programs that hold a card, guests that do not let go, a card that is gone."""
+import signal
+
+from cards import DUO, GPU, on_host
+from handoff import HOST, Journals
+from harness import test
+from test_handoff import LENT
+
+# How much longer a switch may take beside a fault than without.
+SLOWER = 2.0
+# Late enough for the seat to ask the person, who has much longer to answer.
+ASKED_SECONDS = 60
+
+
+def node(pc, card, function, subsystem):
+    """The path of a function's first node of a subsystem ("drm", "sound")."""
+    pattern = "/sys/bus/pci/devices/%s/%s" % (card.functions()[function], subsystem)
+    name = pc.run("sed -n 's/^DEVNAME=//p' $(ls -d %s/card*/uevent %s/card*/controlC*/uevent 2>/dev/null | tail -n 1)"
+                  % (pattern, pattern)).out.split()
+    return "/dev/" + name[0]
+
+
+class Holder:
+    """A process of root in the virtual PC that has a node open (inside/hold.py)."""
+
+    def __init__(self, pc, way, path):
+        self.stream = pc.spawn_script("hold.py", way, path)
+        if way != "snatch":
+            self.wait()
+
+    def wait(self):
+        self.stream.line("holding", 60)
+        return self
+
+    def end(self):
+        self.stream.kill(signal.SIGKILL)
+        self.stream.exited()
+
+
+def told(seat, card, word, seconds=60):
+    """Waits until baton's sentence about the card has the word in it; all that it says then."""
+    seen = []
+
+    def says():
+        seen[:] = [seat.gpu(card)]
+        return seen[0] if word in seen[0]["text"] else None
+    try:
+        return seat.pc.wait(says, seconds, "%r about %s" % (word, card.name))
+    except AssertionError as error:
+        raise AssertionError("%s: %s" % (error, seen[0])) from error
+
+
+def switches_as_fast(seat, quiet, fault):
+    took = seat.switch_ms()
+    print("     handoff_faults: a switch with %s takes %.0f ms, without %.0f ms" % (fault, took, quiet))
+    assert took <= SLOWER * quiet, fault
+
+
+@test(card="lend", scene=LENT, long=None)
+def test_holders(pc, seat):
+    """A program that has the card open is named, nothing is unbound, and the card goes when it has ended."""
+    quiet = seat.switch_ms()
+    holder = Holder(pc, "open", node(pc, GPU, 0, "drm"))
+    seat.hand(GPU, "A")
+    now = told(seat, GPU, "python3")
+    assert str(holder.stream.pid) in now["text"] and now["state"] == "DRAINING", now
+    assert on_host(pc, GPU)
+    switches_as_fast(seat, quiet, "a holder of the DRM node")
+    holder.end()
+    seat.arrived(GPU, "A")
+    seat.shown_by(GPU, "A")
+    seat.go(GPU, HOST)
+    # One that stays: the card stays too, and its nodes are as before.
+    holder = Holder(pc, "open", node(pc, DUO, 1, "sound"))
+    seat.hand(DUO, "B")
+    told(seat, DUO, "python3")
+    now = seat.settled(DUO)
+    assert now["state"] == "HOST" and str(holder.stream.pid) in now["text"], now
+    assert not seat.at_home(DUO), seat.at_home(DUO)
+    holder.end()
+    seat.go(DUO, "B")
+    seat.go(DUO, HOST)
+
+
+@test(card="lend", scene=LENT, long=None)
+def test_unbind_hangs(pc, seat):
+    """A write of the kernel that does not return: the seat goes on, and the card when the cause is gone."""
+    quiet = seat.switch_ms()
+    holder = Holder(pc, "hidden", node(pc, DUO, 1, "sound"))
+    seat.hand(DUO, "A")
+    # The broker says where its worker waits.
+    now = told(seat, DUO, "unbind")
+    assert now["state"] == "DETACHING", now
+    assert "D" in pc.run("ps -o stat= -C baton-broker").out, pc.run("ps -o pid,stat,wchan:30,cmd -C baton-broker").out
+    switches_as_fast(seat, quiet, "an unbind that hangs")
+    # The other card is not held up.
+    seat.go(GPU, "B")
+    if pc.long:
+        pc.wait(lambda: seat.gpu(DUO)["state"] == "WEDGED", 120, "WEDGED")
+        assert seat.gpu(DUO)["text"]
+        refused = seat.hand(DUO, "B", check=False)
+        assert refused.rc == 1 and refused.err, refused.err
+        holder.end()
+        pc.wait(lambda: seat.gpu(DUO)["state"] in ("HOST", "GUEST"), 60, "end of WEDGED")
+        seat.settled(DUO)
+    else:
+        holder.end()
+        seat.arrived(DUO, "A")
+        seat.shown_by(DUO, "A")
+    seat.go(GPU, HOST)
+    if seat.gpu(DUO)["state"] != "HOST":
+        seat.go(DUO, HOST)
+    else:
+        assert not seat.at_home(DUO), seat.at_home(DUO)
+
+
+@test(card="lend", scene=LENT, long=None)
+def test_resets(pc, seat):
+    """A reset that fails and a group that somebody else has: no guest gets the card, and it goes home."""
+    journals = Journals(pc)
+    # The second function is back on its host driver when the card is to be reset.
+    seat.go(DUO, "A")
+    broker = seat.broker.pid()
+    journals.arm(broker, "take-back", "done", signal.SIGSTOP)
+    seat.hand(DUO, "B")
+    journals.sent()
+    pc.run("d=/sys/bus/pci/devices/{f} && echo {f} > $d/driver/unbind && echo > $d/driver_override "
+           "&& echo {f} > /sys/bus/pci/drivers_probe".format(f=DUO.functions()[1]))
+    pc.run("kill -CONT %d" % broker)
+    now = seat.settled(DUO)
+    assert (now["state"], now["owner"]) == ("HOST", "") and now["text"], now
+    assert not seat.at_home(DUO), seat.at_home(DUO)
+    assert not seat.lines["B"].lines("+", DUO)
+    seat.go(DUO, "B")
+    seat.go(DUO, HOST)
+    # Root has the group when the card comes back from the guest.
+    seat.go(GPU, "A")
+    group = pc.run("basename $(readlink /sys/bus/pci/devices/%s/iommu_group)" % GPU.functions()[0]).out.strip()
+    holder = Holder(pc, "snatch", "/dev/vfio/" + group)
+    holder.stream.line("trying", 30)
+    seat.hand(GPU, "B")
+    holder.wait()
+    told(seat, GPU, "open")
+    assert not seat.lines["B"].lines("+", GPU)
+    holder.end()
+    owner, _ = seat.wait_rest(GPU, 120, "rest of gpu after its group was let go")
+    print("     handoff_faults.resets: after a holder of the group: %s, %s" % (owner, seat.gpu(GPU)["text"]))
+    if seat.gpu(GPU)["state"] != "HOST":
+        seat.go(GPU, HOST)
+
+
+def asked(seat, card):
+    """Waits until the person is asked."""
+    return seat.pc.wait(lambda: (lambda now: now if now["asking"] else None)(seat.gpu(card)), ASKED_SECONDS,
+                        "question about " + card.name)
+
+
+@test(card="lend", scene=LENT, long=None)
+def test_guests(pc, seat):
+    """Guests that do not let go: stopped, paused; the person is asked, and the card goes when they can."""
+    quiet = seat.switch_ms()
+    pid = seat.qemu_pid("A")
+    for fault, begin, end in (("a stopped QEMU", lambda: pc.run("kill -STOP %d" % pid),
+                               lambda: pc.run("kill -CONT %d" % pid)),
+                              ("a paused guest", lambda: seat.control("pause", "A"),
+                               lambda: seat.control("resume", "A"))):
+        seat.go(GPU, "A")
+        begin()
+        seat.hand(GPU, "B")
+        now = asked(seat, GPU)
+        assert (now["state"], now["owner"], now["stage"]) == ("EJECTING", "A", "eject") and "A" in now["text"], now
+        switches_as_fast(seat, quiet, fault)
+        end()
+        seat.arrived(GPU, "B")
+        seat.shown_by(GPU, "B")
+    # Killed by the person's answer.
+    seat.go(GPU, "A")
+    pc.run("kill -STOP %d" % pid)
+    seat.hand(GPU, "B")
+    asked(seat, GPU)
+    seat.control("gpu", "answer", GPU.name, "kill")
+    seat.arrived(GPU, "B")
+    seat.shown_by(GPU, "B")
+    seat.go(GPU, HOST)
+
+
+@test(card="lend", scene=LENT, long=None)
+def test_lost(pc, seat):
+    """The card is pulled out of the PC while a guest has it, and comes back."""
+    seat.go(GPU, "A")
+    pc.qmp.command("device_del", {"id": GPU.device})
+    pc.qmp.event("DEVICE_DELETED", 60)
+    pc.wait(lambda: seat.gpu(GPU)["state"] == "LOST", 60, "LOST")
+    assert seat.gpu(GPU)["text"]
+    refused = seat.hand(GPU, "B", check=False)
+    assert refused.rc == 1 and refused.err, refused.err
+    seat.switch("B")
+    seat.switch("A")
+    seat.go(DUO, "B")
+    pc.plug_card(GPU.device)
+    pc.wait(lambda: seat.gpu(GPU)["state"] == "HOST", 60, "the card on the host again")
+    seat.go(GPU, "B")
+    seat.go(GPU, HOST)
+    seat.go(DUO, HOST)

@@ -1,0 +1,121 @@
+"""The card on which baton itself draws goes to a guest: with another screen besides, and as the only one."""
+from cards import OWN
+from handoff import HOST, LentScene, lent_guest
+from harness import test
+
+KEY_A, KEY_ESC = 30, 1
+WISHES = "on-request = own\n"
+PAIR = [lent_guest("A", 1, WISHES), lent_guest("B", 2, WISHES)]
+ONLY = LentScene("only", PAIR, [OWN])
+BESIDES = LentScene("besides", PAIR, [OWN])
+SECOND = "second"
+
+
+def still(seat):
+    """No guest draws any more; the one in front is on the host's card, exactly."""
+    seat.switch("A")
+    for card in seat.cards.values():
+        card.stop()
+    _, size, digest = seat.cards["A"].hash()
+    return seat.showing(digest, size, 60)
+
+
+def types(pc, seat, name):
+    """What is typed arrives in the guest in front."""
+    card = seat.cards[name]
+    card.mark()
+    pc.inputs.tap(KEY_A)
+    card.wait_events(2, "K")
+    assert card.keys() == [(KEY_A, 1), (KEY_A, 0)], card.keys()
+
+
+def same(pc, device, picture, what):
+    """Waits until a card shows a picture again."""
+    seen = []
+
+    def equal():
+        seen[:] = [pc.screen(device)]
+        return seen[0].data == picture.data
+    try:
+        pc.wait(equal, 60, what)
+    except AssertionError:
+        pc.save(picture, "wanted")
+        pc.save(seen[0], "seen")
+        raise
+
+
+def works(pc, seat):
+    """Keys, chords and the control API, whatever is on screens."""
+    types(pc, seat, "A")
+    seat.switch("B")
+    types(pc, seat, "B")
+    seat.switch("A")
+
+
+@test(card="own", scene=ONLY, long=None)
+def test_only_screen(pc, seat):
+    """Without consent it stays; while it is away keys and chords work; then the switcher is as it was."""
+    picture = still(seat)
+    assert seat.gpu(OWN)["only_screen"]
+    refused = seat.hand(OWN, "B", check=False)
+    assert refused.rc == 1 and "--dark" in refused.err and "chord" in refused.err, refused.err
+    assert seat.settled(OWN)["state"] == "HOST"
+    seat.control("switcher", "on")
+    switcher = settle(pc, "hostgpu", picture)
+    took = seat.go(OWN, "B", dark=True)
+    print("     handoff_own.only_screen: to B in %.1f s" % took)
+    seat.control("switcher", "off")
+    works(pc, seat)
+    seat.control("switcher", "on")
+    seat.go(OWN, HOST)
+    same(pc, "hostgpu", switcher, "the switcher as it was")
+    seat.control("switcher", "off")
+    same(pc, "hostgpu", picture, "the guest as it was")
+    # By the chord that is for the worst.
+    seat.go(OWN, "A", dark=True)
+    seat.chord(KEY_ESC)
+    seat.arrived(OWN, HOST)
+    types_after_rescue(pc, seat)
+
+
+def types_after_rescue(pc, seat):
+    seat.control("switcher", "off")
+    seat.switch("A")
+    types(pc, seat, "A")
+
+
+def settle(pc, device, before):
+    """The picture of a card once it has become another one and stays so."""
+    pictures = [before, before]
+
+    def settled():
+        pictures[:] = [pictures[1], pc.screen(device)]
+        return pictures[0].data == pictures[1].data != before.data
+    pc.wait(settled, 60, "another picture")
+    return pictures[1]
+
+
+@test(card="two", scene=BESIDES, long=None)
+def test_second_screen(pc, seat):
+    """The other screen stays lit with the same picture, and the card's own comes back."""
+    picture = still(seat)
+    assert not seat.gpu(OWN)["only_screen"]
+    seat.control("switcher", "on")
+    switcher = settle(pc, "hostgpu", picture)
+    beside = pc.screen(SECOND)
+    pc.save(beside, "second-before")
+    took = seat.go(OWN, "B")
+    print("     handoff_own.second_screen: to B in %.1f s" % took)
+    same(pc, SECOND, beside, "the switcher on the other screen")
+    works_under_switcher(pc, seat)
+    same(pc, SECOND, beside, "the switcher on the other screen")
+    seat.go(OWN, HOST)
+    same(pc, "hostgpu", switcher, "the switcher on the card's screen")
+    seat.control("switcher", "off")
+    same(pc, "hostgpu", picture, "the guest on the card's screen")
+
+
+def works_under_switcher(pc, seat):
+    seat.control("switcher", "off")
+    works(pc, seat)
+    seat.control("switcher", "on")
