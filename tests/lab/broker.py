@@ -3,33 +3,32 @@ import itertools
 import json
 import os
 
-from channel import RemoteError
 from harness import Skip
+from lab import HERE
 
-PROGRAM = "/opt/baton/baton-broker"
+LIBEXEC = "/opt/libexec"
+PROGRAM = LIBEXEC + "/baton/baton-broker"
 BUILT = "passthrough/broker/baton-broker"
 CONFIG = "/etc/baton/broker.conf"
 SOCKET = "/run/baton/broker.sock"
 JOURNALS = "/run/baton/journal"
 UNIT = "/etc/systemd/system/baton-broker.service"
-UNIT_TEXT = """[Unit]
-Description=Broker of the lab
-StartLimitIntervalSec=0
-[Service]
-ExecStart={program}
-Restart=always
-RestartSec=100ms
-KillMode=process
-RuntimeDirectory=baton
-RuntimeDirectoryPreserve=yes
-"""
+UNIT_SOURCE = os.path.join(os.path.dirname(os.path.dirname(HERE)), "data/systemd/baton-broker.service.in")
 
 
 class Broker:
-    """The service. Its cards and users are those of broker.conf."""
+    """The service, with the unit that is installed. Its cards and users are those of broker.conf."""
 
     def __init__(self, pc):
         self.pc = pc
+        pc.at_failure.append(self.keep)
+
+    def keep(self):
+        """Its log, its journals and its workers, for whoever looks into a failure."""
+        told = self.pc.run("journalctl -q -o short-monotonic -u baton-broker.service; tail -n 60 %s/*.journal; "
+                           "ps -eo pid,ppid,stat,wchan:30,args | grep -v ]$; dmesg | tail -n 30" % JOURNALS, check=False)
+        with open(os.path.join(self.pc.out, "broker.log"), "w") as file:
+            file.write(told.out + told.err)
 
     def install(self, slots, users=("seat",), extra=()):
         if not self.pc.build:
@@ -37,7 +36,9 @@ class Broker:
         self.pc.put_file(os.path.join(self.pc.build, BUILT), PROGRAM)
         lines = ["card " + slot for slot in slots] + ["user " + user for user in users] + list(extra)
         self.pc.channel.put(CONFIG, ("\n".join(lines) + "\n").encode())
-        self.pc.channel.put(UNIT, UNIT_TEXT.format(program=PROGRAM).encode())
+        with open(UNIT_SOURCE) as file:
+            unit = file.read().replace("@libexecdir@", LIBEXEC)
+        self.pc.channel.put(UNIT, unit.encode())
         self.pc.run("modprobe vfio-pci && systemctl daemon-reload")
         return self
 
@@ -48,11 +49,7 @@ class Broker:
     def wait(self, seconds=30):
         """Waits until it can be connected to."""
         def listens():
-            try:
-                return self.pc.run("ss -xl 2>/dev/null | grep -q %s || grep -q %s /proc/net/unix" % (SOCKET, SOCKET),
-                                   check=False).rc == 0
-            except RemoteError:
-                return False
+            return self.pc.run("grep -q %s /proc/net/unix" % SOCKET, check=False).rc == 0
         self.pc.wait(listens, seconds, "broker's socket")
         return self
 

@@ -66,7 +66,7 @@ def bind_vfio(pc, card):
         pc.run("d=/sys/bus/pci/devices/{f} && echo vfio-pci > $d/driver_override && echo {f} > $d/driver/unbind "
                "&& echo {f} > /sys/bus/pci/drivers_probe".format(f=function))
     assert on_vfio(pc, card), drivers(pc, card)
-    pc.run("chown seat /dev/vfio/$(basename $(readlink /sys/bus/pci/devices/%s/iommu_group))" % card.functions()[0])
+    pc.run("chown seat /dev/vfio/%s" % functions(pc, card)[0]["group"])
 
 
 def bind_host(pc, card):
@@ -103,7 +103,8 @@ class CardLines:
                             "picture of guest %s on %s" % (self.testcard.name, card.name))
 
     def wait_gone(self, card, seconds=60):
-        self.pc.wait(lambda: self.lines("-", card), seconds, "%s gone in guest %s" % (card.name, self.testcard.name))
+        self.pc.wait(lambda: self.lines("-", card), seconds,
+                     "%s gone in guest %s" % (card.name, self.testcard.name))
 
     def shows(self, card, seconds=60):
         """The guest draws a new picture on its card, and the card's own screen has exactly that."""

@@ -25,7 +25,8 @@ def test(kernel="stable", card="virtio", scene=None, long=False, random=False):
 
     kernel: "stable" (6.12) or "new" (7.3, with real vertical blanks). card: of lab.CARDS; "bochs" has
     no cursor plane, "lend", "own" and "two" have cards that guests can be given. scene: what is set up
-    before the test (see seat.SeatScene); the test gets it as second argument. long: only with --long; None: only by name. random: the seed is printed.
+    before the test (see seat.SeatScene); the test gets it as second argument. long: only with --long;
+    None: only by name. random: the seed is printed.
     """
     def register(function):
         TESTS.append(Test(function, kernel, card, scene, long, random))

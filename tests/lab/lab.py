@@ -98,6 +98,8 @@ class Pc:
         self.qmp = self.channel = self.inputs = None
         self.monitors = []
         self.inspector = None
+        # Called when a test has failed, to keep what explains it among the logs.
+        self.at_failure = []
         self.up = False
         self.start_seconds = None
         self.resumed = False
@@ -325,8 +327,7 @@ class Pc:
 
     def plug_card(self, device):
         """Plugs a card in again that was pulled out by device_del."""
-        words = next(word for word in CARDS[self.card] if word.endswith("id=" + device) or "id=%s," % device in word)
-        driver, *settings = words.split(",")
+        driver, *settings = next(word for word in CARDS[self.card] if "id=%s," % device in word + ",").split(",")
         arguments = {"driver": driver}
         for name, value in (setting.split("=") for setting in settings):
             arguments[name] = {"on": True, "off": False}.get(value, int(value) if value.isdigit() else value)

@@ -75,7 +75,10 @@ def test_broker_alone(pc, seat):
 
 
 def refused(client, verb, card, error=None, **more):
-    """The request is answered with an error (this one, where it says who may what) and a sentence, and changes nothing."""
+    """
+    The request is answered with an error (this one, where it says who may what) and a sentence, and changes
+    nothing.
+    """
     before = [functions(client.pc, card) for card in (GPU, DUO)]
     reply = client.call(verb, card, **more)
     assert reply.error < 0 and error in (None, -reply.error), "%s: %d: %s" % (verb, reply.error, reply.text)

@@ -60,7 +60,8 @@ def function(address):
     if not os.path.isdir(folder):
         return None
     override = read(folder + "/driver_override")
-    return {"driver": base(folder + "/driver"), "group": base(folder + "/iommu_group"), "override": "" if override == "(null)" else override,
+    return {"driver": base(folder + "/driver"), "group": base(folder + "/iommu_group"),
+            "override": "" if override == "(null)" else override,
             "power": read(folder + "/power/control"), "d3cold": read(folder + "/d3cold_allowed"),
             "nodes": nodes(folder)}
 
