@@ -8,8 +8,8 @@ import time
 
 from harness import Skip
 from lab import HERE
-from testcard import (CONSOLE_ARGS, GUESTS, Testcard, guest_append, guest_files, guests_freeze, guests_thaw,
-                      install_guests)
+from testcard import (CONSOLE_ARGS, GUESTS, NESTED_CPU, Testcard, guest_append, guest_files, guests_freeze,
+                      guests_thaw, install_guests)
 
 USER = "seat"
 UID = 1000
@@ -41,7 +41,7 @@ class Guest:
                  "os = linux", "net = none", "kernel = %s/vmlinuz" % GUESTS,
                  "initrd = %s/testcard.cpio.zst" % GUESTS, "append = " + self.append]
         # KVM is what runs guests here: no probe on another CPU than the guests' (see the image).
-        words = ("-accel kvm -cpu host " + console).split()
+        words = ("-accel kvm -cpu %s %s" % (NESTED_CPU, console)).split()
         lines += ["qemu-args = %s %s" % pair for pair in zip(words[::2], words[1::2])]
         lines += ["%s = %s" % (key.replace("_", "-"), value) for key, value in self.keys.items()]
         return "\n".join(lines) + "\n" + self.sections
