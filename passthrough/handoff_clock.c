@@ -27,10 +27,10 @@ static uint64_t due_question(const struct handoff *handoff)
 
 static uint64_t due_repeat(const struct handoff *handoff)
 {
-	if (handoff->stage != HANDOFF_EJECT || handoff->schedule.repeats == HANDOFF_REPEATS) {
+	if (handoff->stage != HANDOFF_EJECT) {
 		return UINT64_MAX;
 	}
-	return handoff->schedule.base_usec + handoff_repeat_usec[handoff->schedule.repeats];
+	return handoff->schedule.base_usec + handoff_repeat_usec(handoff->schedule.repeats);
 }
 
 static uint64_t due_retry(const struct handoff *handoff)

@@ -7,8 +7,8 @@
  *                       card (amdgpu), the kernel waits 60 s for one: 70 s.
  *   sanitize            the kernel waits up to 60 s for a card after a bus reset: 75 s.
  *   drain               15 s for programs to close the card.
- *   eject               a healthy guest needs 0.02 to 0.1 s with ACPI; device_del again at 2, 5 and
- *                       10 s, then the person has time until the hard deadline.
+ *   eject               a healthy guest needs 0.02 to 0.1 s with ACPI; device_del again at 2, 5, 10,
+ *                       20, 30 … s; the person has time until the hard deadline.
  *   take-back           QEMU has closed the group when it says DEVICE_DELETED, and 0.2 s after
  *                       it was killed.
  *   attach              10 s, and 0.3 s for each GiB of RAM that is not allocated yet.
@@ -19,8 +19,6 @@
 #define MSEC 1000ull
 #define SEC (1000 * MSEC)
 #define SAME CARD_STATE_COUNT
-
-const uint64_t handoff_repeat_usec[HANDOFF_REPEATS] = { 2 * SEC, 5 * SEC, 10 * SEC };
 
 static const struct handoff_row rows[HANDOFF_STAGE_COUNT] = {
 	[HANDOFF_PREPARE] = {
@@ -109,6 +107,15 @@ static const struct handoff_row rows[HANDOFF_STAGE_COUNT] = {
 		.late = "The card's nodes are not open to programs again yet.",
 	},
 };
+
+/* In the end every 10 s: a guest that was paused, or had not started yet, may listen only then. */
+uint64_t handoff_repeat_usec(unsigned int n)
+{
+	static const uint64_t first[] = { 2 * SEC, 5 * SEC };
+	const unsigned int count = sizeof(first) / sizeof(first[0]);
+
+	return n < count ? first[n] : (n - count + 1) * 10 * SEC;
+}
 
 const struct handoff_row *handoff_row(enum handoff_stage stage)
 {

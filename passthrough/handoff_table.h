@@ -43,9 +43,8 @@ const struct handoff_row *handoff_row(enum handoff_stage stage);
 /* What is said of a card that came to WEDGED or LOST. */
 const char *handoff_end_text(enum card_state state);
 
-/* When device_del is sent again, from the first. */
-#define HANDOFF_REPEATS 3
-extern const uint64_t handoff_repeat_usec[HANDOFF_REPEATS];
+/* When device_del is sent again, after n times more than the first; from the begin of the stage. */
+uint64_t handoff_repeat_usec(unsigned int n);
 
 /* Pauses between retries double between these two. */
 #define HANDOFF_PAUSE_MIN_USEC 10000ull

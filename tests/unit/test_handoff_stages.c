@@ -191,7 +191,8 @@ static void test_eject_schedule(void **state)
 		bool asking;
 	} steps[] = { { 1999, 0, false },  { 2000, 1, false }, { 4999, 1, false },
 		      { 5000, 2, false },  { 9999, 2, false }, { 10000, 3, false },
-		      { 11999, 3, false }, { 12000, 3, true }, { 119999, 3, true } };
+		      { 11999, 3, false }, { 12000, 3, true }, { 19999, 3, true },
+		      { 20000, 4, true },  { 30000, 5, true }, { 119999, 13, true } };
 	struct world world;
 	uint64_t begun;
 
@@ -223,7 +224,7 @@ static void test_answers(void **state)
 		const char *expected;
 		uint32_t owner;
 	} answers[] = {
-		{ HANDOFF_ANSWER_WAIT, " prepare eject * * * ? * * * ? - failed.", GUEST_A },
+		{ HANDOFF_ANSWER_WAIT, " prepare eject * * * ? * * * ? * * * * * * * * * * - failed.", GUEST_A },
 		{ HANDOFF_ANSWER_RESET,
 		  " prepare eject * * * ? reset take-back sanitize lend attach confirm done.",
 		  GUEST_B },
