@@ -187,7 +187,8 @@ int passthrough_give(struct passthrough *passthrough, const char *name, uint32_t
 	r = wish_request(card, id, passthrough->why, sizeof(passthrough->why));
 	if (r >= 0) {
 		card->rescued = card->resumed = card->resuming = false;
-		passthrough_wake(passthrough);
+		/* At once: who asks next whether the card is on its way must not be told no. */
+		wish_decide(card);
 	}
 	return r;
 }

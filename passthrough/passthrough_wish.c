@@ -185,4 +185,5 @@ void wish_finished(struct managed_card *card)
 	} else {
 		card->resumed = false;
 	}
+	wish_decide(card); /* a wish that came on the way goes on without a rest between */
 }

@@ -134,6 +134,38 @@ static void test_latest_wish_counts(void **state)
 	assert_int_equal(fake_broker_count(world->broker, BROKER_DETACH), 1);
 }
 
+static void find_rest(void *data, const struct passthrough_card *card)
+{
+	bool *rests = data;
+
+	*rests = !card->moving;
+}
+
+static bool rests(const struct world *world)
+{
+	bool found = false;
+
+	passthrough_each(world->passthrough, find_rest, &found);
+	return found;
+}
+
+/* Who asks whether the card rests is told no from the request on, until the last wish has come true. */
+static void test_no_rest_before_the_wish(void **state)
+{
+	struct world *world = *state;
+	const char *why;
+
+	world_start(world);
+	assert_true(rests(world));
+	assert_int_equal(passthrough_give(world->passthrough, "gpu", GUEST_A, &why), 0);
+	assert_false(rests(world));
+	assert_int_equal(passthrough_give(world->passthrough, "gpu", GUEST_B, &why), 0);
+	while (!rests(world)) {
+		assert_true(sd_event_run(world->event, SECOND) > 0);
+	}
+	world_expect(world, CARD_STATE_GUEST, "b");
+}
+
 static void test_nvidia_modules_go_first(void **state)
 {
 	struct world *world = *state;
@@ -562,6 +594,7 @@ int main(int argc, char **argv)
 		TEST(home_is_the_pool),
 		TEST(what_is_told),
 		TEST(latest_wish_counts),
+		TEST(no_rest_before_the_wish),
 		TEST(nvidia_modules_go_first),
 		TEST(cards_do_not_wait_for_each_other),
 		TEST(which_card_is_meant),
