@@ -20,6 +20,14 @@
 
 DEFINE_CLEANUP(struct control *, control_destroy)
 
+void control_close(struct control *control)
+{
+	if (control && control->listener) {
+		unlink(control->socket_path);
+		control->listener = sd_event_source_disable_unref(control->listener);
+	}
+}
+
 void control_destroy(struct control *control)
 {
 	struct peer *peer, *next;
@@ -27,14 +35,11 @@ void control_destroy(struct control *control)
 	if (!control) {
 		return;
 	}
+	control_close(control);
 	worker_destroy(control->worker); /* while there still is somebody to be answered */
 	list_for_each_safe(peer, next, &control->peers, link) {
 		client_destroy(peer);
 	}
-	if (control->listener) {
-		unlink(control->socket_path);
-	}
-	sd_event_source_disable_unref(control->listener);
 	close_fd_ptr(&control->spare_fd);
 	sd_event_unref(control->event);
 	free(control->socket_path);

@@ -137,7 +137,12 @@ struct control;
 int control_create(sd_event *event, const char *socket_path, const struct control_actions *actions,
 		   void *data, struct control **out);
 /*
- * Ends every connection and removes the socket. NULL is legal; not legal inside an action. A job
+ * Removes the socket: nobody new is served. Those who are connected take the end of their connection,
+ * in control_destroy(), for the end of the seat, and may start the next one at once. NULL is legal.
+ */
+void control_close(struct control *control);
+/*
+ * control_close(), and ends every connection. NULL is legal; not legal inside an action. A job
  * that runs has a second to end; one that takes longer goes on with what it owns, until it ends or
  * the program does.
  */

@@ -160,12 +160,14 @@ void seat_quit(struct seat *seat, bool guests)
 void seat_destroy(struct seat *seat)
 {
 	struct seat_guest *guest, *next;
+	struct control *control;
 
 	if (!seat) {
 		return;
 	}
 	seat->phase = SEAT_ENDING;
-	control_destroy(take_ptr(seat->control));
+	control = take_ptr(seat->control);
+	control_close(control);
 	cards_destroy(take_ptr(seat->cards));
 	if (seat->input) {
 		/* Nothing stays pressed in a guest that goes on without us. */
@@ -180,6 +182,7 @@ void seat_destroy(struct seat *seat)
 	compositor_destroy(seat->compositor);
 	seat_config_finish(&seat->config);
 	runtime_close(&seat->runtime);
+	control_destroy(control); /* last: who waits for our end starts the next seat then */
 	sd_event_unref(seat->event);
 	free(seat);
 }

@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -321,6 +322,30 @@ static void test_quit_answers_and_removes_the_socket(void **state)
 	client_close(bus);
 }
 
+/* Nothing is asked of this seat. */
+static const struct control_actions no_actions;
+
+static void test_connections_end_after_the_socket(void **state)
+{
+	struct fake_seat_process *seat = *state;
+	_cleanup_(sd_event_unrefp) sd_event *event = NULL;
+	struct pollfd end = { .events = 0 }; /* POLLHUP alone */
+	struct control *control;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/second", seat->dir);
+	assert_true(sd_event_new(&event) >= 0);
+	assert_int_equal(control_create(event, path, &no_actions, NULL, &control), 0);
+	end.fd = socket_open(path);
+	assert_true(sd_event_run(event, DEADLINE_MS * 1000ull) > 0);
+	control_close(control);
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(poll(&end, 1, 0), 0);
+	control_destroy(control);
+	assert_int_equal(poll(&end, 1, DEADLINE_MS), 1);
+	close(end.fd);
+}
+
 /* ---- properties and introspection ---- */
 
 static int get_all(sd_bus *bus, const char *path, const char *interface, const char *method,
@@ -450,6 +475,7 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_screenshot_goes_into_memory_alone),
 		SEAT_TEST(test_export_output),
 		SEAT_TEST(test_quit_answers_and_removes_the_socket),
+		SEAT_TEST(test_connections_end_after_the_socket),
 		SEAT_TEST(test_introspection),
 		SEAT_TEST(test_properties),
 		SEAT_TEST(test_focus_is_signalled_to_everyone),
