@@ -40,6 +40,9 @@
 #define CARD_ON_VFIO (1u << 17) /* a function is */
 #define CARD_BRIDGE (1u << 18)  /* a function is one */
 
+/* Beside those of enum broker_verb: as TAKE_BACK, without a line in the journal. */
+#define BROKER_RECLAIM BROKER_VERB_COUNT
+
 /* What was found before it was changed, so that it can be put back: what the journal of this boot
  * says, filled by journal_read() alone. */
 struct saved_function {

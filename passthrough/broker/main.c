@@ -52,6 +52,7 @@ static void card_ready(struct card *card, const struct pollfd *fds)
 		card->stale = card->changed = true;
 		card->retry = 0;
 	}
+	card->retry = fds[BORROWER].revents ? 0 : card->retry;
 	if (card->operation.worker.pid && now_ms() >= worker_deadline(&card->operation.worker)) {
 		operation_late(card, now_ms());
 	}
@@ -97,7 +98,9 @@ static void turn(struct broker *broker)
 	watch(&next, broker->seat);
 	watch(&next, broker->seat_pidfd);
 	card_for_each(broker, card) {
-		bool unseen = card_idle(card) && card->retry == 0; /* that its borrower died */
+		/* That its borrower died. */
+		bool unseen = card_idle(card) &&
+			      (card->retry == 0 || !is_readable(card->borrower));
 
 		watch(&next, card->operation.worker.pid ? card->operation.worker.pidfd : -1);
 		watch(&next, card->stuck.pid ? card->stuck.pidfd : -1);

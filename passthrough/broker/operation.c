@@ -24,7 +24,7 @@ static const struct {
 	uint32_t need, refuse;
 	struct step plan[PLAN_MAX]; /* what is permitted is asked after a first look */
 	enum way way;
-} verbs[BROKER_VERB_COUNT] = {
+} verbs[BROKER_RECLAIM + 1] = {
 	[BROKER_LIST] = { .plan = { STEP(look) } },
 	[BROKER_HOLDERS] = { .plan = { STEP(scan) } },
 	[BROKER_DRAIN] = { "drain",
@@ -53,6 +53,7 @@ static const struct {
 			    WAY_GIVE },
 	[BROKER_UNLOAD] = { .refuse = BROKER_CARD_LENT,
 			    .plan = { STEP(unload), STEP(unload), STEP(unload), STEP(unload) } },
+	[BROKER_RECLAIM] = { .plan = { STEP(reclaim) } },
 };
 
 bool card_idle(const struct card *card)
@@ -202,7 +203,7 @@ static void operation_end(struct card *card)
 	}
 	journal_read(card);
 	card_watch(card);
-	if (stage || card->changed) {
+	if (stage || card->changed || op->request.verb == BROKER_RECLAIM) {
 		seat_facts(card, asked(card) ? op->request.serial : 0);
 	}
 	fail(done.text, 0, "%s", op->text);

@@ -4,14 +4,14 @@
  * that was thought lost, when a borrower has died, when the seat has gone. The kernel's state is
  * the truth; the journal says what was lent and which way a card was going.
  *
- *   lent, the borrower lives         stays
+ *   lent, the borrower lives         stays; without a seat for 10 s only while it is open
  *   lent, the borrower is dead       is taken back
  *   between two drivers              goes to the host
  *   drained by a seat that has gone  is reopened
  *   in the pool, no seat for 10 s    goes to the host if it is the boot display, or was going there
  *
  * What fails is not tried again before a seat asks or something has changed; only when somebody
- * was in the way (-EBUSY) it is, after a while.
+ * was in the way (-EBUSY) it is, after a while, and a borrower's end is seen at any time.
  */
 #include "passthrough/broker/broker.h"
 
@@ -44,14 +44,19 @@ static bool is_broken(const struct card *card)
 	return broken && !(card_flags(card) & CARD_POOLED);
 }
 
+static bool seat_stays_away(const struct broker *broker)
+{
+	return broker->seat_gone != NEVER &&
+	       now_ms() >= broker->seat_gone + SEAT_GRACE_MS / broker->hurry;
+}
+
 static bool should_go_home(const struct card *card)
 {
-	const struct broker *broker = card->broker;
 	const struct broker_stage *stage = &card->saved.stage;
 	uint32_t flags = card_flags(card);
 
-	return flags & CARD_POOLED && flags & BROKER_CARD_HAD_HOST && broker->seat_gone != NEVER &&
-	       now_ms() >= broker->seat_gone + SEAT_GRACE_MS / broker->hurry &&
+	return flags & CARD_POOLED && flags & BROKER_CARD_HAD_HOST &&
+	       seat_stays_away(card->broker) &&
 	       (flags & BROKER_CARD_BOOT_VGA || (stage->name[0] && !stage->to[0]));
 }
 
@@ -71,6 +76,8 @@ static void put_right(struct card *card)
 	if (card->saved.loan.pid) {
 		if (card->borrower < 0 || is_readable(card->borrower)) {
 			start(card, BROKER_TAKE_BACK, "its borrower has ended: taken back");
+		} else if (seat_stays_away(card->broker)) {
+			start(card, BROKER_RECLAIM, NULL);
 		}
 	} else if (is_broken(card)) {
 		start(card, BROKER_RETURN, "is between two drivers: goes to the host");

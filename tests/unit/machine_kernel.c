@@ -5,6 +5,7 @@
  * is said by files in its folder "wrong"; what happened is appended to its file "log".
  *
  *   wrong/busy               the VFIO groups are open elsewhere
+ *   wrong/busy.GROUP         this one is
  *   wrong/foreign            a hot reset would reach another device too
  *   wrong/no-hot-reset       there is none
  *   wrong/reset              a reset fails
@@ -223,7 +224,8 @@ int __wrap_open64(const char *path, int flags, ...)
 	va_end(args);
 	if (!strncmp(path, system_root, strlen(system_root)) &&
 	    !strncmp(inside, "/dev/vfio/", 10) && strcmp(inside, "/dev/vfio/vfio") &&
-	    is_wrong("busy")) {
+	    (is_wrong("busy") || is_wrong_of("busy", inside + 10))) {
+		append("group is open");
 		errno = EBUSY;
 		return -1;
 	}
