@@ -186,6 +186,17 @@ static void take_refusal(struct broker_client *client, const struct broker_messa
 	}
 }
 
+/* What a request that was given up has changed yet is as new as what nobody asked for. */
+static int take_answer(struct broker_client *client, const struct broker_message *message)
+{
+	int r = broker_queue_answer(&client->queue, message);
+
+	if (r > 0 && message->kind == BROKER_CARD) {
+		take_news(client, message);
+	}
+	return r < 0 ? r : 0;
+}
+
 /* Returns 0 or -EPROTO. */
 static int take_message(struct broker_client *client, const struct broker_message *message)
 {
@@ -193,7 +204,7 @@ static int take_message(struct broker_client *client, const struct broker_messag
 		return -EPROTO;
 	}
 	if (message->serial != 0) {
-		return broker_queue_answer(&client->queue, message);
+		return take_answer(client, message);
 	}
 	if (message->kind == BROKER_DONE) {
 		take_refusal(client, message, message->error);

@@ -24,7 +24,8 @@ struct broker_client_ops {
 	void (*up)(void *data);
 	/* It is gone. Open requests were answered before, the facts are forgotten. */
 	void (*down)(void *data);
-	/* Nobody asked: BROKER_CARD (the facts are kept already) or BROKER_PROGRESS. */
+	/* Nobody asked: BROKER_CARD (the facts are kept already) or BROKER_PROGRESS. Also the
+	 * BROKER_CARD of a request that was cancelled. */
 	void (*news)(void *data, const struct broker_message *message);
 };
 
@@ -65,7 +66,7 @@ int broker_client_request(struct broker_client *client, const struct broker_requ
 			  int fd, broker_reply_fn reply, void *data);
 
 /* Drops the callbacks of all open requests that were made with this data: what they asked for
- * goes on. NULL client is legal. */
+ * goes on, and what it does to the card is news. NULL client is legal. */
 void broker_client_cancel(struct broker_client *client, const void *data);
 
 #endif

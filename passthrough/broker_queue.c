@@ -149,16 +149,17 @@ static struct broker_entry *find_sent(struct broker_queue *queue, uint32_t seria
 int broker_queue_answer(struct broker_queue *queue, const struct broker_message *message)
 {
 	struct broker_entry *entry = find_sent(queue, message->serial);
+	bool wanted = entry && entry->reply;
 
 	if (!entry) {
 		return -EPROTO;
 	}
 	if (message->kind == BROKER_DONE) {
 		entry_finish(queue, entry, message);
-	} else if (entry->reply) {
+	} else if (wanted) {
 		entry->reply(entry->data, message);
 	}
-	return 0;
+	return wanted ? 0 : 1;
 }
 
 void broker_queue_fail(struct broker_queue *queue, int error, const char *text)

@@ -260,6 +260,26 @@ static void test_cancelled_answer_is_dropped(void **state)
 	broker_client_cancel(NULL, f);
 }
 
+/* Who gave up learns nevertheless what has become of the card. */
+static void test_facts_after_cancelling_are_news(void **state)
+{
+	struct fixture *f = *state;
+
+	connect_it(f);
+	fake_broker_hold(f->broker, BROKER_DRAIN, true);
+	assert_int_equal(ask(f, BROKER_DRAIN), 0);
+	settle(f);
+	broker_client_cancel(f->client, f);
+	fake_broker_progress(f->broker, SLOT, "it takes long");
+	fake_broker_hold(f->broker, BROKER_DRAIN, false);
+	settle(f);
+	assert_int_equal(f->replies, 0);
+	assert_int_equal(f->news, 1);
+	assert_int_equal(f->last_news.kind, BROKER_CARD);
+	assert_true(f->last_news.facts.flags & BROKER_CARD_DRAINED);
+	assert_true(is_up(f));
+}
+
 static void test_descriptor_goes_along(void **state)
 {
 	const struct broker_request request = { .verb = BROKER_LEND };
@@ -738,6 +758,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_late_answer_and_progress, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_news, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_cancelled_answer_is_dropped, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_facts_after_cancelling_are_news, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_descriptor_goes_along, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_requests_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full_socket_is_waited_for, setup, teardown),

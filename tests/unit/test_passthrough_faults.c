@@ -348,6 +348,23 @@ static void test_wedged(void **state)
 	world_expect_at(world, GUEST_A);
 }
 
+/* The kernel came back after the seat had given it up, and before the broker had. */
+static void test_wedged_until_the_late_answer(void **state)
+{
+	struct world *world = *state;
+
+	world_start(world);
+	world_give(world, GUEST_A);
+	fake_broker_hold(world->broker, BROKER_RETURN, true);
+	world_give(world, HANDOFF_HOST);
+	world_pass(world, 71 * SECOND);
+	assert_string_equal(card_state_name(world->state), "WEDGED");
+	assert_true(world->dark);
+	fake_broker_hold(world->broker, BROKER_RETURN, false);
+	world_rest(world);
+	world_expect_at(world, HANDOFF_HOST);
+}
+
 static void test_lost(void **state)
 {
 	struct world *world = *state;
@@ -470,6 +487,7 @@ int main(int argc, char **argv)
 		TEST(holder_that_stays),
 		TEST(screen_that_stays),
 		TEST(wedged),
+		TEST(wedged_until_the_late_answer),
 		TEST(lost),
 		TEST(journal_cannot_be_written),
 		TEST(broker_was_faster),
