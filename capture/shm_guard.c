@@ -36,7 +36,7 @@ static void handle_sigbus(int signal, siginfo_t *info, void *context)
 		if (fault < start || fault >= start + map->length) {
 			continue;
 		}
-		if (mmap((void *)page, start + map->length - page, PROT_READ,
+		if (mmap((void *)page, start + map->length - page, map->protection,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) {
 			break;
 		}
@@ -91,31 +91,53 @@ static struct shm_map *find_map(int fd, size_t min_length)
 {
 	struct shm_map *map = registry;
 
-	while (map && !shm_map_is(map, fd, min_length)) {
+	while (map && (map->protection != PROT_READ || !shm_map_is(map, fd, min_length))) {
 		map = map->next;
 	}
 	return map;
 }
 
-int shm_map_create(int fd, size_t min_length, struct shm_map **out)
+/* With the guard's handler in place. The mapping is the file's, st says which. */
+static int map_file(int fd, size_t length, int protection, const struct stat *st,
+		    struct shm_map **out)
 {
-	struct shm_map *known = find_map(fd, min_length);
 	_cleanup_free_ struct shm_map *map = calloc(1, sizeof(*map));
-	struct stat st;
-	int64_t size;
 	void *address;
 	int r;
 
-	if (known) {
-		*out = shm_map_lock(known);
-		return 0;
-	}
 	if (!map) {
 		return -ENOMEM;
 	}
 	r = install_handler();
 	if (r < 0) {
 		return r;
+	}
+	address = mmap(NULL, length, protection, MAP_SHARED, fd, 0);
+	if (address == MAP_FAILED) {
+		return -errno;
+	}
+	map->locks = 1;
+	map->device = st->st_dev;
+	map->inode = st->st_ino;
+	map->address = address;
+	map->length = length;
+	map->protection = protection;
+	map->next = registry;
+	*out = map;
+	registry = take_ptr(map);
+	return 0;
+}
+
+int shm_map_create(int fd, size_t min_length, struct shm_map **out)
+{
+	struct shm_map *known = find_map(fd, min_length);
+	struct stat st;
+	int64_t size;
+	int r;
+
+	if (known) {
+		*out = shm_map_lock(known);
+		return 0;
 	}
 	r = check_memory(fd);
 	if (r < 0) {
@@ -125,22 +147,29 @@ int shm_map_create(int fd, size_t min_length, struct shm_map **out)
 		return -errno;
 	}
 	size = usable_size(&st, min_length);
-	if (size < 0) {
-		return (int)size;
-	}
-	address = mmap(NULL, (size_t)size, PROT_READ, MAP_SHARED, fd, 0);
-	if (address == MAP_FAILED) {
+	return size < 0 ? (int)size : map_file(fd, (size_t)size, PROT_READ, &st, out);
+}
+
+int shm_map_create_writable(int fd, size_t length, struct shm_map **out)
+{
+	struct stat st;
+	int64_t size;
+
+	if (fstat(fd, &st) < 0) {
 		return -errno;
 	}
-	map->locks = 1;
-	map->device = st.st_dev;
-	map->inode = st.st_ino;
-	map->address = address;
-	map->length = (size_t)size;
-	map->next = registry;
-	*out = map;
-	registry = take_ptr(map);
-	return 0;
+	if (!S_ISCHR(st.st_mode)) {
+		int r = check_memory(fd);
+
+		if (r < 0) {
+			return r;
+		}
+		size = usable_size(&st, length);
+		if (size < 0) {
+			return (int)size;
+		}
+	}
+	return length == 0 ? -ERANGE : map_file(fd, length, PROT_READ | PROT_WRITE, &st, out);
 }
 
 bool shm_map_is(const struct shm_map *map, int fd, size_t min_length)

@@ -1,0 +1,646 @@
+// SPDX-License-Identifier: MIT
+/* Pictures over Looking Glass's shared memory, from a producer that keeps to the protocol. */
+#include "tests/unit/test.h"
+
+#include <drm_fourcc.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capture/lgmp_client.h"
+#include "tests/unit/kvmfr_world.h"
+#include "tests/unit/timers.h"
+
+static const struct kvmfr_rect a_box = { 8, 4, 16, 10 };
+
+static int set_up_b7(void **fixture)
+{
+	*fixture = kvmfr_world_create(KVMFR_VERSION_B7);
+	return 0;
+}
+
+static int set_up_b6(void **fixture)
+{
+	*fixture = kvmfr_world_create(KVMFR_VERSION_B6);
+	return 0;
+}
+
+static int tear_down(void **fixture)
+{
+	kvmfr_world_destroy(*fixture);
+	return 0;
+}
+
+static void expect_damage(struct kvmfr_world *world, int x1, int y1, int x2, int y2)
+{
+	const pixman_box32_t *box = pixman_region32_extents(&world->damage);
+
+	assert_int_equal(box->x1, x1);
+	assert_int_equal(box->y1, y1);
+	assert_int_equal(box->x2, x2);
+	assert_int_equal(box->y2, y2);
+}
+
+/* ---- pictures ---- */
+
+static void test_a_picture(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_settle(world);
+	assert_false(world->source->live);
+	assert_string_equal(world->source->reason,
+			    "waits for the first picture of the guest's card");
+	assert_string_equal(kvmfr_source_uuid(world->source), WORLD_UUID);
+	assert_string_equal(kvmfr_source_producer(world->source), "test 1.0");
+	assert_true(kvmfr_producer_is_watched(world->producer));
+
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	assert_true(world->source->live);
+	assert_null(world->source->reason);
+	assert_int_equal(world->frames, 1);
+	kvmfr_world_expect(world, 1);
+	/* Read and given back: both buffers are free. */
+	assert_int_equal(kvmfr_world_queue(world, KVMFR_QUEUE_FRAME)->count, 0);
+}
+
+static void test_formats(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	uint32_t last =
+		world->version == KVMFR_VERSION_B7 ? KVMFR_FORMAT_RGB24 : KVMFR_FORMAT_RGBA16F;
+
+	kvmfr_world_settle(world);
+	for (uint32_t format = KVMFR_FORMAT_BGRA; format <= last; format++) {
+		struct kvmfr_picture picture = kvmfr_world_picture(format);
+		uint8_t *pixels;
+
+		if (format == KVMFR_FORMAT_RGBA16F) {
+			continue;
+		}
+		assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+		kvmfr_world_draw(pixels, &picture, format);
+		kvmfr_producer_end(world->producer);
+		kvmfr_world_tick(world, 16);
+		assert_true(world->source->live);
+		kvmfr_world_expect(world, format);
+		assert_int_equal(world->source->frame->fourcc, format == KVMFR_FORMAT_RGBA
+								       ? DRM_FORMAT_XBGR8888
+								       : DRM_FORMAT_XRGB8888);
+	}
+}
+
+static void test_hdr_is_told(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_RGBA16F);
+	uint8_t *pixels;
+
+	kvmfr_world_settle(world);
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+		kvmfr_producer_end(world->producer);
+		kvmfr_world_tick(world, 16);
+		assert_false(world->source->live);
+		assert_string_equal(world->source->reason,
+				    "the guest's picture is HDR: switch HDR off in the guest");
+		picture = kvmfr_world_picture(KVMFR_FORMAT_RGBA10);
+		picture.flags = KVMFR_FRAME_HDR;
+	}
+	kvmfr_world_send(world, 3, &a_box);
+	kvmfr_world_tick(world, 16);
+	assert_true(world->source->live);
+	kvmfr_world_expect(world, 3);
+}
+
+static void test_damage_alone_is_copied(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	kvmfr_world_forget(world);
+
+	kvmfr_world_send(world, 2, &a_box);
+	kvmfr_world_tick(world, 16);
+	assert_int_equal(world->frames, 0);
+	assert_int_equal(world->damages, 1);
+	expect_damage(world, 8, 4, 24, 14);
+	assert_int_equal(kvmfr_world_pixel(world, 8, 4), kvmfr_world_colour(2, 8, 4));
+	assert_int_equal(kvmfr_world_pixel(world, 23, 13), kvmfr_world_colour(2, 23, 13));
+	/* All of the guest's picture was drawn anew, and outside the box nothing of it was read. */
+	assert_int_equal(kvmfr_world_pixel(world, 24, 13), kvmfr_world_colour(1, 24, 13));
+	assert_int_equal(kvmfr_world_pixel(world, 7, 4), kvmfr_world_colour(1, 7, 4));
+}
+
+static void test_skipped_pictures_count_as_damage(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	const struct kvmfr_rect other = { 40, 30, 2, 2 };
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	kvmfr_world_forget(world);
+
+	kvmfr_world_send(world, 2, &a_box);
+	kvmfr_world_send(world, 3, &other);
+	assert_false(kvmfr_producer_has_room(world->producer));
+	kvmfr_world_tick(world, 16);
+	assert_true(kvmfr_producer_has_room(world->producer));
+	assert_int_equal(world->damages, 2);
+	expect_damage(world, 8, 4, 42, 32);
+	assert_int_equal(kvmfr_world_pixel(world, 8, 4), kvmfr_world_colour(3, 8, 4));
+	assert_int_equal(kvmfr_world_pixel(world, 41, 31), kvmfr_world_colour(3, 41, 31));
+	assert_int_equal(kvmfr_world_pixel(world, 30, 20), kvmfr_world_colour(1, 30, 20));
+}
+
+static void test_damage_is_clipped(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	const struct kvmfr_rect boxes[] = { { 60, 40, UINT32_MAX, UINT32_MAX },
+					    { UINT32_MAX, UINT32_MAX, 2, 2 },
+					    { 64, 0, 1, 1 },
+					    { 0, 48, 1, 1 } };
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	kvmfr_world_forget(world);
+	for (unsigned int i = 0; i < sizeof(boxes) / sizeof(*boxes); i++) {
+		kvmfr_world_send(world, 2 + i, &boxes[i]);
+		kvmfr_world_tick(world, 16);
+		assert_true(world->source->live);
+	}
+	expect_damage(world, 60, 40, 64, 48);
+	assert_int_equal(world->damages, 1);
+}
+
+static void test_many_boxes_become_few(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
+	struct kvmfr_rect boxes[KVMFR_DAMAGE_MAX + 1];
+	uint8_t *pixels;
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	kvmfr_world_forget(world);
+	for (unsigned int round = 0; round < 2; round++) {
+		for (unsigned int i = 0; i <= KVMFR_DAMAGE_MAX; i++) {
+			boxes[i] = (struct kvmfr_rect){ i % 30 * 2, i / 30 * 4 + round * 20, 1, 1 };
+		}
+		picture.damage = boxes;
+		picture.damage_count = KVMFR_DAMAGE_MAX;
+		assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+		kvmfr_world_draw(pixels, &picture, 5);
+		kvmfr_producer_end(world->producer);
+	}
+	kvmfr_world_tick(world, 16);
+	assert_true(world->damages <= 64);
+	assert_int_equal(kvmfr_world_pixel(world, 0, 0), kvmfr_world_colour(5, 0, 0));
+	assert_int_equal(kvmfr_world_pixel(world, 6, 28), kvmfr_world_colour(5, 6, 28));
+
+	/* More than fit into a message: the producer says that everything changed. */
+	picture.damage_count = KVMFR_DAMAGE_MAX + 1;
+	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+	kvmfr_world_draw(pixels, &picture, 6);
+	kvmfr_producer_end(world->producer);
+	kvmfr_world_tick(world, 16);
+	kvmfr_world_expect(world, 6);
+}
+
+static void test_another_size(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
+	uint8_t *pixels;
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	picture.width = 30;
+	picture.height = 20;
+	picture.damage = &a_box;
+	picture.damage_count = 1;
+	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+	kvmfr_world_draw(pixels, &picture, 2);
+	kvmfr_producer_end(world->producer);
+	kvmfr_world_tick(world, 16);
+	assert_int_equal(world->frames, 2);
+	assert_int_equal(world->source->frame->width, 30);
+	assert_int_equal(world->source->frame->height, 20);
+	assert_int_equal(kvmfr_world_pixel(world, 29, 19), kvmfr_world_colour(2, 29, 19));
+	assert_int_equal(kvmfr_world_pixel(world, 0, 0), kvmfr_world_colour(2, 0, 0));
+}
+
+static void test_turned_pictures(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
+	const uint32_t w = WORLD_WIDTH, h = WORLD_HEIGHT;
+	uint8_t *pixels;
+
+	kvmfr_world_settle(world);
+	for (uint32_t turn = KVMFR_ROTATION_90; turn <= KVMFR_ROTATION_270; turn++) {
+		/* Where the stored pixel (2, 3) is to be seen. */
+		const uint32_t x[] = { 2, h - 1 - 3, w - 1 - 2, 3 };
+		const uint32_t y[] = { 3, 2, h - 1 - 3, w - 1 - 2 };
+
+		picture.rotation = turn;
+		picture.damage_count = 0;
+		assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+		kvmfr_world_draw(pixels, &picture, turn);
+		kvmfr_producer_end(world->producer);
+		kvmfr_world_tick(world, 16);
+		assert_int_equal(world->source->frame->width, turn == KVMFR_ROTATION_180 ? w : h);
+		assert_int_equal(world->source->frame->height, turn == KVMFR_ROTATION_180 ? h : w);
+		assert_int_equal(kvmfr_world_pixel(world, x[turn], y[turn]),
+				 kvmfr_world_colour(turn, 2, 3));
+
+		kvmfr_world_forget(world);
+		picture.damage = &(struct kvmfr_rect){ 2, 3, 1, 1 };
+		picture.damage_count = 1;
+		assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+		kvmfr_world_draw(pixels, &picture, turn + 4);
+		kvmfr_producer_end(world->producer);
+		kvmfr_world_tick(world, 16);
+		expect_damage(world, (int)x[turn], (int)y[turn], (int)x[turn] + 1,
+			      (int)y[turn] + 1);
+		assert_int_equal(kvmfr_world_pixel(world, x[turn], y[turn]),
+				 kvmfr_world_colour(turn + 4, 2, 3));
+	}
+}
+
+/* ---- time ---- */
+
+static void test_a_picture_that_is_being_written(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
+	uint8_t *pixels;
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+	kvmfr_world_draw(pixels, &picture, 2);
+	for (uint32_t row = 0; row < WORLD_HEIGHT; row++) {
+		kvmfr_world_tick(world, 5);
+		kvmfr_world_expect(world, 1);
+		kvmfr_producer_advance(world->producer, row * picture.pitch);
+	}
+	kvmfr_producer_end(world->producer);
+	kvmfr_world_tick(world, 5);
+	kvmfr_world_expect(world, 2);
+	assert_true(world->source->live);
+}
+
+static void test_a_picture_that_is_never_finished(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
+	uint8_t *pixels;
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+	for (int ms = 0; ms < 700; ms += 10) {
+		kvmfr_world_tick(world, 10);
+		assert_true(world->source->live);
+	}
+	for (int ms = 0; ms < 100; ms += 10) {
+		kvmfr_world_tick(world, 10);
+	}
+	assert_false(world->source->live);
+	assert_string_equal(world->source->reason,
+			    "the guest's capture stands still in the middle of a picture");
+	/* Our place is kept, and the next picture counts as a whole one. */
+	assert_int_equal(
+		LGMP_SUBSCRIBERS_BAD(kvmfr_world_queue(world, KVMFR_QUEUE_FRAME)->subscribers), 0);
+	kvmfr_world_send(world, 3, &a_box);
+	kvmfr_world_tick(world, 10);
+	assert_true(world->source->live);
+	kvmfr_world_expect(world, 3);
+}
+
+static void test_a_silent_producer(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	for (int i = 0; i < 90; i++) {
+		kvmfr_world_tick_source(world, 10);
+		assert_true(world->source->live);
+	}
+	for (int i = 0; i < 20; i++) {
+		kvmfr_world_tick_source(world, 10);
+	}
+	assert_false(world->source->live);
+	assert_string_equal(world->source->reason,
+			    "the capture program in the guest does not answer");
+	kvmfr_world_expect(world, 1);
+	/* It comes back, and says that nothing has changed meanwhile. */
+	kvmfr_world_tick(world, 10);
+	assert_true(world->source->live);
+	kvmfr_world_send(world, 2, &a_box);
+	kvmfr_world_tick(world, 10);
+	expect_damage(world, 8, 4, 24, 14);
+}
+
+static void test_a_slow_consumer(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct lgmp_queue *queue = kvmfr_world_queue(world, KVMFR_QUEUE_FRAME);
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	kvmfr_world_send(world, 2, &a_box);
+	for (int i = 0; i < 11; i++) {
+		kvmfr_world_tick_producer(world, 100);
+	}
+	assert_int_not_equal(LGMP_SUBSCRIBERS_BAD(queue->subscribers), 0);
+	assert_int_equal(queue->count, 0);
+
+	kvmfr_world_settle(world);
+	kvmfr_world_expect(world, 1);
+	kvmfr_world_send(world, 3, &a_box);
+	kvmfr_world_tick(world, 16);
+	kvmfr_world_expect(world, 3);
+	/* The old place is free again for the next subscriber when its time is over. */
+	kvmfr_world_tick(world, 1100);
+	frame_source_set_watched(world->source, false);
+	sd_event_run(world->event, 0);
+	frame_source_set_watched(world->source, true);
+	kvmfr_world_settle(world);
+	assert_int_equal(LGMP_SUBSCRIBERS_BAD(queue->subscribers), 0);
+	assert_int_equal(LGMP_SUBSCRIBERS_ACTIVE(queue->subscribers), 1);
+}
+
+static void test_pacing(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
+	uint8_t *pixels;
+
+	world->real_clock = true;
+	kvmfr_world_settle(world);
+	kvmfr_source_set_interval(world->source, 400 * 1000);
+	kvmfr_source_poke(world->source);
+	sd_event_run(world->event, 0);
+	assert_in_range(timers_left_ms(), 100, 400);
+
+	/* A picture that is being written is looked at again soon. */
+	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+	kvmfr_source_poke(world->source);
+	sd_event_run(world->event, 0);
+	assert_in_range(timers_left_ms(), 0, 64);
+	kvmfr_producer_end(world->producer);
+
+	/* Somebody rings for each picture: nothing to wake up for. */
+	kvmfr_source_set_doorbell(world->source, true);
+	kvmfr_source_poke(world->source);
+	kvmfr_source_poke(world->source);
+	sd_event_run(world->event, 0);
+	assert_int_equal(timers_left_ms(), -1);
+
+	kvmfr_source_set_doorbell(world->source, false);
+	sd_event_run(world->event, 0);
+	sd_event_run(world->event, 0);
+	assert_in_range(timers_left_ms(), 0, 400);
+
+	frame_source_set_watched(world->source, false);
+	sd_event_run(world->event, 0);
+	sd_event_run(world->event, 0);
+	assert_int_equal(timers_left_ms(), -1);
+	assert_false(kvmfr_producer_is_watched(world->producer));
+	kvmfr_source_poke(world->source);
+	assert_false(kvmfr_producer_is_watched(world->producer));
+}
+
+static void test_a_doorbell_needs_no_heartbeat(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_source_set_doorbell(world->source, true);
+	kvmfr_source_poke(world->source);
+	assert_true(kvmfr_producer_is_watched(world->producer));
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_source_poke(world->source);
+	kvmfr_world_expect(world, 1);
+	kvmfr_world_tick_source(world, 60000);
+	assert_true(world->source->live);
+}
+
+/* ---- coming and going ---- */
+
+static void test_unwatched_and_watched_again(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	assert_true(kvmfr_producer_has_newcomer(world->producer));
+	frame_source_set_watched(world->source, false);
+	sd_event_run(world->event, 0);
+	assert_false(kvmfr_producer_is_watched(world->producer));
+	assert_true(world->source->live);
+
+	kvmfr_world_tick_producer(world, 5000);
+	kvmfr_world_forget(world);
+	frame_source_set_watched(world->source, true);
+	kvmfr_world_settle(world);
+	/* The idle guest sends what it has once more; it is what we have. */
+	assert_true(kvmfr_producer_has_newcomer(world->producer));
+	assert_int_equal(kvmfr_producer_repeat(world->producer), 0);
+	kvmfr_world_tick(world, 10);
+	assert_int_equal(world->frames + world->damages, 0);
+	assert_true(world->source->live);
+	assert_int_equal(kvmfr_world_queue(world, KVMFR_QUEUE_FRAME)->count, 0);
+
+	/* Meanwhile something may have changed that nobody told. */
+	frame_source_set_watched(world->source, false);
+	sd_event_run(world->event, 0);
+	frame_source_set_watched(world->source, true);
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 2, &a_box);
+	kvmfr_world_tick(world, 10);
+	kvmfr_world_expect(world, 2);
+}
+
+static void test_restart_in_place(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_settle(world);
+	for (unsigned int round = 1; round < 20; round++) {
+		kvmfr_world_send(world, round, NULL);
+		kvmfr_world_tick(world, 16);
+		assert_true(world->source->live);
+		kvmfr_world_expect(world, round);
+
+		/* Wiped by somebody in the guest: the producer lays everything out anew. */
+		world->header->magic = 0;
+		kvmfr_world_tick_source(world, 5);
+		kvmfr_world_tick(world, 5);
+		assert_int_equal(world->header->magic, LGMP_MAGIC);
+		kvmfr_world_settle(world);
+		assert_false(world->source->live);
+		kvmfr_world_expect(world, round); /* old, and marked so */
+		kvmfr_world_send(world, round + 20, &a_box);
+		kvmfr_world_tick(world, 10);
+		kvmfr_world_expect(world, round + 20);
+	}
+}
+
+static void test_gone_and_back(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	memset(world->memory, 0, WORLD_SIZE);
+	for (int i = 0; i < 110; i++) {
+		kvmfr_world_tick_source(world, 10);
+	}
+	assert_false(world->source->live);
+	assert_string_equal(world->source->reason, "no capture program runs in the guest");
+	assert_null(kvmfr_source_uuid(world->source));
+	kvmfr_world_expect(world, 1);
+	kvmfr_producer_restart(world->producer, world->now_ms);
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 2, NULL);
+	kvmfr_world_tick(world, 16);
+	assert_true(world->source->live);
+	kvmfr_world_expect(world, 2);
+}
+
+static void test_all_places_are_taken(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct lgmp_queue *queue = kvmfr_world_queue(world, KVMFR_QUEUE_FRAME);
+
+	queue->subscribers = 0xffffffff00000000ull;
+	kvmfr_world_settle(world);
+	assert_string_equal(world->source->reason,
+			    "all places for viewers are taken: close other ones");
+	queue->subscribers = 0xfffffeff00000000ull;
+	kvmfr_world_settle(world);
+	assert_int_equal(LGMP_SUBSCRIBERS_ACTIVE(queue->subscribers), UINT32_MAX);
+	frame_source_set_watched(world->source, false);
+	sd_event_run(world->event, 0);
+	assert_int_equal(LGMP_SUBSCRIBERS_ACTIVE(queue->subscribers), 0xfffffeff);
+}
+
+static void test_two_consumers(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct frame_source *other;
+
+	assert_int_equal(kvmfr_source_create(world->event, "other", world->fd, WORLD_SIZE, &other),
+			 0);
+	frame_source_set_watched(other, true);
+	for (int i = 0; i < 5; i++) {
+		kvmfr_world_tick(world, 10);
+		kvmfr_source_poke(other);
+	}
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 10);
+	kvmfr_world_expect(world, 1);
+	assert_int_equal(kvmfr_world_queue(world, KVMFR_QUEUE_FRAME)->count, 1);
+	kvmfr_source_poke(other);
+	assert_int_equal(kvmfr_world_queue(world, KVMFR_QUEUE_FRAME)->count, 0);
+	assert_true(other->live);
+	frame_source_destroy(other);
+	assert_int_equal(
+		LGMP_SUBSCRIBERS_ACTIVE(kvmfr_world_queue(world, KVMFR_QUEUE_FRAME)->subscribers),
+		1);
+}
+
+/* A consumer was killed in the middle of a few instructions. */
+static void test_a_lock_that_nobody_opens(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct lgmp_queue *queue = kvmfr_world_queue(world, KVMFR_QUEUE_FRAME);
+
+	queue->lock = 1;
+	kvmfr_world_tick(world, 10);
+	kvmfr_world_tick(world, 10);
+	assert_int_equal(queue->subscribers, 0);
+	assert_int_equal(queue->lock, 1);
+	/* A producer that waits for it writes no heartbeat. */
+	for (int i = 0; i < 110; i++) {
+		kvmfr_world_tick_source(world, 10);
+	}
+	assert_int_equal(queue->lock, 0);
+	kvmfr_world_settle(world);
+	assert_int_not_equal(queue->subscribers, 0);
+}
+
+/* ---- the file ---- */
+
+static void test_what_cannot_be_mapped(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct frame_source *source;
+	int pipes[2];
+
+	assert_int_equal(kvmfr_source_create(world->event, "x", world->fd, 4096, &source), -ERANGE);
+	assert_int_equal(kvmfr_source_create(world->event, "x", world->fd, WORLD_SIZE + 1, &source),
+			 -ERANGE);
+	assert_int_equal(kvmfr_source_create(world->event, "x", -1, WORLD_SIZE, &source), -EBADF);
+	assert_int_equal(pipe(pipes), 0);
+	assert_int_equal(kvmfr_source_create(world->event, "x", pipes[0], WORLD_SIZE, &source),
+			 -EINVAL);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+#define BOTH(test)                                                                                 \
+	{ #test " B7", test, set_up_b7, tear_down, NULL },                                         \
+	{                                                                                          \
+#test " B6", test, set_up_b6, tear_down, NULL                                      \
+	}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		BOTH(test_a_picture),
+		BOTH(test_formats),
+		BOTH(test_hdr_is_told),
+		BOTH(test_damage_alone_is_copied),
+		BOTH(test_skipped_pictures_count_as_damage),
+		BOTH(test_damage_is_clipped),
+		BOTH(test_many_boxes_become_few),
+		BOTH(test_another_size),
+		BOTH(test_turned_pictures),
+		BOTH(test_a_picture_that_is_being_written),
+		BOTH(test_a_picture_that_is_never_finished),
+		BOTH(test_a_silent_producer),
+		BOTH(test_a_slow_consumer),
+		BOTH(test_pacing),
+		BOTH(test_a_doorbell_needs_no_heartbeat),
+		BOTH(test_unwatched_and_watched_again),
+		BOTH(test_restart_in_place),
+		BOTH(test_gone_and_back),
+		BOTH(test_all_places_are_taken),
+		BOTH(test_two_consumers),
+		BOTH(test_a_lock_that_nobody_opens),
+		BOTH(test_what_cannot_be_mapped),
+	};
+
+	if (argc > 1) {
+		cmocka_set_test_filter(argv[1]);
+	}
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
