@@ -37,9 +37,9 @@ struct passthrough_handlers {
 	 * again and again: who shows it counts from stage_usec. */
 	void (*changed)(void *data, const struct passthrough_card *card);
 	/*
-	 * The seat's own screens on this card (DEVPATH-like address "0000:01:00.0" of its display
-	 * function) must go, every descriptor of it; answered, now or later, by
-	 * passthrough_screen_closed(). And: the card is back.
+	 * The seat's own screens on this card (its PCI slot is card->address) must go, every
+	 * descriptor of it; answered, now or later, by passthrough_screen_closed(). And: the card
+	 * is back.
 	 */
 	void (*close_screen)(void *data, const struct passthrough_card *card);
 	void (*open_screen)(void *data, const struct passthrough_card *card);
