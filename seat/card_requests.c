@@ -102,11 +102,13 @@ int cards_give(struct cards *cards, const char **name, struct seat_guest *guest,
 	       const char **why)
 {
 	struct seat_card *card = choose(cards, *name, guest, why);
+	bool consented;
 	int r;
 
 	if (!card) {
 		return -ENXIO;
 	}
+	consented = card->consented;
 	if (guest && !dark && cards_is_only_screen(cards, card)) {
 		return seat_refuse(cards->seat, why, -EBUSY,
 				   "The screen goes dark while %s has %s, and \"batonctl gpu take\" "
@@ -118,6 +120,9 @@ int cards_give(struct cards *cards, const char **name, struct seat_guest *guest,
 	card->consented = dark;
 	*name = card->config->name;
 	r = passthrough_give(cards->passthrough, card->config->name, guest ? guest->id : 0, why);
+	if (r < 0) {
+		card->consented = consented; /* what was refused is no word about the next way */
+	}
 	card->shown = r >= 0;
 	cards_update_line(cards);
 	return r;

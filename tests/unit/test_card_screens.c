@@ -92,6 +92,35 @@ static void a_policy_darkens_the_only_screen_with_a_warning(void **state)
 	assert_string_equal(made->closed, "gpu 0 ");
 }
 
+/* Who was refused has not agreed to a way that comes later. */
+static void a_refused_consent_counts_for_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	open_cards(f, true);
+	made->give_error = -ENOTCONN;
+	assert_int_equal(give(f, true), -ENOTCONN);
+	move("work", "close-screen");
+	close_screen();
+	assert_int_equal(screen.releases, 0);
+	assert_non_null(strstr(rest.line, "The screen goes dark"));
+}
+
+/* Nor does it take back what the way that goes on was begun with. */
+static void a_refusal_leaves_an_earlier_consent(void **state)
+{
+	struct fixture *f = *state;
+	struct cards *cards = open_cards(f, true);
+	const char *name = NULL, *why = NULL;
+
+	assert_int_equal(give(f, true), 0);
+	move("work", "prepare");
+	made->give_error = -ENOTCONN;
+	assert_int_equal(cards_give(cards, &name, NULL, false, &why), -ENOTCONN);
+	close_screen();
+	assert_int_equal(screen.releases, 1);
+}
+
 /* The way ended while the warning stood: the screen stays. */
 static void a_way_that_ends_first_darkens_nothing(void **state)
 {
@@ -217,6 +246,8 @@ int main(void)
 		TEST(a_screen_that_stays_dark_is_told),
 		TEST(a_way_that_is_undone_early_answers_once),
 		TEST(a_policy_darkens_the_only_screen_with_a_warning),
+		TEST(a_refused_consent_counts_for_nothing),
+		TEST(a_refusal_leaves_an_earlier_consent),
 		TEST(a_way_that_ends_first_darkens_nothing),
 		TEST(a_library_that_holds_it_makes_the_seat_anew),
 		TEST(the_seat_anew_leaves_the_card_alone),
