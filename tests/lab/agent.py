@@ -89,14 +89,24 @@ class Agent:
     def __init__(self, loop):
         self.loop = loop
         self.streams = {}
+        self.tasks = set()
         self.next_stream = 1
         self.port = Port(loop, self.request)
         self.port.send({"event": "hello", "kernel": os.uname().release,
                         "uptime": float(open("/proc/uptime").read().split()[0])})
 
     def request(self, head, body):
-        task = self.loop.create_task(self.answer(head, body))
-        task.add_done_callback(lambda done: done.result())
+        self.begin(self.answer(head, body))
+
+    def begin(self, work):
+        """The event loop alone does not keep a task: one that waits for a stream would be collected with it."""
+        task = self.loop.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.end)
+
+    def end(self, task):
+        self.tasks.remove(task)
+        task.result()
 
     async def answer(self, head, body):
         reply = {"id": head["id"]}
@@ -136,7 +146,7 @@ class Agent:
             **options)
         number = self.stream_new()
         self.streams[number] = child.stdin
-        self.loop.create_task(self.relay(number, child.stdout, child))
+        self.begin(self.relay(number, child.stdout, child))
         return {"stream": number, "pid": child.pid}, b""
 
     async def do_connect(self, head, body):
@@ -144,14 +154,14 @@ class Agent:
         reader, writer = await asyncio.open_unix_connection(head["path"])
         number = self.stream_new()
         self.streams[number] = writer
-        self.loop.create_task(self.relay(number, reader, None))
+        self.begin(self.relay(number, reader, None))
         return {"stream": number}, b""
 
     async def relay(self, number, reader, child):
         if child:
             # The end of the process and the end of its output are two things: children of it may
             # keep the pipe open.
-            self.loop.create_task(self.reap(number, child))
+            self.begin(self.reap(number, child))
         try:
             while data := await reader.read(CHUNK):
                 self.port.send({"event": "data", "stream": number}, data)
