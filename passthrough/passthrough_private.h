@@ -47,9 +47,8 @@ struct managed_guest {
  * NONE    nothing is
  * INTENT  a stage of the seat's: the journal gets its intent
  * ACTION  it is carried out, by the broker, a guest's QEMU or the seat's screens
- * RESULT  a stage of the seat's: the journal gets its result
  */
-enum step_phase { STEP_NONE, STEP_INTENT, STEP_ACTION, STEP_RESULT };
+enum step_phase { STEP_NONE, STEP_INTENT, STEP_ACTION };
 
 struct step {
 	enum step_phase phase;

@@ -3,7 +3,7 @@
  * The stages of a handoff, carried out. A stage of the broker's is one request, which carries its
  * line of the journal with it. One of the seat's own goes to a guest's QEMU or to the seat's
  * screens between two requests that only write: the intent is on disk before it begins, the result
- * before the next stage does.
+ * before the next stage does, as the broker obeys in order.
  *
  * When the connection to the broker is lost, the requests that it does not answer any more end
  * here without a word: handoff_broker_gone() comes right after them.
@@ -79,16 +79,6 @@ static int send_record(struct managed_card *card, uint32_t finished, broker_repl
 	return broker_client_request(card->passthrough->broker, &request, -1, reply, card);
 }
 
-/* Without its result the journal says less than is true, and that is no reason to undo it. */
-static void take_result_recorded(void *data, const struct broker_message *message)
-{
-	struct managed_card *card = data;
-
-	if (message->kind == BROKER_DONE && !is_lost(message->error)) {
-		step_report(card);
-	}
-}
-
 static void take_intent_recorded(void *data, const struct broker_message *message)
 {
 	struct managed_card *card = data;
@@ -113,9 +103,10 @@ void step_done(struct managed_card *card, enum handoff_stage stage, int error, c
 		return;
 	}
 	set_result(&card->step, error, text);
-	card->step.phase = STEP_RESULT;
-	r = send_record(card, error < 0 ? 2 : 1, take_result_recorded);
-	if (r < 0 && !is_lost(r)) {
+	/* Nobody waits for the answer: without its result the journal says less than is true, and
+	 * that is no reason to undo it. */
+	r = send_record(card, error < 0 ? 2 : 1, NULL);
+	if (!is_lost(r)) {
 		step_report(card);
 	}
 }

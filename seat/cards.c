@@ -17,6 +17,8 @@
 #include "seat/seat.h"
 
 #define SECOND_USEC (1000 * 1000)
+/* Stages may follow each other faster than one can read, and drawing each holds up the next. */
+#define READABLE_USEC (100 * 1000)
 #define LINE_MAX_BYTES 400
 
 /* ---- configuration ---- */
@@ -76,6 +78,7 @@ void cards_destroy(struct cards *cards)
 		card_config_destroy(cards->list[i].config);
 	}
 	sd_event_source_disable_unref(cards->second);
+	sd_event_source_disable_unref(cards->soon);
 	sd_event_source_disable_unref(cards->offer_end);
 	free(cards->list);
 	free(cards->line);
@@ -160,11 +163,23 @@ const char *cards_line(const struct cards *cards)
 	return cards ? cards->line : NULL;
 }
 
-static int handle_second(sd_event_source *source, uint64_t usec, void *data)
+static int handle_time(sd_event_source *source, uint64_t usec, void *data)
 {
 	(void)source, (void)usec;
 	cards_update_line(data);
 	return 0;
+}
+
+/* Calls cards_update_line() after that time, counted from now. */
+static void update_line_in(struct cards *cards, sd_event_source **timer, uint64_t usec)
+{
+	if (!*timer) {
+		sd_event_add_time_relative(cards->seat->event, timer, CLOCK_MONOTONIC, usec, 0,
+					   handle_time, cards);
+		return;
+	}
+	sd_event_source_set_time_relative(*timer, usec);
+	sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
 }
 
 /* The time of a stage is on the screen while a card is on its way, and only then does time tick. */
@@ -174,13 +189,7 @@ static void tick(struct cards *cards, bool moving)
 		cards->second = sd_event_source_disable_unref(cards->second);
 		return;
 	}
-	if (!cards->second) {
-		sd_event_add_time_relative(cards->seat->event, &cards->second, CLOCK_MONOTONIC,
-					   SECOND_USEC, 0, handle_second, cards);
-		return;
-	}
-	sd_event_source_set_time_relative(cards->second, SECOND_USEC);
-	sd_event_source_set_enabled(cards->second, SD_EVENT_ONESHOT);
+	update_line_in(cards, &cards->second, SECOND_USEC);
 }
 
 static void set_line(struct cards *cards, const char *line)
@@ -227,6 +236,7 @@ void cards_update_line(struct cards *cards)
 	if (!cards->passthrough) {
 		return;
 	}
+	cards->soon = sd_event_source_disable_unref(cards->soon);
 	passthrough_each(cards->passthrough, walk_line, &walk);
 	add_warnings(cards, &walk);
 	input_set_asking(cards->seat->input, walk.asking);
@@ -269,12 +279,17 @@ static void handle_changed(void *data, const struct passthrough_card *card)
 {
 	struct cards *cards = data;
 	struct seat_card *own = cards_find(cards, card->name);
+	bool only_stage = own && own->moving && card->moving && !card->text && !card->asking;
 
 	if (!own) {
 		return;
 	}
 	note_way(own, card);
-	cards_update_line(cards);
+	if (!only_stage) {
+		cards_update_line(cards);
+	} else if (!cards->soon) {
+		update_line_in(cards, &cards->soon, READABLE_USEC);
+	}
 	seat_tell_card(cards->seat, card);
 }
 

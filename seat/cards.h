@@ -46,6 +46,7 @@ struct cards {
 	struct seat_card *list;
 	size_t n;
 	sd_event_source *second; /* ticks while a card is on its way */
+	sd_event_source *soon;   /* the line follows a card that goes from stage to stage */
 	char *line;              /* what the screen says, or NULL */
 	struct seat_card *offered; /* a chord asked for it, which would make the screen dark … */
 	uint32_t offered_to;       /* … by this guest */
