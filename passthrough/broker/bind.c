@@ -28,9 +28,9 @@ int attribute_write(struct card *card, unsigned int number, const char *attribut
 static bool has_driver(const struct card *card, unsigned int number, const char *wanted)
 {
 	char driver[32];
-	int r = link_read(at_function(card, number, "driver"), driver, sizeof(driver));
 
-	return r == 0 && (!wanted || !strcmp(driver, wanted));
+	link_read(at_function(card, number, "driver"), driver, sizeof(driver));
+	return driver[0] && (!wanted || !strcmp(driver, wanted));
 }
 
 /* Asleep it may not come back: some cards do not wake up on vfio-pci. */

@@ -156,16 +156,17 @@ struct broker {
 	for (const struct broker_function *f = (card)->facts.functions;                            \
 	     f < (card)->facts.functions + (card)->facts.function_count; f++)
 
-/* sysfs.c. 0 or -errno; out is always terminated. */
+/* sysfs.c. 0 or -errno; what cannot be read is empty. */
 extern const char *system_root;                       /* "" but in tests */
 const char *at(const char *format, ...) PRINTF(1, 2); /* a path below it; good for three more */
 const char *at_function(const struct card *card, unsigned int number, const char *attribute);
-int text_read(const char *path, char *out, size_t size); /* without its last newline */
-int link_read(const char *path, char *out, size_t size); /* the last component */
+int text_read(const char *path, char *out, size_t size);  /* without its last newline */
+void link_read(const char *path, char *out, size_t size); /* the last component */
 struct dirent *dir_next(DIR **dir);                    /* without . and ..; closes it at the end */
 int kernel_write(const char *path, const char *value); /* nothing else writes to sysfs */
 uint64_t now_us(void);
 uint64_t now_ms(void);
+uint64_t earlier(uint64_t a, uint64_t b);
 bool is_readable(int fd);
 void close_fd(int *fd);                                                /* and makes it -1 */
 int fail(char *text, int error, const char *format, ...) PRINTF(3, 4); /* text[BROKER_TEXT_MAX] */
@@ -202,17 +203,13 @@ int worker_start(struct card *card, struct step step);
 uint64_t worker_deadline(const struct worker *worker); /* the next one */
 bool worker_finish(struct card *card, struct worker *worker, struct report *report);
 
-/* The steps. */
-extern step_fn look_step;               /* reads the facts */
-extern step_fn save_step;               /* journals what will be changed */
-extern step_fn scan_step;               /* finds holders */
-extern step_fn close_step, reopen_step; /* nodes: no new openers; as they were */
-extern step_fn reset_step;
-extern step_fn lend_step, reclaim_step;
-extern step_fn unload_step;               /* one module */
-extern step_fn claim_step, disclaim_step; /* one function: vfio-pci is to have it, or not */
-extern step_fn unbind_step, release_step; /* from its host driver; from vfio-pci if it is free */
-extern step_fn take_step, give_step;      /* probed: vfio-pci has it; its host driver has it */
+/* The steps. look: reads the facts; save: journals what will be changed; scan: finds holders;
+ * close, reopen: nodes, no new openers, as they were; unload: NVIDIA's modules. Of one function:
+ * claim: vfio-pci is to have it, or (disclaim) not; unbind: from its host driver; release: from
+ * vfio-pci if it is free; take: probed, vfio-pci has it; give: its host driver has it. */
+extern step_fn look_step, save_step, scan_step, close_step, reopen_step, reset_step, lend_step,
+	reclaim_step, unload_step, claim_step, disclaim_step, unbind_step, release_step, take_step,
+	give_step;
 int identity_read(const struct card *card, unsigned int number, uint64_t *out); /* look.c */
 int attribute_write(struct card *card, unsigned int number, const char *attribute,
 		    const char *value); /* bind.c; journals it first */
@@ -222,6 +219,7 @@ struct node {
 	char path[48];
 	dev_t device;
 };
+unsigned int node_add(struct node *nodes, unsigned int n, const char *path); /* the new n */
 unsigned int nodes_find(const struct card *card, struct node out[NODES_MAX]);
 int node_change(struct card *card, enum nodes kind, const char *path, mode_t mode, uid_t uid);
 int nodes_restore(struct card *card, enum nodes kind);
@@ -232,7 +230,7 @@ struct groups {
 };
 int groups_open(const struct card *card, struct groups *out, char *text); /* -EBUSY: another has */
 void groups_close(struct groups *groups);
-int process_start(pid_t pid, uint64_t *out);
+uint64_t process_start(pid_t pid); /* in ticks after the machine's; 0: it has ended */
 pid_t pidfd_pid(int pidfd);
 
 int sandbox_enter(char *text);

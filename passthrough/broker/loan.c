@@ -16,18 +16,13 @@
 /* Each group once; a card's functions may be in several. */
 unsigned int groups_find(const struct card *card, struct node out[BROKER_FUNCTIONS_MAX])
 {
-	unsigned int n = 0, i;
-	char group[16];
-	struct stat st;
+	char group[16], path[48];
+	unsigned int n = 0;
 
 	function_for_each(card, f) {
 		link_read(at_function(card, f->number, "iommu_group"), group, sizeof(group));
-		snprintf(out[n].path, sizeof(out[n].path), "/dev/vfio/%s", group);
-		for (i = 0; strcmp(out[i].path, out[n].path) != 0; i++) {
-		}
-		if (i == n && group[0] && lstat(at("%s", out[n].path), &st) == 0) {
-			out[n++].device = st.st_rdev;
-		}
+		snprintf(path, sizeof(path), "/dev/vfio/%s", group);
+		n = group[0] ? node_add(out, n, path) : n;
 	}
 	return n;
 }
@@ -74,18 +69,17 @@ pid_t pidfd_pid(int pidfd)
 	return (pid_t)proc_number(path, "\nPid:");
 }
 
-int process_start(pid_t pid, uint64_t *out)
+uint64_t process_start(pid_t pid)
 {
 	char stat[1024], *field;
-	int r = text_read(at("/proc/%d/stat", pid), stat, sizeof(stat));
 
+	text_read(at("/proc/%d/stat", pid), stat, sizeof(stat));
 	/* The 22nd field; the second is a name that may contain anything. */
 	field = strrchr(stat, ')');
 	for (int i = 2; field && i < 22; i++) {
 		field = strchr(field + 1, ' ');
 	}
-	*out = field ? strtoull(field, NULL, 10) : 0;
-	return r;
+	return field ? strtoull(field, NULL, 10) : 0;
 }
 
 /* By how much a limit can be raised: not where there is none. */
@@ -117,9 +111,8 @@ static int limits_raise(struct card *card, pid_t pid, uint64_t start)
 static void limits_lower(const struct loan *loan)
 {
 	struct rlimit limit;
-	uint64_t start;
 
-	if (process_start(loan->pid, &start) == 0 && start == loan->start &&
+	if (process_start(loan->pid) == loan->start &&
 	    prlimit(loan->pid, RLIMIT_MEMLOCK, NULL, &limit) == 0) {
 		limit.rlim_cur -= loan->soft <= limit.rlim_cur ? loan->soft : 0;
 		limit.rlim_max -= loan->hard <= limit.rlim_max ? loan->hard : 0;
@@ -133,12 +126,12 @@ int lend_step(struct card *card, unsigned int unused, struct report *report)
 	uid_t uid = (uid_t)proc_number(at("/proc/%d/status", pid), "\nUid:");
 	struct node nodes[BROKER_FUNCTIONS_MAX];
 	unsigned int n = groups_find(card, nodes);
+	uint64_t start = process_start(pid);
 	struct sysinfo info;
-	uint64_t start;
 	int r;
 
 	/* The pidfd says last that all this was about its process. */
-	if (pid <= 0 || process_start(pid, &start) < 0 || is_readable(card->operation.borrower)) {
+	if (pid <= 0 || !start || is_readable(card->operation.borrower)) {
 		return fail(report->text, -ESRCH, "the guest's QEMU has ended");
 	}
 	if (!user_allowed(card->broker, uid)) {

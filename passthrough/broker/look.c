@@ -93,9 +93,8 @@ int look_step(struct card *card, unsigned int unused, struct report *report)
 			facts->flags &= ~(uint32_t)BROKER_CARD_VIABLE;
 		}
 	}
-	facts->group = link_read(at_function(card, 0, "iommu_group"), group, sizeof(group)) < 0
-			       ? -1
-			       : (int32_t)strtol(group, NULL, 10);
+	link_read(at_function(card, 0, "iommu_group"), group, sizeof(group));
+	facts->group = group[0] ? (int32_t)strtol(group, NULL, 10) : -1;
 	/* A slot that has a device has function 0. What comes back into the slot is another one. */
 	if (facts->function_count == 0 || facts->functions[0].number != 0) {
 		facts->flags = 0;

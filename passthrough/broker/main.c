@@ -58,11 +58,6 @@ static void card_ready(struct card *card, const struct pollfd *fds)
 	}
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 /* Until a worker's deadline, or what card_settle() will do with time alone, ms; -1: nothing. */
 static int time_left(struct broker *broker)
 {

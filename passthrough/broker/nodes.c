@@ -24,18 +24,22 @@ static unsigned int add(struct node *nodes, unsigned int n, const char *path, de
 	return n;
 }
 
+unsigned int node_add(struct node *nodes, unsigned int n, const char *path)
+{
+	struct stat st;
+
+	return lstat(at("%s", path), &st) == 0 ? add(nodes, n, path, st.st_rdev) : n;
+}
+
 static unsigned int add_from(struct node *nodes, unsigned int n, const char *folder)
 {
-	char path[256], dev[16], uevent[512], *name;
+	char path[256], uevent[512], name[40];
 	unsigned int major, minor;
 
-	snprintf(path, sizeof(path), "%.240s/dev", folder);
-	text_read(path, dev, sizeof(dev));
 	snprintf(path, sizeof(path), "%.240s/uevent", folder);
 	text_read(path, uevent, sizeof(uevent));
-	name = strstr(uevent, "DEVNAME=");
-	if (sscanf(dev, "%u:%u", &major, &minor) == 2 && name) {
-		snprintf(path, sizeof(path), "/dev/%.*s", (int)strcspn(name + 8, "\n"), name + 8);
+	if (sscanf(uevent, "MAJOR=%u MINOR=%u DEVNAME=%39s", &major, &minor, name) == 3) {
+		snprintf(path, sizeof(path), "/dev/%s", name);
 		n = add(nodes, n, path, makedev(major, minor));
 	}
 	return n;
@@ -67,7 +71,6 @@ static unsigned int add_nvidia(struct node *nodes, unsigned int n, const struct 
 	DIR *gpus = opendir(at("/proc/driver/nvidia/gpus"));
 	char about[1024], path[48], *minor;
 	unsigned int cards = 0;
-	struct stat st;
 
 	while (dir_next(&gpus)) {
 		cards++;
@@ -77,9 +80,8 @@ static unsigned int add_nvidia(struct node *nodes, unsigned int n, const struct 
 	minor = strstr(about, "Device Minor:");
 	for (size_t i = 0; minor && i < sizeof(names) / sizeof(names[0]); i++) {
 		snprintf(path, sizeof(path), "/dev/nvidia%s", names[i]);
-		if ((cards == 1 || strtol(minor + 13, NULL, 10) == (long)i - 4) &&
-		    lstat(at("%s", path), &st) == 0) {
-			n = add(nodes, n, path, st.st_rdev);
+		if (cards == 1 || strtol(minor + 13, NULL, 10) == (long)i - 4) {
+			n = node_add(nodes, n, path);
 		}
 	}
 	return n;

@@ -20,11 +20,10 @@
 void card_watch(struct card *card)
 {
 	const struct loan *loan = &card->saved.loan;
-	uint64_t start;
 
 	close_fd(&card->borrower);
 	card->borrower = loan->pid ? pidfd_open(loan->pid, 0) : -1;
-	if (card->borrower >= 0 && (process_start(loan->pid, &start) < 0 || start != loan->start)) {
+	if (card->borrower >= 0 && process_start(loan->pid) != loan->start) {
 		close_fd(&card->borrower);
 	}
 }

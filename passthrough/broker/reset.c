@@ -69,12 +69,7 @@ static void session_close(struct session *session)
 
 static bool is_ours(const struct card *card, const struct vfio_pci_dependent_device *device)
 {
-	bool known = false;
-
-	function_for_each(card, f) {
-		known |= f->number == (device->devfn & 7);
-	}
-	return known && device->segment == card->slot.domain && device->bus == card->slot.bus &&
+	return device->segment == card->slot.domain && device->bus == card->slot.bus &&
 	       device->devfn >> 3 == card->slot.device;
 }
 

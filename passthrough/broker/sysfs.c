@@ -38,17 +38,15 @@ int text_read(const char *path, char *out, size_t size)
 	return r;
 }
 
-int link_read(const char *path, char *out, size_t size)
+void link_read(const char *path, char *out, size_t size)
 {
 	char target[256];
 	ssize_t n = readlink(path, target, sizeof(target) - 1);
-	int r = n < 0 ? -errno : 0;
 	const char *slash;
 
 	target[n < 0 ? 0 : n] = '\0';
 	slash = strrchr(target, '/');
 	snprintf(out, size, "%s", slash ? slash + 1 : target);
-	return r;
 }
 
 struct dirent *dir_next(DIR **dir)
@@ -85,6 +83,11 @@ uint64_t now_us(void)
 uint64_t now_ms(void)
 {
 	return now_us() / 1000;
+}
+
+uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 bool is_readable(int fd)

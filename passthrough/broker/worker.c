@@ -65,7 +65,7 @@ int worker_start(struct card *card, struct step step)
 
 uint64_t worker_deadline(const struct worker *worker)
 {
-	return worker->soft < worker->hard ? worker->soft : worker->hard;
+	return earlier(worker->soft, worker->hard);
 }
 
 /* Its pidfd is readable: true when it has ended, with what it reported. */

@@ -98,10 +98,9 @@ void tree_function(struct doctor_tree *tree, const char *address, const char *br
 
 /* Below a function's folder: a node's number and name. */
 static void put_node(struct doctor_tree *tree, const char *function, const char *folder,
-		     const char *number, const char *name)
+		     const char *uevent)
 {
-	machine_put(&tree->machine, number, "sys/bus/pci/devices/%s/%s/dev", function, folder);
-	machine_put(&tree->machine, name, "sys/bus/pci/devices/%s/%s/uevent", function, folder);
+	machine_put(&tree->machine, uevent, "sys/bus/pci/devices/%s/%s/uevent", function, folder);
 }
 
 void tree_holder(struct doctor_tree *tree, int pid, const char *command)
@@ -162,9 +161,9 @@ static void put_cards(struct doctor_tree *tree)
 	tree_function(tree, TREE_CARD ".1", "0000:00:01.0", "0x040300\n", "snd_hda_intel", "", 1);
 	tree_function(tree, TREE_SPARE ".0", "0000:00:03.0", "0x038000\n", "nouveau", "flr bus\n",
 		      3);
-	put_node(tree, TREE_CARD ".0", "drm/card1", "1:7\n", "MAJOR=1\nDEVNAME=dri/card1\n");
-	put_node(tree, TREE_CARD ".1", "sound/card1/controlC1", "116:7\n",
-		 "DEVNAME=snd/controlC1\n");
+	put_node(tree, TREE_CARD ".0", "drm/card1", "MAJOR=1\nMINOR=7\nDEVNAME=dri/card1\n");
+	put_node(tree, TREE_CARD ".1", "sound/card1/controlC1",
+		 "MAJOR=116\nMINOR=7\nDEVNAME=snd/controlC1\n");
 	/* 256 MiB of prefetchable memory, and a little of the other kind. */
 	tree_put(tree, "sys/bus/pci/devices/" TREE_CARD ".0/resource",
 		 "0x0000004000000000 0x000000400fffffff 0x000000000014220c\n"

@@ -254,10 +254,12 @@ void machine_node(struct machine *machine, const char *name, const char *device)
 static void add_node(struct machine *machine, const char *function, const char *folder,
 		     const char *device, const char *name)
 {
+	unsigned int major, minor;
 	char text[64];
 
-	machine_put(machine, device, "sys/bus/pci/devices/%s/%s/dev", function, folder);
-	snprintf(text, sizeof(text), "MAJOR=1\nDEVNAME=%s\nDEVTYPE=x\n", name);
+	assert_int_equal(sscanf(device, "%u:%u", &major, &minor), 2);
+	snprintf(text, sizeof(text), "MAJOR=%u\nMINOR=%u\nDEVNAME=%s\nDEVTYPE=x\n", major, minor,
+		 name);
 	machine_put(machine, text, "sys/bus/pci/devices/%s/%s/uevent", function, folder);
 	machine_node(machine, name, device);
 }

@@ -296,7 +296,7 @@ static void test_holders_are_named(void **state)
 	assert_int_equal(seat_ask(&machine, BROKER_DETACH, DUO), -EBUSY);
 	assert_string_equal(machine_drivers(&machine, DUO), "gpudrv snddrv");
 	/* The node may go while it is open. */
-	machine_remove(&machine, "sys/bus/pci/devices/" DUO ".0/drm/card0/dev");
+	machine_remove(&machine, "sys/bus/pci/devices/" DUO ".0/drm/card0/uevent");
 	assert_int_equal(seat_ask(&machine, BROKER_DRAIN, DUO), -EBUSY);
 	close(fd);
 	assert_int_equal(seat_ask(&machine, BROKER_DRAIN, DUO), 0);
