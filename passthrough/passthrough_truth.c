@@ -4,8 +4,8 @@
  *
  * After each (re)connection to the broker the state of a card is found anew. A guest that runs may
  * not have told yet what it has: for a card on vfio-pci that is waited for, for a second. Then the
- * broker's word counts, that the borrower has the card's group open: QEMU has it open exactly as
- * long as it has a device of the card.
+ * broker's word counts, which has looked whether the borrower has the card's group open: QEMU has
+ * it open exactly as long as it has a device of the card.
  *
  * The journal's last line says whether a way was broken off, by the end of the seat or of the
  * broker, and where it led. It is taken up again, once: what was broken off a second time is left
@@ -263,7 +263,9 @@ static struct managed_card *card_by_slot(struct passthrough *passthrough,
 	return NULL;
 }
 
-/* A guest may let go without an event; then the broker sees that nobody has the group open. */
+/* A guest may let go without an event. When the broker looks at the card, for whatever reason, it
+ * sees that the borrower does not have its group open. Facts that were not looked up since the loan
+ * say so too; the guest is only asked. */
 static void look_for_silent_release(struct managed_card *card)
 {
 	const struct broker_facts *facts = passthrough_facts(card);

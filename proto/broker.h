@@ -109,7 +109,9 @@ enum broker_card_flag {
 	BROKER_CARD_DRAINED = 1 << 3,  /* its nodes are closed to new openers */
 	BROKER_CARD_CLEAN = 1 << 4,    /* sanitized, and not lent since */
 	BROKER_CARD_LENT = 1 << 5,
-	BROKER_CARD_OPEN = 1 << 6,     /* somebody has its VFIO group open; not asked while lent */
+	/* At the last look (after LIST, at least) somebody had its VFIO group open; while it is
+	 * lent: its borrower. */
+	BROKER_CARD_OPEN = 1 << 6,
 	BROKER_CARD_WEDGED = 1 << 7,   /* a kernel write never came back; text says which */
 	BROKER_CARD_HAD_HOST = 1 << 8, /* the host has drivers for it: it can be returned */
 };

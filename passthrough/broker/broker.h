@@ -221,6 +221,8 @@ struct node {
 };
 unsigned int node_add(struct node *nodes, unsigned int n, const char *path); /* the new n */
 unsigned int nodes_find(const struct card *card, struct node out[NODES_MAX]);
+/* holders.c: the one that a descriptor in the folder /proc/PID/fd belongs to, or NULL. */
+const struct node *node_open_in(const char *folder, const struct node *nodes, unsigned int n);
 int node_change(struct card *card, enum nodes kind, const char *path, mode_t mode, uid_t uid);
 int nodes_restore(struct card *card, enum nodes kind);
 unsigned int groups_find(const struct card *card, struct node out[BROKER_FUNCTIONS_MAX]);

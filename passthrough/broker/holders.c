@@ -8,10 +8,10 @@
 #include <ctype.h>
 #include <sys/sysmacros.h>
 
-static const struct node *by_descriptor(const char *pid, const struct node *nodes, unsigned int n)
+const struct node *node_open_in(const char *folder, const struct node *nodes, unsigned int n)
 {
-	DIR *dir = opendir(at("/proc/%s/fd", pid));
 	const struct node *found = NULL;
+	DIR *dir = opendir(folder);
 	struct dirent *entry;
 	struct statx stx;
 
@@ -65,7 +65,7 @@ int scan_step(struct card *card, unsigned int unused, struct report *report)
 		const struct node *node = NULL;
 
 		if (isdigit((unsigned char)*pid) && strtol(pid, NULL, 10) != getpid()) {
-			node = by_descriptor(pid, nodes, n);
+			node = node_open_in(at("/proc/%s/fd", pid), nodes, n);
 			node = node ? node : by_mapping(pid, nodes, n);
 		}
 		if (node && report->n_holders++ < BROKER_HOLDERS_MAX) {

@@ -68,12 +68,28 @@ static bool group_is_ours(const struct card *card, unsigned int number, char *te
 	return ours;
 }
 
+/* While it is lent, to try could be in the borrower's way. */
+static bool is_open(const struct card *card)
+{
+	struct node nodes[BROKER_FUNCTIONS_MAX];
+	char text[BROKER_TEXT_MAX];
+	unsigned int n = groups_find(card, nodes);
+	struct groups groups;
+	int r;
+
+	if (card->saved.loan.pid) {
+		return node_open_in(at("/proc/%d/fd", card->saved.loan.pid), nodes, n);
+	}
+	r = groups_open(card, &groups, text);
+	groups_close(&groups);
+	return r == -EBUSY;
+}
+
 int look_step(struct card *card, unsigned int unused, struct report *report)
 {
 	struct broker_facts *facts = &report->facts;
-	char group[16], text[BROKER_TEXT_MAX];
-	struct groups groups = { 0 };
 	uint64_t identity;
+	char group[16];
 
 	facts->flags = BROKER_CARD_VIABLE;
 	for (unsigned int n = 0; n < BROKER_FUNCTIONS_MAX; n++) {
@@ -104,13 +120,8 @@ int look_step(struct card *card, unsigned int unused, struct report *report)
 		}
 		return fail(report->text, 0, "%s is gone, or does not answer", card->name);
 	}
-	facts->flags |= BROKER_CARD_PRESENT;
 	card->facts = *facts;
-	/* While it is lent, to try could be in the borrower's way. */
-	if (!card->saved.loan.pid && groups_open(card, &groups, text) == -EBUSY) {
-		facts->flags |= BROKER_CARD_OPEN;
-	}
-	groups_close(&groups);
+	facts->flags |= BROKER_CARD_PRESENT | (is_open(card) ? BROKER_CARD_OPEN : 0);
 	return 0;
 }
 

@@ -288,8 +288,11 @@ void operation_worker(struct card *card, const struct report *report)
 		take_holders(card, report);
 	} else if (run == reset_step) {
 		card->facts.hot_reset_count = report->reset_count;
-		card->facts.flags &= ~(uint32_t)BROKER_CARD_OPEN;
 		fail(op->text, 0, "%s", report->text);
+	}
+	/* We had the group, so nobody else has. */
+	if (report->error == 0 && (run == reset_step || run == reclaim_step)) {
+		card->facts.flags &= ~(uint32_t)BROKER_CARD_OPEN;
 	}
 	operation_next(card);
 }

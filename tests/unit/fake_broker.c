@@ -19,6 +19,7 @@ struct fake_card {
 	struct broker_slot slot;
 	struct broker_facts facts;
 	const char *note;
+	bool open; /* somebody has its group open, whether the flag says so or not */
 };
 
 struct fake_broker {
@@ -90,6 +91,13 @@ static void send_card(struct fake_broker *broker, const struct fake_card *card, 
 	send_message(broker, &message);
 }
 
+/* Who lends, or resets, does not look. */
+static void look(struct fake_card *card)
+{
+	card->facts.flags &= ~(uint32_t)BROKER_CARD_OPEN;
+	card->facts.flags |= card->open ? BROKER_CARD_OPEN : 0;
+}
+
 static void send_holder(struct fake_broker *broker, const struct broker_request *request)
 {
 	struct broker_message message = {
@@ -157,9 +165,10 @@ static int permit(const struct broker_facts *facts, uint32_t verb)
 }
 
 /* What a request changes in the machine. Returns 0 or -errno. */
-static int change_card(struct fake_broker *broker, struct broker_facts *facts,
+static int change_card(struct fake_broker *broker, struct fake_card *card,
 		       const struct broker_request *request)
 {
+	struct broker_facts *facts = &card->facts;
 	int r = permit(facts, request->verb);
 
 	if (r < 0) {
@@ -174,13 +183,15 @@ static int change_card(struct fake_broker *broker, struct broker_facts *facts,
 		facts->flags &= ~(uint32_t)BROKER_CARD_DRAINED;
 		break;
 	case BROKER_DETACH:
+		look(card);
 		set_drivers(facts, "vfio-pci", "vfio-pci");
 		facts->flags &= ~(uint32_t)BROKER_CARD_CLEAN;
 		break;
 	case BROKER_SANITIZE:
-		if (facts->flags & BROKER_CARD_OPEN) {
+		if (card->open) {
 			return -EBUSY;
 		}
+		look(card);
 		facts->flags |= BROKER_CARD_CLEAN;
 		break;
 	case BROKER_LEND:
@@ -189,9 +200,10 @@ static int change_card(struct fake_broker *broker, struct broker_facts *facts,
 		facts->lent_pid = (int32_t)(request->memory_bytes - (3ull << 30));
 		break;
 	case BROKER_TAKE_BACK:
-		if (facts->flags & BROKER_CARD_OPEN) {
+		if (card->open) {
 			return -EBUSY;
 		}
+		look(card);
 		facts->flags &= ~(uint32_t)BROKER_CARD_LENT;
 		facts->lent_pid = 0;
 		break;
@@ -219,7 +231,7 @@ static void answer_card(struct fake_broker *broker, const struct broker_request 
 		return;
 	}
 	if (error == 0) {
-		error = change_card(broker, &card->facts, request);
+		error = change_card(broker, card, request);
 	}
 	note_stage(broker, card, &request->stage, error < 0 ? 2 : 1);
 	if (broker->holder && (request->verb == BROKER_DRAIN || request->verb == BROKER_HOLDERS)) {
@@ -237,6 +249,7 @@ static void answer(struct fake_broker *broker, const struct broker_request *requ
 {
 	if (request->verb == BROKER_LIST) {
 		for (unsigned int i = 0; i < broker->n_cards; i++) {
+			look(&broker->cards[i]);
 			send_card(broker, &broker->cards[i], request->serial);
 		}
 	}
@@ -463,8 +476,14 @@ static struct fake_card *card_of(struct fake_broker *broker, const char *slot)
 	return card;
 }
 
+void fake_broker_set_open(struct fake_broker *broker, const char *slot, bool open)
+{
+	card_of(broker, slot)->open = open;
+}
+
 void fake_broker_tell(struct fake_broker *broker, const char *slot)
 {
+	look(card_of(broker, slot));
 	send_card(broker, card_of(broker, slot), 0);
 }
 

@@ -39,6 +39,9 @@ void fake_broker_hang(struct fake_broker *broker, bool hangs);
 struct broker_facts *fake_broker_add_card(struct fake_broker *broker, const char *slot,
 					  unsigned int functions);
 void fake_broker_tell(struct fake_broker *broker, const char *slot);
+/* Somebody has its IOMMU group open, or nobody; the facts say so after the broker's next look: at
+ * a LIST, and before fake_broker_tell(), but not when it lends. */
+void fake_broker_set_open(struct fake_broker *broker, const char *slot, bool open);
 
 /* The sentence that goes with its facts, or NULL. */
 void fake_broker_set_note(struct fake_broker *broker, const char *slot, const char *note);

@@ -91,8 +91,7 @@ static void on_devices(void *data, struct vm *vm)
 	bool open = strstr(fake_guest_devices(world->a), "card.gpu.") ||
 		    strstr(fake_guest_devices(world->b), "card.gpu.");
 
-	world->facts->flags &= ~(uint32_t)BROKER_CARD_OPEN;
-	world->facts->flags |= open ? BROKER_CARD_OPEN : 0;
+	fake_broker_set_open(world->broker, GPU, open);
 	assert_false(strstr(fake_guest_devices(world->a), "card.gpu.") &&
 		     strstr(fake_guest_devices(world->b), "card.gpu."));
 }

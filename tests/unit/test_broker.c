@@ -174,6 +174,26 @@ static void test_node_is_lent(void **state)
 	waitpid(guest, NULL, 0);
 }
 
+/* To try it could be in the borrower's way, so its descriptors tell. */
+static void test_open_while_lent(void **state)
+{
+	int fd;
+
+	machine_put(&machine, "1:5\n", "numbers/dev/vfio/8");
+	seat_bring(&machine, UNO, BROKER_SANITIZE);
+	assert_int_equal(seat_lend(&machine, UNO, getpid(), 0), 0);
+	machine_wrong(&machine, "busy.8");
+	assert_false(seat_facts_of(&machine, UNO).flags & BROKER_CARD_OPEN);
+	fd = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_true(seat_facts_of(&machine, UNO).flags & BROKER_CARD_OPEN);
+	assert_false(machine_log_has(&machine, "group is open"));
+	close(fd);
+	machine_right(&machine, "busy.8");
+	assert_int_equal(seat_ask(&machine, BROKER_TAKE_BACK, UNO), 0);
+	assert_false(machine.card.facts.flags & BROKER_CARD_OPEN);
+}
+
 /* Two cards in one process, given back in the order of lending. */
 static void test_limits_add_up(void **state)
 {
@@ -539,6 +559,7 @@ int main(int argc, char **argv)
 		TEST(test_record),
 		TEST(test_host_to_guest_and_back),
 		TEST(test_node_is_lent),
+		TEST(test_open_while_lent),
 		TEST(test_limits_add_up),
 		TEST(test_one_function_is_reset_alone),
 		TEST(test_power_is_no_reset),
