@@ -49,6 +49,12 @@ static void end_warning(struct seat_card *own)
 	own->warning = sd_event_source_disable_unref(own->warning);
 }
 
+void cards_end_way(struct seat_card *own)
+{
+	end_warning(own);
+	own->closing = false;
+}
+
 /* ---- going ---- */
 
 /* A library keeps the card open as long as this process lives. */
@@ -200,8 +206,7 @@ void cards_open_screen(void *data, const struct passthrough_card *card)
 	struct seat_card *own = cards_find(cards, card->name);
 
 	if (own) {
-		end_warning(own);
-		own->closing = false;
+		cards_end_way(own);
 		own->opening = true;
 		regain(own);
 	}

@@ -269,6 +269,7 @@ static void note_way(struct seat_card *own, const struct passthrough_card *card)
 		snprintf(own->target, sizeof(own->target), "%s", card->target ? card->target : "");
 	} else if (ended) {
 		own->consented = false;
+		cards_end_way(own);
 		if (!card->text && strcmp(own->target, owner) == 0) {
 			tell_arrival(own->cards, card);
 		}

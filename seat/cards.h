@@ -105,6 +105,8 @@ bool cards_is_only_screen(const struct cards *cards, const struct seat_card *car
 /* passthrough_handlers of the same names. */
 void cards_close_screen(void *data, const struct passthrough_card *card);
 void cards_open_screen(void *data, const struct passthrough_card *card);
+/* Nobody waits any more for the screens to close: what is lit stays so. */
+void cards_end_way(struct seat_card *card);
 /* compositor_handlers of these names; cards may be NULL. */
 void cards_screen_released(struct cards *cards, const char *slot, int error);
 void cards_screen_regained(struct cards *cards, const char *slot, int error);

@@ -136,6 +136,35 @@ static void a_way_that_ends_first_darkens_nothing(void **state)
 	assert_null(f->seat.cards->list[0].warning);
 }
 
+/* As when the broker goes: nobody says that the screen may stay. */
+static void a_way_that_just_ends_darkens_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	open_cards(f, true);
+	move("work", "close-screen");
+	close_screen();
+	stop(NULL, "The broker has ended");
+	assert_null(f->seat.cards->list[0].warning);
+	assert_non_null(strstr(rest.line, "The broker has ended"));
+	assert_int_equal(screen.releases, 0);
+}
+
+/* Nor does the seat execute itself anew for it. */
+static void a_way_that_ends_while_the_screen_closes(void **state)
+{
+	struct fixture *f = *state;
+
+	open_cards(f, false);
+	screen.later = true;
+	move("work", "close-screen");
+	close_screen();
+	stop(NULL, "The broker has ended");
+	cards_screen_released(f->seat.cards, "0000:01:00", -EBUSY);
+	assert_false(rest.quit);
+	assert_string_equal(made->closed, "");
+}
+
 static void a_library_that_holds_it_makes_the_seat_anew(void **state)
 {
 	struct fixture *f = *state;
@@ -249,6 +278,8 @@ int main(void)
 		TEST(a_refused_consent_counts_for_nothing),
 		TEST(a_refusal_leaves_an_earlier_consent),
 		TEST(a_way_that_ends_first_darkens_nothing),
+		TEST(a_way_that_just_ends_darkens_nothing),
+		TEST(a_way_that_ends_while_the_screen_closes),
 		TEST(a_library_that_holds_it_makes_the_seat_anew),
 		TEST(the_seat_anew_leaves_the_card_alone),
 		TEST(a_way_that_does_not_go_on_gets_its_screen_back),
