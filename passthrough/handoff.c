@@ -194,6 +194,13 @@ void handoff_broker_gone(struct handoff *handoff, uint64_t now)
 	handoff_way_end(handoff, -ENOTCONN, "The broker has ended; it is looked for again.");
 }
 
+bool handoff_is_dark(const struct handoff *handoff)
+{
+	bool bound = handoff->state == CARD_STATE_HOST || handoff->state == CARD_STATE_DRAINING;
+
+	return !handoff->active && bound && handoff_did(handoff, HANDOFF_CLOSE_SCREEN);
+}
+
 static bool is_at_end(enum card_state state)
 {
 	return state == CARD_STATE_WEDGED || state == CARD_STATE_LOST;

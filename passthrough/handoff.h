@@ -187,6 +187,10 @@ void handoff_guest_released(struct handoff *handoff, uint32_t guest, uint64_t no
 /* The broker went away: nothing that it was doing will be answered. The handoff under way ends. */
 void handoff_broker_gone(struct handoff *handoff, uint64_t now_usec);
 
+/* Whether the host has the card, but not its screens: a way was broken off. They may be opened
+ * without a broker; handoff_resync() does so otherwise. */
+bool handoff_is_dark(const struct handoff *handoff);
+
 /*
  * The broker is back, or has told something new: these are the facts, and from them the card is
  * brought to rest (a pooled card goes home). owner is the guest to whom it is lent, or

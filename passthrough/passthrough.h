@@ -73,7 +73,8 @@ int passthrough_give(struct passthrough *passthrough, const char *card, uint32_t
 		     const char **why);
 int passthrough_answer(struct passthrough *passthrough, const char *card,
 		       enum handoff_answer answer, const char **why);
-/* Everything back to the host, as far as it goes, pinned or not. */
+/* Everything back to the host, as far as it goes, pinned or not. Without a broker as soon as it is
+ * there; but the seat's screens on cards that the host has open at once. */
 void passthrough_rescue(struct passthrough *passthrough);
 
 void passthrough_screen_closed(struct passthrough *passthrough, const char *card, int error,

@@ -70,7 +70,8 @@ struct managed_card {
 	bool synced;     /* handoff knows the truth; false without a broker */
 	bool asked;      /* the way under way was begun for … */
 	uint32_t aim;    /* … this owner */
-	bool rescued;    /* the host's, also against a pin, until somebody is given it */
+	bool rescued;    /* the host's: also against a pin, until somebody is given it; or it was
+			    rescued while not synced, and nothing is filed yet */
 	bool resumed;    /* an interrupted way was taken up again, and has not come to its end */
 	bool resuming;   /* when the card rests, it goes on to … */
 	uint32_t resume; /* … this owner */
@@ -134,6 +135,7 @@ const char *step_owner_name(const struct managed_card *card, uint32_t owner);
 void step_act(struct managed_card *card);
 /* A guest has told what it has: that may be what the stage waits for. */
 void step_look(struct managed_card *card);
+
 /* ---- passthrough_wish.c ---- */
 
 /* Begins the way that should be begun now, if any, and arms the card's timer. */
@@ -142,6 +144,8 @@ void wish_decide(struct managed_card *card);
 int wish_request(struct managed_card *card, uint32_t to, char *why, size_t size);
 /* At the first time that the truth is known; owner is who has it. */
 void wish_start(struct managed_card *card, uint32_t owner);
+/* Back to the host, against a pin too. The card must be synced. */
+void wish_rescue(struct managed_card *card);
 /* The card rests: the way that was broken off goes on. */
 void wish_resume(struct managed_card *card);
 /* Begins a way now; the handoff must be at rest. */

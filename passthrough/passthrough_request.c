@@ -210,15 +210,31 @@ int passthrough_answer(struct passthrough *passthrough, const char *name,
 	return 0;
 }
 
+/* Without the broker the card goes nowhere, but a picture needs no more than the card's driver. */
+static void rescue_without_truth(struct managed_card *card)
+{
+	struct passthrough *passthrough = card->passthrough;
+	struct passthrough_card told;
+
+	card->rescued = true;
+	card->resuming = false;
+	if (handoff_is_dark(&card->handoff)) {
+		passthrough_describe(card, &told);
+		passthrough->handlers->open_screen(passthrough->data, &told);
+	}
+}
+
 void passthrough_rescue(struct passthrough *passthrough)
 {
 	broker_client_look(passthrough->broker);
 	for (size_t i = 0; i < passthrough->n; i++) {
 		struct managed_card *card = &passthrough->cards[i];
 
-		card->resuming = false;
-		card->rescued = card->synced && wish_request(card, HANDOFF_HOST, passthrough->why,
-							     sizeof(passthrough->why)) < 0;
+		if (card->synced) {
+			wish_rescue(card);
+		} else {
+			rescue_without_truth(card);
+		}
 	}
 	passthrough_wake(passthrough);
 }

@@ -173,25 +173,52 @@ static void take_up(struct managed_card *card, const struct truth *truth, uint32
 	}
 }
 
+/* Nobody takes it up any more, also no seat that comes after us. */
+static void drop_way(struct managed_card *card, const struct broker_stage *stage)
+{
+	struct broker_request request = {
+		.verb = BROKER_RECORD,
+		.slot = card->config->slot,
+		.stage = *stage,
+	};
+
+	request.stage.finished = 2;
+	(void)broker_client_request(card->passthrough->broker, &request, -1, NULL, NULL);
+}
+
+/* False: no way was broken off, or the card was rescued since. */
+static bool go_on_with_way(struct managed_card *card, const struct truth *truth)
+{
+	const struct broker_stage *stage = &passthrough_facts(card)->stage;
+	bool rescued = card->rescued;
+	uint32_t to;
+	bool broken_off = find_direction(card, stage, truth, &to);
+
+	if (rescued) {
+		wish_rescue(card);
+	}
+	if (rescued && broken_off) {
+		drop_way(card, stage);
+	} else if (broken_off) {
+		take_up(card, truth, to);
+	}
+	return broken_off && !rescued;
+}
+
 static void card_sync(struct managed_card *card)
 {
 	const struct broker_facts *facts = passthrough_facts(card);
-	struct broker_stage stage;
 	struct truth truth;
-	uint32_t to;
 
 	if (!facts || card->synced || (on_vfio(facts) && waits_for_guests(card))) {
 		return;
 	}
 	truth = find_truth(card, facts);
-	stage = facts->stage;
 	card->synced = true;
 	if (!card->started) {
 		wish_start(card, truth.state == CARD_STATE_GUEST ? truth.owner : HANDOFF_HOST);
 	}
-	if (find_direction(card, &stage, &truth, &to)) {
-		take_up(card, &truth, to);
-	} else {
+	if (!go_on_with_way(card, &truth)) {
 		handoff_resync(&card->handoff, truth.state, truth.owner, passthrough_now());
 	}
 	passthrough_wake(card->passthrough);

@@ -140,6 +140,14 @@ void wish_start(struct managed_card *card, uint32_t owner)
 	}
 }
 
+void wish_rescue(struct managed_card *card)
+{
+	char why[BROKER_TEXT_MAX];
+
+	card->resuming = false;
+	card->rescued = wish_request(card, HANDOFF_HOST, why, sizeof(why)) < 0;
+}
+
 void wish_resume(struct managed_card *card)
 {
 	char why[BROKER_TEXT_MAX];
@@ -171,7 +179,7 @@ void wish_finished(struct managed_card *card)
 		policy_finished(&card->policy, aim, card->handoff.owner);
 	}
 	card->asked = false;
-	if (aim == HANDOFF_HOST && card->handoff.owner != HANDOFF_HOST) {
+	if (card->synced && aim == HANDOFF_HOST && card->handoff.owner != HANDOFF_HOST) {
 		card->rescued = false; /* as far as it went */
 	}
 	if (aim == card->policy.wanted && card->policy.failed) {

@@ -259,6 +259,97 @@ static void test_rescue_instead_of_the_way(void **state)
 	world_expect_at(world, HANDOFF_HOST);
 }
 
+/* ---- A rescue while there is no broker ---- */
+
+static void lose_broker_in_drain(struct world *world)
+{
+	world_start(world);
+	fake_broker_hold(world->broker, BROKER_DRAIN, true);
+	world_give(world, GUEST_A);
+	assert_true(world->dark);
+	fake_broker_vanish(world->broker);
+	fake_broker_hold(world->broker, BROKER_DRAIN, false);
+	world_settle(world);
+}
+
+/* The card never left the host: its picture needs no broker. */
+static void test_rescue_without_a_broker(void **state)
+{
+	struct world *world = *state;
+
+	lose_broker_in_drain(world);
+	assert_true(world->dark);
+	passthrough_rescue(world->passthrough);
+	world_settle(world);
+	assert_false(world->dark);
+	fake_broker_listen(world->broker);
+	world_rest(world);
+	world_expect_at(world, HANDOFF_HOST);
+	assert_int_equal(world->closed, 1);
+	assert_int_equal(fake_broker_count(world->broker, BROKER_DETACH), 0);
+}
+
+/* Of a card that is not the host's there is nothing to open. */
+static void test_rescue_of_a_lent_card_without_a_broker(void **state)
+{
+	struct world *world = *state;
+
+	world_start(world);
+	passthrough_rescue(world->passthrough);
+	world_give(world, GUEST_A);
+	fake_broker_vanish(world->broker);
+	world_settle(world);
+	passthrough_rescue(world->passthrough);
+	world_settle(world);
+	assert_int_equal(world->opened, 0);
+	fake_broker_listen(world->broker);
+	world_rest(world);
+	world_expect_at(world, HANDOFF_HOST);
+}
+
+/* Neither this seat nor the next one goes on with a way that somebody was rescued from. */
+static void test_rescue_ends_the_way_for_good(void **state)
+{
+	struct world *world = *state;
+
+	world_reach(world, &ways[0], "prepare");
+	fake_broker_vanish(world->broker);
+	world_settle(world);
+	passthrough_rescue(world->passthrough);
+	fake_broker_listen(world->broker);
+	world_rest(world);
+	world_expect_at(world, HANDOFF_HOST);
+	world_restart_broker(world);
+	world_rest(world);
+	world_expect_at(world, HANDOFF_HOST);
+	kill_seat(world);
+	world_rest(world);
+	world_expect_at(world, HANDOFF_HOST);
+	assert_int_equal(world->closed, 0);
+	world_give(world, GUEST_B);
+	world_expect_at(world, GUEST_B);
+}
+
+/* The broker is lost on the way home: the pin does not count until somebody is given the card. */
+static void test_rescue_from_a_pin_outlives_the_broker(void **state)
+{
+	struct world *world = *state;
+
+	world->pinned[0] = "gpu";
+	world->on_request[0] = NULL;
+	world_start(world);
+	world_expect_at(world, GUEST_A);
+	fake_guest_refuse(world->a, true);
+	passthrough_rescue(world->passthrough);
+	world_settle(world);
+	assert_string_equal(world->stage, "eject");
+	fake_guest_refuse(world->a, false);
+	world_restart_broker(world);
+	world_rest(world);
+	world_pass(world, 60 * SECOND);
+	world_expect_at(world, HANDOFF_HOST);
+}
+
 static void test_broker_is_killed_while_nothing_happens(void **state)
 {
 	struct world *world = *state;
@@ -388,6 +479,10 @@ int main(int argc, char **argv)
 		TEST(the_next_way_is_taken_up_too),
 		TEST(wish_instead_of_the_way),
 		TEST(rescue_instead_of_the_way),
+		TEST(rescue_without_a_broker),
+		TEST(rescue_of_a_lent_card_without_a_broker),
+		TEST(rescue_ends_the_way_for_good),
+		TEST(rescue_from_a_pin_outlives_the_broker),
 		TEST(broker_took_it_back_alone),
 		TEST(guest_that_tells_in_time),
 		TEST(part_of_a_card),
