@@ -18,6 +18,9 @@
 #include "passthrough/passthrough.h"
 #include "passthrough/policy.h"
 
+/* Stands in the journal after the names of the stages of a way that was taken up again. */
+#define PASSTHROUGH_RESUMED '+'
+
 /* How long a guest that runs may take to say what it has, before the broker's word counts. */
 #define PASSTHROUGH_GRACE_USEC (1000 * 1000)
 

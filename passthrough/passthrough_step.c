@@ -34,9 +34,10 @@ const char *step_owner_name(const struct managed_card *card, uint32_t owner)
 static struct broker_stage journal_line(const struct managed_card *card, uint32_t finished)
 {
 	const struct step *step = &card->step;
+	const char mark[] = { card->resumed ? PASSTHROUGH_RESUMED : '\0', '\0' };
 	struct broker_stage line = { .finished = finished };
 
-	snprintf(line.name, sizeof(line.name), "%s", handoff_stage_name(step->stage));
+	snprintf(line.name, sizeof(line.name), "%s%s", handoff_stage_name(step->stage), mark);
 	snprintf(line.from, sizeof(line.from), "%s", step_owner_name(card, step->from));
 	snprintf(line.to, sizeof(line.to), "%s", step_owner_name(card, step->to));
 	return line;

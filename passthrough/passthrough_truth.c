@@ -8,8 +8,9 @@
  * it open exactly as long as it has a device of the card.
  *
  * The journal's last line says whether a way was broken off, by the end of the seat or of the
- * broker, and where it led. It is taken up again, once: what was broken off a second time is left
- * where it comes to rest, or a card that brings the broker down would do so for ever.
+ * broker, and where it led. It is taken up again, once, and its stages are marked in the journal:
+ * what was broken off a second time is left where it comes to rest, or a card that brings the
+ * broker or the seat down would do so for ever. What a rescue came upon is not taken up either.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -123,9 +124,9 @@ static bool find_direction(const struct managed_card *card, const struct broker_
 			   const struct truth *truth, uint32_t *out)
 {
 	bool ours = stage->from[0] || stage->to[0]; /* the broker names nobody when it acts alone */
+	bool again = card->resumed || strchr(stage->name, PASSTHROUGH_RESUMED);
 
-	if (!ours || stage->finished == 2 || card->resumed ||
-	    !owner_from_name(card, stage->to, out)) {
+	if (!ours || again || stage->finished == 2 || !owner_from_name(card, stage->to, out)) {
 		return false;
 	}
 	switch (truth->state) {

@@ -181,6 +181,29 @@ static void test_a_way_is_taken_up_once(void **state)
 	world_expect_at(world, GUEST_A);
 }
 
+/* The same of the seat, which remembers nothing: the journal does. */
+static void test_a_way_is_taken_up_by_one_seat(void **state)
+{
+	struct world *world = *state;
+
+	world->screens_wait = true;
+	world_start(world);
+	world_give(world, GUEST_A);
+	for (unsigned int i = 0; i < 2; i++) {
+		assert_string_equal(world->stage, "close-screen");
+		assert_int_equal(world->closed, i + 1);
+		kill_seat(world);
+	}
+	world_expect_at(world, HANDOFF_HOST);
+	kill_seat(world);
+	world_expect_at(world, HANDOFF_HOST);
+	assert_int_equal(world->closed, 2);
+	world->screens_wait = false;
+	world_give(world, GUEST_A);
+	world_expect_at(world, GUEST_A);
+	assert_string_equal(fake_broker_last(world->broker, BROKER_RECORD)->stage.name, "confirm");
+}
+
 static void break_off(struct world *world, uint32_t to)
 {
 	assert_int_equal(passthrough_give(world->passthrough, "gpu", to, &world->why), 0);
@@ -476,6 +499,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_receiver_is_killed),
 		cmocka_unit_test(test_broker_is_killed_before_it_acts),
 		TEST(a_way_is_taken_up_once),
+		TEST(a_way_is_taken_up_by_one_seat),
 		TEST(the_next_way_is_taken_up_too),
 		TEST(wish_instead_of_the_way),
 		TEST(rescue_instead_of_the_way),
