@@ -3,9 +3,11 @@
  * What the broker says of the cards and the guests of their devices, and what follows from both.
  *
  * After each (re)connection to the broker the state of a card is found anew. A guest that runs may
- * not have told yet what it has: for a card on vfio-pci that is waited for, for a second. Then the
- * broker's word counts, which has looked whether the borrower has the card's group open: QEMU has
- * it open exactly as long as it has a device of the card.
+ * not have told yet what it has: for a card on vfio-pci that is waited for, for a second. Then a
+ * living borrower has the card until it says that it has not, whatever the broker saw when it
+ * looked: it may be using it, and nothing is taken from it unasked. Who wants the card elsewhere has
+ * it ejected, with the deadline and the question of that stage. A card that is lent to a guest
+ * without a whole device of it goes home.
  *
  * The journal's last line says whether a way was broken off, by the end of the seat or of the
  * broker, and where it led. It is taken up again, once, and its stages are marked in the journal:
@@ -63,7 +65,7 @@ static struct truth find_truth(const struct managed_card *card, const struct bro
 	bool has_device = owner && guest_device_is_whole(owner->device);
 
 	if (!owner && borrower && !guest_device_is_known(borrower->device)) {
-		has_device = facts->flags & BROKER_CARD_OPEN;
+		has_device = true;
 	}
 	if (!owner) {
 		owner = borrower;

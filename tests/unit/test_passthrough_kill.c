@@ -407,7 +407,7 @@ static void test_guest_is_found_with_the_card(void **state)
 	assert_string_equal(fake_broker_journal(world->broker), "");
 }
 
-static void test_silent_guest_is_found_by_the_brokers_word(void **state)
+static void test_silent_guest_is_found(void **state)
 {
 	struct world *world = *state;
 
@@ -425,6 +425,64 @@ static void test_silent_guest_is_found_by_the_brokers_word(void **state)
 	world_settle(world);
 	world_expect_at(world, GUEST_A);
 	assert_string_equal(fake_broker_journal(world->broker), "");
+}
+
+static void find_silent(struct world *world)
+{
+	world_start(world);
+	world_give(world, GUEST_A);
+	world_end(world);
+	fake_broker_forget(world->broker);
+	fake_guest_stop(world->a, true);
+	fake_broker_set_open(world->broker, GPU, false);
+	world_start(world);
+	world_pass(world, 200 * SECOND);
+	assert_string_equal(card_state_name(world->state), "GUEST");
+	assert_string_equal(fake_broker_journal(world->broker), "");
+}
+
+/* Whatever the broker saw: nothing is ejected from a guest that may be using it. */
+static void test_silent_guest_keeps_the_card(void **state)
+{
+	struct world *world = *state;
+
+	find_silent(world);
+	fake_guest_stop(world->a, false);
+	world_settle(world);
+	world_expect_at(world, GUEST_A);
+	assert_string_equal(fake_broker_journal(world->broker), "");
+}
+
+static void test_silent_guest_that_has_nothing(void **state)
+{
+	struct world *world = *state;
+
+	find_silent(world);
+	fake_guest_set_devices(world->a, "");
+	fake_guest_stop(world->a, false);
+	world_rest(world);
+	world_expect_at(world, HANDOFF_HOST);
+	assert_null(strstr(fake_broker_journal(world->broker), "eject"));
+}
+
+/* Who wants the card in spite of it has the question of the stage. */
+static void test_card_is_wanted_from_a_silent_guest(void **state)
+{
+	struct world *world = *state;
+
+	find_silent(world);
+	world_give(world, GUEST_B);
+	assert_string_equal(world->stage, "eject");
+	world_pass(world, 13 * SECOND);
+	assert_true(world->asking);
+	assert_int_equal(passthrough_answer(world->passthrough, "gpu", HANDOFF_ANSWER_KILL,
+					    &world->why),
+			 0);
+	world_settle(world);
+	assert_int_equal(fake_guest_kills(world->a), 1);
+	fake_guest_end(world->a);
+	world_rest(world);
+	world_expect_at(world, GUEST_B);
 }
 
 /* What the broker did alone led nowhere: the card rests where it is at home. */
@@ -458,7 +516,7 @@ static void test_guest_that_tells_in_time(void **state)
 	world_expect_at(world, GUEST_A);
 }
 
-/* The broker saw the group open; that it was but a part of the card only the guest knows. */
+/* That it was but a part of the card only the guest knows. */
 static void test_part_of_a_card(void **state)
 {
 	struct world *world = *state;
@@ -512,7 +570,10 @@ int main(int argc, char **argv)
 		TEST(part_of_a_card),
 		TEST(broker_is_killed_while_nothing_happens),
 		TEST(guest_is_found_with_the_card),
-		TEST(silent_guest_is_found_by_the_brokers_word),
+		TEST(silent_guest_is_found),
+		TEST(silent_guest_keeps_the_card),
+		TEST(silent_guest_that_has_nothing),
+		TEST(card_is_wanted_from_a_silent_guest),
 		TEST(card_that_was_lent_to_the_dead),
 	};
 
