@@ -29,19 +29,21 @@ struct session {
 	int devices[BROKER_FUNCTIONS_MAX]; /* in the order of the card's functions */
 };
 
-static int session_open(const struct card *card, struct session *session)
+static int session_open(const struct card *card, struct session *session, char *text)
 {
 	int *groups = session->groups.fds;
 	char name[24];
+	bool works;
 
 	session->container = open(at("/dev/vfio/vfio"), O_RDWR | O_CLOEXEC);
-	for (unsigned int i = 0; i < session->groups.n; i++) {
-		if (ioctl(groups[i], VFIO_GROUP_SET_CONTAINER, &session->container) < 0) {
-			return -errno;
-		}
+	works = session->container >= 0;
+	for (unsigned int i = 0; i < session->groups.n && works; i++) {
+		works = ioctl(groups[i], VFIO_GROUP_SET_CONTAINER, &session->container) == 0;
 	}
-	if (ioctl(session->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0) {
-		return -errno;
+	if (!works || ioctl(session->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0) {
+		return fail(text, -EIO,
+			    "/dev/vfio/vfio does not work: %s; modprobe vfio_iommu_type1",
+			    strerror(errno));
 	}
 	function_for_each(card, f) {
 		int fd = -1;
@@ -51,7 +53,7 @@ static int session_open(const struct card *card, struct session *session)
 			fd = ioctl(groups[i], VFIO_GROUP_GET_DEVICE_FD, name);
 		}
 		if (fd < 0) {
-			return -errno;
+			return fail(text, -EIO, "VFIO does not open %s: %s", name, strerror(errno));
 		}
 		session->devices[session->n++] = fd;
 	}
@@ -73,7 +75,7 @@ static bool is_ours(const struct card *card, const struct vfio_pci_dependent_dev
 	       device->devfn >> 3 == card->slot.device;
 }
 
-/* -ENODEV: there is none; -EPERM: it would reset something else too. */
+/* -EOPNOTSUPP: there is none; -EPERM: it would reset something else too. */
 static int hot_reset(struct card *card, const struct session *session, struct report *report)
 {
 	union {
@@ -83,7 +85,9 @@ static int hot_reset(struct card *card, const struct session *session, struct re
 	} u = { .info.argsz = sizeof(u) };
 
 	if (ioctl(session->devices[0], VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u) < 0) {
-		return -ENODEV;
+		return fail(report->text, -EOPNOTSUPP,
+			    "the kernel knows no reset of %s: %s; another slot may have one",
+			    card->name, strerror(errno));
 	}
 	report->reset_count = u.info.count;
 	for (unsigned int i = 0; i < report->reset_count; i++) {
@@ -113,7 +117,7 @@ int reset_step(struct card *card, unsigned int unused, struct report *report)
 		report->reset_count = 1;
 		r = attribute_write(card, 0, "reset", "1");
 	} else if (r == 0) {
-		r = session_open(card, &session);
+		r = session_open(card, &session, report->text);
 		r = r < 0 ? r : hot_reset(card, &session, report);
 	}
 	session_close(&session);

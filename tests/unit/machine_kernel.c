@@ -8,6 +8,7 @@
  *   wrong/busy.GROUP         this one is
  *   wrong/foreign            a hot reset would reach another device too
  *   wrong/no-hot-reset       there is none
+ *   wrong/no-container       VFIO has a node but no module
  *   wrong/reset              a reset fails
  *   wrong/damage             a reset changes the configuration space
  *   wrong/unbind.NAME        the driver does not let go of NAME
@@ -222,6 +223,10 @@ int __wrap_open64(const char *path, int flags, ...)
 		mode = va_arg(args, unsigned int);
 	}
 	va_end(args);
+	if (is_wrong("no-container") && !strcmp(inside, "/dev/vfio/vfio")) {
+		errno = ENODEV;
+		return -1;
+	}
 	if (!strncmp(path, system_root, strlen(system_root)) &&
 	    !strncmp(inside, "/dev/vfio/", 10) && strcmp(inside, "/dev/vfio/vfio") &&
 	    (is_wrong("busy") || is_wrong_of("busy", inside + 10))) {
