@@ -166,7 +166,6 @@ struct dirent *dir_next(DIR **dir);                    /* without . and ..; clos
 int kernel_write(const char *path, const char *value); /* nothing else writes to sysfs */
 uint64_t now_us(void);
 uint64_t now_ms(void);
-uint64_t earlier(uint64_t a, uint64_t b);
 bool is_readable(int fd);
 void close_fd(int *fd);                                                /* and makes it -1 */
 int fail(char *text, int error, const char *format, ...) PRINTF(3, 4); /* text[BROKER_TEXT_MAX] */
@@ -200,7 +199,6 @@ uint32_t card_flags(const struct card *card);
 void card_settle(struct card *card); /* does unasked what has to be done with an idle card */
 void card_watch(struct card *card);  /* whom it is lent to */
 int worker_start(struct card *card, struct step step);
-uint64_t worker_deadline(const struct worker *worker); /* the next one */
 bool worker_finish(struct card *card, struct worker *worker, struct report *report);
 
 /* The steps. look: reads the facts; save: journals what will be changed; scan: finds holders;

@@ -85,6 +85,19 @@ static bool is_open(const struct card *card)
 	return r == -EBUSY;
 }
 
+/* It is unplugged, so nobody has it any more, and what comes back into the slot is another one.
+ * Nodes that were closed with it may serve other cards too. */
+static void forget(struct card *card, struct report *report)
+{
+	if (card->saved.loan.pid) {
+		reclaim_step(card, 0, report);
+	}
+	if (card->saved.functions[0].known) {
+		nodes_restore(card, DRAINED_NODES);
+		journal_append(card, "@returned");
+	}
+}
+
 int look_step(struct card *card, unsigned int unused, struct report *report)
 {
 	struct broker_facts *facts = &report->facts;
@@ -111,12 +124,11 @@ int look_step(struct card *card, unsigned int unused, struct report *report)
 	}
 	link_read(at_function(card, 0, "iommu_group"), group, sizeof(group));
 	facts->group = group[0] ? (int32_t)strtol(group, NULL, 10) : -1;
-	/* A slot that has a device has function 0. What comes back into the slot is another one. */
+	/* A slot that has a device has function 0. */
 	if (facts->function_count == 0 || facts->functions[0].number != 0) {
-		facts->flags = 0;
-		if (access(at_function(card, 0, ""), F_OK) < 0 && card->saved.functions[0].known) {
-			journal_append(card, "@reopened");
-			journal_append(card, "@returned");
+		card->facts = *facts = (struct broker_facts){ .group = -1 };
+		if (access(at_function(card, 0, ""), F_OK) < 0) {
+			forget(card, report);
 		}
 		return fail(report->text, 0, "%s is gone, or does not answer", card->name);
 	}

@@ -40,8 +40,14 @@ static void uevents_read(struct broker *broker)
 	}
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static void card_ready(struct card *card, const struct pollfd *fds)
 {
+	const struct worker *worker = &card->operation.worker;
 	struct report report;
 
 	if (fds[WORKER].revents && worker_finish(card, &card->operation.worker, &report)) {
@@ -53,7 +59,7 @@ static void card_ready(struct card *card, const struct pollfd *fds)
 		card->retry = 0;
 	}
 	card->retry = fds[BORROWER].revents ? 0 : card->retry;
-	if (card->operation.worker.pid && now_ms() >= worker_deadline(&card->operation.worker)) {
+	if (worker->pid && now_ms() >= earlier(worker->soft, worker->hard)) {
 		operation_late(card, now_ms());
 	}
 }
@@ -65,8 +71,10 @@ static int time_left(struct broker *broker)
 
 	next = broker->seat_gone == NEVER || next <= now ? NEVER : next;
 	card_for_each(broker, card) {
-		if (card->operation.worker.pid) {
-			next = earlier(next, worker_deadline(&card->operation.worker));
+		const struct worker *worker = &card->operation.worker;
+
+		if (worker->pid) {
+			next = earlier(next, earlier(worker->soft, worker->hard));
 		} else if (card_idle(card)) {
 			next = earlier(next, !card->looked || card->stale ? now + RETRY_MS : NEVER);
 			next = earlier(next, card->retry > now ? card->retry : NEVER);
@@ -94,8 +102,7 @@ static void turn(struct broker *broker)
 	watch(&next, broker->seat_pidfd);
 	card_for_each(broker, card) {
 		/* That its borrower died. */
-		bool unseen = card_idle(card) &&
-			      (card->retry == 0 || !is_readable(card->borrower));
+		bool unseen = card_idle(card) && (card->retry == 0 || !is_readable(card->borrower));
 
 		watch(&next, card->operation.worker.pid ? card->operation.worker.pidfd : -1);
 		watch(&next, card->stuck.pid ? card->stuck.pidfd : -1);

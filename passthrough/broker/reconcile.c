@@ -105,7 +105,7 @@ void card_settle(struct card *card)
 		operation_request(card, &waiting.request, waiting.borrower);
 	} else if (!card->looked || card->stale) {
 		start(card, BROKER_LIST, NULL);
-	} else if (card->facts.flags & BROKER_CARD_PRESENT && now_ms() >= card->retry) {
+	} else if (now_ms() >= card->retry) {
 		put_right(card);
 	}
 }

@@ -85,16 +85,9 @@ uint64_t now_ms(void)
 	return now_us() / 1000;
 }
 
-uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 bool is_readable(int fd)
 {
-	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
-
-	return poll(&poll_fd, 1, 0) != 0;
+	return poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 0) != 0;
 }
 
 void close_fd(int *fd)

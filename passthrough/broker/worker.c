@@ -63,11 +63,6 @@ int worker_start(struct card *card, struct step step)
 	return r;
 }
 
-uint64_t worker_deadline(const struct worker *worker)
-{
-	return earlier(worker->soft, worker->hard);
-}
-
 /* Its pidfd is readable: true when it has ended, with what it reported. */
 bool worker_finish(struct card *card, struct worker *worker, struct report *report)
 {

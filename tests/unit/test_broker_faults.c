@@ -164,19 +164,59 @@ static void test_group_is_open(void **state)
 	waitpid(guest, NULL, 0);
 }
 
-/* What is plugged in later is not what was closed and saved. */
+static void plug(bool in)
+{
+	char slot[128], elsewhere[128];
+
+	snprintf(slot, sizeof(slot), "%s/sys/bus/pci/devices/" UNO ".0", machine.root);
+	snprintf(elsewhere, sizeof(elsewhere), "%s/unplugged", machine.root);
+	assert_int_equal(rename(in ? elsewhere : slot, in ? slot : elsewhere), 0);
+}
+
+/* What is plugged in later is not what was closed and saved. The node serves another card too. */
 static void test_lost_and_replaced(void **state)
 {
-	char from[128], to[128];
-
 	assert_int_equal(seat_ask(&machine, BROKER_DRAIN, UNO), 0);
-	snprintf(from, sizeof(from), "%s/sys/bus/pci/devices/" UNO ".0", machine.root);
-	snprintf(to, sizeof(to), "%s/unplugged", machine.root);
-	assert_int_equal(rename(from, to), 0);
-	assert_int_equal(seat_facts_of(&machine, UNO).flags & ~BROKER_CARD_DRAINED, 0);
-	assert_int_equal(rename(to, from), 0);
+	plug(false);
+	assert_int_equal(seat_facts_of(&machine, UNO).flags, 0);
+	assert_int_equal(machine_mode(&machine, "dev/dri/card1"), 0660);
+	plug(true);
 	assert_int_equal(seat_facts_of(&machine, UNO).flags & BROKER_CARD_DRAINED, 0);
 	assert_int_equal(seat_ask(&machine, BROKER_DETACH, UNO), -EINVAL);
+}
+
+/* The guest lives on without it, and the next card in the slot can be lent. */
+static void test_unplugged_while_lent(void **state)
+{
+	pid_t guest = machine_process(&machine);
+
+	seat_bring(&machine, UNO, BROKER_SANITIZE);
+	assert_int_equal(seat_lend(&machine, UNO, guest, 77), 0);
+	plug(false);
+	assert_int_equal(seat_facts_of(&machine, UNO).flags, 0);
+	assert_string_equal(machine_get(&machine, "limits.%d", guest),
+			    "1000 18446744073709551615\n");
+	plug(true);
+	assert_int_equal(seat_facts_of(&machine, UNO).lent_pid, 0);
+	assert_int_equal(seat_ask(&machine, BROKER_SANITIZE, UNO), 0);
+	assert_int_equal(seat_lend(&machine, UNO, guest, 77), 0);
+	kill(guest, SIGKILL);
+	waitpid(guest, NULL, 0);
+}
+
+/* It is there but says nothing: a guest that lives has it yet, one that has died has not. */
+static void test_borrower_of_a_silent_card_dies(void **state)
+{
+	pid_t guest = machine_process(&machine);
+
+	seat_bring(&machine, UNO, BROKER_SANITIZE);
+	assert_int_equal(seat_lend(&machine, UNO, guest, 77), 0);
+	machine_put(&machine, "\xff\xff\xff\xff", "sys/bus/pci/devices/" UNO ".0/config");
+	assert_int_equal(seat_facts_of(&machine, UNO).flags,
+			 BROKER_CARD_LENT | BROKER_CARD_DRAINED);
+	kill(guest, SIGKILL);
+	seat_wait_news(&machine, UNO, 0, BROKER_CARD_LENT);
+	waitpid(guest, NULL, 0);
 }
 
 /* ---- a write that does not return ---- */
@@ -564,6 +604,8 @@ int main(int argc, char **argv)
 		TEST(test_resets_that_fail),
 		TEST(test_group_is_open),
 		TEST(test_lost_and_replaced),
+		TEST(test_unplugged_while_lent),
+		TEST(test_borrower_of_a_silent_card_dies),
 		TEST(test_wedged),
 		TEST(test_late),
 		TEST(test_killed_in_detach),
