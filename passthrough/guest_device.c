@@ -49,6 +49,7 @@ struct guest_device {
 };
 
 static void device_go_on(struct guest_device *device);
+static int device_look(struct guest_device *device);
 
 /* ---- What QEMU has ---- */
 
@@ -88,9 +89,18 @@ static void device_reset(struct guest_device *device)
 	device->state = DEVICE_IDLE;
 }
 
-static void device_finish(struct guest_device *device, int error, const char *text)
+/* The same, of what nobody waits for any more. Who asks next finds out what is true then. */
+static void device_end(struct guest_device *device)
 {
 	device_reset(device);
+	if (!device->known) {
+		(void)device_look(device);
+	}
+}
+
+static void device_finish(struct guest_device *device, int error, const char *text)
+{
+	device_end(device);
 	device->ops->done(device->data, error, text);
 }
 
@@ -319,6 +329,14 @@ static void device_begin(struct guest_device *device, enum device_state state)
 
 /* ---- What the guest does ---- */
 
+/* A guest lets go of all functions together; of those that nobody asked it for QEMU may not tell. */
+static void look_for_others(struct guest_device *device)
+{
+	if (device->state == DEVICE_IDLE && device->known && device->present) {
+		(void)device_look(device);
+	}
+}
+
 static void function_gone(struct guest_device *device)
 {
 	switch (device->state) {
@@ -330,6 +348,7 @@ static void function_gone(struct guest_device *device)
 		break;
 	default:
 		device->ops->seen(device->data);
+		look_for_others(device);
 	}
 }
 
@@ -412,10 +431,7 @@ void guest_device_look(struct guest_device *device)
 
 void guest_device_cancel(struct guest_device *device)
 {
-	device_reset(device);
-	if (!device->known) {
-		(void)device_look(device);
-	}
+	device_end(device);
 }
 
 void guest_device_destroy(struct guest_device *device)

@@ -430,7 +430,7 @@ static void test_cancelled_detach_is_seen_when_it_happens(void **state)
 	fake_guest_let_go(f->vm);
 	settle(f);
 	assert_int_equal(f->dones, 0);
-	assert_int_equal(f->seens, 2);
+	assert_int_equal(f->seens, 3); /* two events, and what was asked after the first */
 	assert_false(guest_device_is_there(f->device));
 }
 
@@ -461,6 +461,39 @@ static void test_guest_lets_go_by_itself(void **state)
 	fake_guest_eject(f->vm, false);
 	guest_device_look(f->device);
 	settle(f);
+	assert_false(guest_device_is_there(f->device));
+}
+
+/* One event for all of it: which functions have one depends on QEMU. */
+static void test_one_event_for_all_functions(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	attach(f);
+	fake_guest_set_devices(f->vm, "");
+	fake_guest_tell(f->vm, "DEVICE_DELETED", json_pack("{s:s}", "device", "card.gpu.1"));
+	settle(f);
+	assert_true(guest_device_is_known(f->device));
+	assert_false(guest_device_is_there(f->device));
+	assert_int_equal(f->seens, 2);
+}
+
+/* The guest lets go while QEMU is being asked what it has. */
+static void test_end_in_the_middle_of_a_look(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f);
+	attach(f);
+	fake_guest_refuse(f->vm, true);
+	guest_device_detach(f->device);
+	settle(f);
+	guest_device_look(f->device);
+	fake_guest_let_go(f->vm);
+	assert_int_equal(f->dones, 1);
+	settle(f);
+	assert_true(guest_device_is_known(f->device));
 	assert_false(guest_device_is_there(f->device));
 }
 
@@ -554,6 +587,8 @@ int main(int argc, char **argv)
 		TEST(cancelled_detach_is_seen_when_it_happens),
 		TEST(cancelled_attach_is_looked_for),
 		TEST(guest_lets_go_by_itself),
+		TEST(one_event_for_all_functions),
+		TEST(end_in_the_middle_of_a_look),
 		TEST(strange_events_are_nothing),
 		TEST(confirm),
 		TEST(confirm_goes_on_after_a_lost_connection),

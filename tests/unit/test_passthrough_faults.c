@@ -145,6 +145,20 @@ static void test_guest_lets_go_by_itself(void **state)
 	world_expect_at(world, HANDOFF_HOST);
 }
 
+/* Every function has gone, and QEMU tells of one. */
+static void test_guest_lets_go_with_one_event(void **state)
+{
+	struct world *world = *state;
+
+	world_start(world);
+	world_give(world, GUEST_A);
+	fake_guest_set_devices(world->a, "");
+	fake_broker_set_open(world->broker, GPU, false);
+	fake_guest_tell(world->a, "DEVICE_DELETED", json_pack("{s:s}", "device", "card.gpu.1"));
+	world_rest(world);
+	world_expect_at(world, HANDOFF_HOST);
+}
+
 static void test_guest_lets_go_while_confirming(void **state)
 {
 	struct world *world = *state;
@@ -479,6 +493,7 @@ int main(int argc, char **argv)
 		TEST(stopped_guest),
 		TEST(guest_lets_go_by_itself),
 		TEST(guest_lets_go_silently),
+		TEST(guest_lets_go_with_one_event),
 		TEST(function_0_fails),
 		TEST(attach_never_ends),
 		TEST(device_that_is_not_realized_is_a_warning),
