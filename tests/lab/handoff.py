@@ -1,5 +1,6 @@
 """baton with cards that guests can have: the scene, and what has to hold after a handoff."""
 import json
+import os
 import signal
 import statistics
 import time
@@ -7,6 +8,7 @@ import time
 import cards
 from broker import JOURNALS, Broker
 from cards import VFIO, CardLines, InnerQmp, card_shows
+from channel import RemoteError
 from seat import CONFIG, RUNTIME, UID, USER, Guest, Seat, SeatScene
 from testcard import guests_thaw
 
@@ -35,6 +37,20 @@ class LentSeat(Seat):
         self.broker = Broker(pc)
         self.lines = {}
         self.memlock = self.home = None
+        pc.at_failure.append(self.keep)
+
+    def keep(self):
+        """What the guests' processors do, and what they said, for whoever looks into a failure."""
+        with open(os.path.join(self.pc.out, "guests.log"), "w") as file:
+            for name, card in self.cards.items():
+                told = []
+                for _ in range(2):
+                    try:
+                        told.append(self.guest_monitor(name, "info registers"))
+                    except (AssertionError, RemoteError) as error:
+                        told.append(str(error))
+                lines = card.stream.lines[-20:] if card.stream else []
+                file.write("\n".join(["== " + name] + told + lines) + "\n")
 
     def install(self, settings=""):
         super().install(settings)
