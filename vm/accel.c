@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -25,6 +26,7 @@ struct accel_probe {
 	sd_event_source *deadline;
 	accel_probe_fn done; /* NULL: nobody asks any more, the child is still to be reaped */
 	void *data;
+	struct huge_pages_free *pages; /* shared with the child */
 };
 
 enum accel accel_get(void)
@@ -45,7 +47,9 @@ static void probe_end(struct accel_probe *probe, enum kvm_probe found)
 		log_warning("guests run under TCG, in software and slowly: %s",
 			    kvm_probe_text(found));
 	}
-	known_accel = found == KVM_PROBE_USABLE ? ACCEL_KVM : ACCEL_TCG;
+	if (known_accel == ACCEL_UNKNOWN) {
+		known_accel = found == KVM_PROBE_USABLE ? ACCEL_KVM : ACCEL_TCG;
+	}
 	probe->done(probe->data, known_accel);
 }
 
@@ -79,6 +83,9 @@ static void probe_free(void *data)
 
 	if (probe->pidfd >= 0) {
 		close(probe->pidfd);
+	}
+	if (probe->pages) {
+		munmap(probe->pages, sizeof(*probe->pages));
 	}
 	free(probe);
 }
@@ -118,13 +125,29 @@ void accel_probe_destroy(struct accel_probe *probe)
  * ever, so it keeps nothing of ours open (the lock on the runtime folder, screens, clients) and
  * ends with us.
  */
-static void child_run(pid_t parent)
+static void child_run(struct huge_pages_free *pages, pid_t parent)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
 	    close_range(STDERR_FILENO + 1, ~0u, 0) < 0) {
 		_exit(KVM_PROBE_NO_VM);
 	}
-	_exit((int)kvm_probe());
+	huge_pages_count(HUGE_PAGES_FOLDER, pages);
+	_exit(known_accel == ACCEL_UNKNOWN ? (int)kvm_probe() : KVM_PROBE_USABLE);
+}
+
+/* Zeros, until the child has counted. */
+static int probe_map(struct accel_probe *probe)
+{
+	void *pages = mmap(NULL, sizeof(*probe->pages), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	probe->pages = pages == MAP_FAILED ? NULL : pages;
+	return probe->pages ? 0 : -errno;
+}
+
+const struct huge_pages_free *accel_probe_pages(const struct accel_probe *probe)
+{
+	return probe->pages;
 }
 
 static int probe_fork(struct accel_probe *probe)
@@ -135,7 +158,7 @@ static int probe_fork(struct accel_probe *probe)
 		return -errno;
 	}
 	if (pid == 0) {
-		child_run(parent);
+		child_run(probe->pages, parent);
 	}
 	probe->pidfd = pidfd_open(pid, 0);
 	return probe->pidfd < 0 ? -errno : 0;
@@ -154,7 +177,10 @@ int accel_probe_create(sd_event *event, accel_probe_fn done, void *data, struct 
 	probe->pidfd = -1;
 	probe->done = done;
 	probe->data = data;
-	r = probe_fork(probe);
+	r = probe_map(probe);
+	if (r >= 0) {
+		r = probe_fork(probe);
+	}
 	if (r < 0) {
 		return r;
 	}

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: MIT
-/* Huge pages for guests; see huge_pages.h. All from the loop's thread. */
+/* Huge pages for guests; see huge_pages.h. */
 #include "vm/huge_pages.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 #include "common/cleanup.h"
 
-/* The sizes that x86 has, the largest first; two guests may want the same ones. */
+/* The largest first; two guests may want the same ones. */
 static struct {
 	const uint64_t page_kib;
 	uint64_t promised; /* pages */
-} sizes[] = { { 1024 * 1024, 0 }, { 2048, 0 } };
+} sizes[HUGE_PAGES_SIZES] = { { 1024 * 1024, 0 }, { 2048, 0 } };
 
 /* A number of pages, or 0 where there is no such file. */
 static uint64_t read_count(const char *folder, uint64_t page_kib, const char *name)
@@ -26,25 +25,27 @@ static uint64_t read_count(const char *folder, uint64_t page_kib, const char *na
 	return fd >= 0 && read(fd, text, sizeof(text) - 1) > 0 ? strtoull(text, NULL, 10) : 0;
 }
 
-/* Free ones that no mapping has reserved and that we have promised to nobody. */
-static bool has_pages(const char *folder, size_t size, uint64_t n)
+void huge_pages_count(const char *folder, struct huge_pages_free *out)
 {
-	uint64_t page_kib = sizes[size].page_kib;
-	uint64_t free_pages = read_count(folder, page_kib, "free_hugepages");
-	uint64_t reserved = read_count(folder, page_kib, "resv_hugepages");
+	for (size_t i = 0; i < HUGE_PAGES_SIZES; i++) {
+		uint64_t page_kib = sizes[i].page_kib;
+		uint64_t free_pages = read_count(folder, page_kib, "free_hugepages");
+		uint64_t reserved = read_count(folder, page_kib, "resv_hugepages");
 
-	return free_pages >= reserved + sizes[size].promised + n;
+		out->n[i] = free_pages > reserved ? free_pages - reserved : 0;
+	}
 }
 
-void huge_pages_promise(const char *folder, uint64_t memory_mib, struct huge_pages *promised)
+void huge_pages_promise(const struct huge_pages_free *counted, uint64_t memory_mib,
+			struct huge_pages *promised)
 {
 	*promised = (struct huge_pages){ 0 };
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < HUGE_PAGES_SIZES; i++) {
 		uint64_t n = memory_mib * 1024 / sizes[i].page_kib;
 
 		/* QEMU takes whole pages only. */
 		if (n > 0 && n * sizes[i].page_kib == memory_mib * 1024 &&
-		    has_pages(folder, i, n)) {
+		    counted->n[i] >= sizes[i].promised + n) {
 			sizes[i].promised += n;
 			*promised = (struct huge_pages){ sizes[i].page_kib, n };
 			return;
@@ -54,7 +55,7 @@ void huge_pages_promise(const char *folder, uint64_t memory_mib, struct huge_pag
 
 void huge_pages_forget(struct huge_pages *promised)
 {
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = 0; i < HUGE_PAGES_SIZES; i++) {
 		if (sizes[i].page_kib == promised->page_kib) {
 			sizes[i].promised -= promised->n;
 		}

@@ -73,6 +73,7 @@ static int build_argv(struct vm *vm, char ***argv)
 		.state_dir = vm->state_dir,
 		.uuid = uuid,
 		.accel = accel_get(),
+		.huge_page_kib = vm->huge_pages.page_kib,
 	};
 	int r = load_uuid(vm, uuid);
 
@@ -83,10 +84,6 @@ static int build_argv(struct vm *vm, char ***argv)
 		log_error("%s: %s cannot be prepared: %s", vm->config->name, vm->state_dir,
 			  strerror(-r));
 		return r;
-	}
-	if (vm->config->lends) {
-		huge_pages_promise(HUGE_PAGES_FOLDER, vm->config->memory_mib, &vm->huge_pages);
-		input.huge_page_kib = vm->huge_pages.page_kib;
 	}
 	return command_line_build(&input, argv);
 }
@@ -160,16 +157,28 @@ static void handle_accel(void *data, enum accel accel)
 {
 	struct vm *vm = data;
 
+	if (vm->config->lends) {
+		huge_pages_promise(accel_probe_pages(vm->accel), vm->config->memory_mib,
+				   &vm->huge_pages);
+	}
 	accel_probe_destroy(vm->accel);
 	vm->accel = NULL;
 	launch_now(vm);
+}
+
+/* Whether it has to be looked into the machine before QEMU's command line can be written. */
+static bool needs_probe(const struct vm_config *config)
+{
+	bool has_accel = accel_get() != ACCEL_UNKNOWN || command_line_has_accel(config);
+
+	return !has_accel || config->lends;
 }
 
 int vm_launch(struct vm *vm)
 {
 	int r;
 
-	if (accel_get() != ACCEL_UNKNOWN || command_line_has_accel(vm->config)) {
+	if (!needs_probe(vm->config)) {
 		return launch_now(vm);
 	}
 	r = accel_probe_create(vm->event, handle_accel, vm, &vm->accel);

@@ -20,11 +20,22 @@ struct fixture {
 	sd_event *event;
 	struct accel_probe *probe;
 	enum accel found;
+	struct huge_pages_free pages;
 };
+
+static struct huge_pages_free *counted;
+
+/* Instead of vm/huge_pages.c: tells who counts. */
+void huge_pages_count(const char *folder, struct huge_pages_free *out)
+{
+	counted = out;
+	out->n[0] = (uint64_t)getpid();
+}
 
 /* Instead of vm/kvm_probe.c: a KVM that never comes back. */
 enum kvm_probe kvm_probe(void)
 {
+	counted->n[1] = 1;
 	for (;;) {
 		pause();
 	}
@@ -40,6 +51,7 @@ static void take_accel(void *data, enum accel accel)
 	struct fixture *f = data;
 
 	f->found = accel;
+	f->pages = *accel_probe_pages(f->probe);
 	accel_probe_destroy(f->probe);
 	f->probe = NULL;
 }
@@ -135,6 +147,20 @@ static void no_answer_is_no_kvm(void **state)
 	assert_true(loop_until(f->event, has_no_child, NULL, DEADLINE_MS));
 }
 
+/* What the loop must not read the child has read; KVM is not tried out a second time for it. */
+static void pages_are_counted_by_a_child(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(accel_get(), ACCEL_TCG);
+	start(f);
+	assert_true(loop_until(f->event, has_found, f, DEADLINE_MS));
+	assert_int_equal(f->found, ACCEL_TCG);
+	assert_int_not_equal(f->pages.n[0], 0);
+	assert_int_not_equal(f->pages.n[0], getpid());
+	assert_int_equal(f->pages.n[1], 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -143,7 +169,8 @@ int main(void)
 		TEST(a_probe_that_is_given_up_leaves_no_zombie),
 		TEST(a_loop_that_ends_first_is_no_leak),
 		TEST(a_hanging_probe_keeps_nothing_open),
-		TEST(no_answer_is_no_kvm), /* the last: what was found stays */
+		TEST(no_answer_is_no_kvm), /* what was found stays */
+		TEST(pages_are_counted_by_a_child),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,11 +47,19 @@ static void set_pages(unsigned int page_kib, unsigned int free_pages, unsigned i
 	write_count(page_kib, "resv_hugepages", reserved);
 }
 
+static void promise(uint64_t memory_mib, struct huge_pages *promised)
+{
+	struct huge_pages_free counted;
+
+	huge_pages_count(folder, &counted);
+	huge_pages_promise(&counted, memory_mib, promised);
+}
+
 static void a_kernel_without_any_promises_none(void **state)
 {
 	struct huge_pages pages = { 1, 1 };
 
-	huge_pages_promise(folder, 2048, &pages);
+	promise(2048, &pages);
 	assert_int_equal(pages.page_kib, 0);
 	huge_pages_forget(&pages);
 }
@@ -62,18 +70,18 @@ static void the_largest_of_which_there_are_enough(void **state)
 
 	set_pages(GIB_KIB, 2, 0);
 	set_pages(2048, 4096, 0);
-	huge_pages_promise(folder, 2048, &pages);
+	promise(2048, &pages);
 	assert_int_equal(pages.page_kib, GIB_KIB);
 	assert_int_equal(pages.n, 2);
 	huge_pages_forget(&pages);
 	/* Not a whole number of large ones; too many of them. */
-	huge_pages_promise(folder, 1536, &pages);
+	promise(1536, &pages);
 	assert_int_equal(pages.page_kib, 2048);
 	huge_pages_forget(&pages);
-	huge_pages_promise(folder, 4096, &pages);
+	promise(4096, &pages);
 	assert_int_equal(pages.page_kib, 2048);
 	huge_pages_forget(&pages);
-	huge_pages_promise(folder, 16384, &pages);
+	promise(16384, &pages);
 	assert_int_equal(pages.page_kib, 0);
 }
 
@@ -82,9 +90,9 @@ static void reserved_ones_are_not_free(void **state)
 	struct huge_pages pages;
 
 	set_pages(2048, 1024, 1);
-	huge_pages_promise(folder, 2048, &pages);
+	promise(2048, &pages);
 	assert_int_equal(pages.page_kib, 0);
-	huge_pages_promise(folder, 2046, &pages);
+	promise(2046, &pages);
 	assert_int_equal(pages.page_kib, 2048);
 	huge_pages_forget(&pages);
 }
@@ -95,15 +103,15 @@ static void promised_ones_are_not_free(void **state)
 	struct huge_pages first, second;
 
 	set_pages(2048, 1024, 0);
-	huge_pages_promise(folder, 2048, &first);
+	promise(2048, &first);
 	assert_int_equal(first.n, 1024);
-	huge_pages_promise(folder, 2048, &second);
+	promise(2048, &second);
 	assert_int_equal(second.n, 0);
 	huge_pages_forget(&second);
 	huge_pages_forget(&first);
 	assert_int_equal(first.n, 0);
 	huge_pages_forget(&first);
-	huge_pages_promise(folder, 2048, &second);
+	promise(2048, &second);
 	assert_int_equal(second.n, 1024);
 	huge_pages_forget(&second);
 }
