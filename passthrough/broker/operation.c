@@ -218,6 +218,17 @@ static void operation_end(struct card *card)
 	card->changed = false;
 }
 
+/* No worker has to be started to find that out. */
+static bool is_saved(const struct card *card)
+{
+	bool all = true;
+
+	function_for_each(card, f) {
+		all = all && card->saved.functions[f->number].known;
+	}
+	return all;
+}
+
 /* Starts the next step, or ends the operation. */
 static void operation_next(struct card *card)
 {
@@ -231,7 +242,9 @@ static void operation_next(struct card *card)
 		op->planned = true;
 		r = permit(card, text);
 		for (unsigned int i = looked; r == 0 && i < PLAN_MAX && plan[i].run; i++) {
-			add(op, plan[i], i);
+			if (plan[i].run != save_step || !is_saved(card)) {
+				add(op, plan[i], i);
+			}
 		}
 		if (r == 0 && verbs[op->request.verb].way) {
 			add_way(card, verbs[op->request.verb].way);
