@@ -40,7 +40,7 @@ static const struct {
 	[BROKER_SANITIZE] = { "sanitize",
 			      BROKER_CARD_PRESENT | CARD_POOLED,
 			      BROKER_CARD_LENT,
-			      { STEP(save), STEP(reset) } },
+			      { STEP(reset) } },
 	[BROKER_LEND] = { "lend",
 			  CARD_POOLED | BROKER_CARD_CLEAN,
 			  BROKER_CARD_LENT,
@@ -218,17 +218,6 @@ static void operation_end(struct card *card)
 	card->changed = false;
 }
 
-/* No worker has to be started to find that out. */
-static bool is_saved(const struct card *card)
-{
-	bool all = true;
-
-	function_for_each(card, f) {
-		all = all && card->saved.functions[f->number].known;
-	}
-	return all;
-}
-
 /* Starts the next step, or ends the operation. */
 static void operation_next(struct card *card)
 {
@@ -242,9 +231,7 @@ static void operation_next(struct card *card)
 		op->planned = true;
 		r = permit(card, text);
 		for (unsigned int i = looked; r == 0 && i < PLAN_MAX && plan[i].run; i++) {
-			if (plan[i].run != save_step || !is_saved(card)) {
-				add(op, plan[i], i);
-			}
+			add(op, plan[i], i);
 		}
 		if (r == 0 && verbs[op->request.verb].way) {
 			add_way(card, verbs[op->request.verb].way);

@@ -111,14 +111,14 @@ int reset_step(struct card *card, unsigned int unused, struct report *report)
 	const char *methods = card->facts.functions[0].reset;
 	bool alone = card->facts.function_count == 1 && methods[0] && strncmp(methods, "pm", 2);
 	struct session session = { .container = -1 };
-	int r = groups_open(card, &session.groups, report->text);
+	int r = save_step(card, 0, report) ?: groups_open(card, &session.groups, report->text);
 
+	journal_read(card);
 	if (r == 0 && alone) {
 		report->reset_count = 1;
 		r = attribute_write(card, 0, "reset", "1");
 	} else if (r == 0) {
-		r = session_open(card, &session, report->text);
-		r = r < 0 ? r : hot_reset(card, &session, report);
+		r = session_open(card, &session, report->text) ?: hot_reset(card, &session, report);
 	}
 	session_close(&session);
 	function_for_each(card, f) {
