@@ -127,7 +127,8 @@ int look_step(struct card *card, unsigned int unused, struct report *report)
 	/* A slot that has a device has function 0. */
 	if (facts->function_count == 0 || facts->functions[0].number != 0) {
 		card->facts = *facts = (struct broker_facts){ .group = -1 };
-		if (access(at_function(card, 0, ""), F_OK) < 0) {
+		/* The doctor looks without a broker, and changes nothing. */
+		if (card->broker && access(at_function(card, 0, ""), F_OK) < 0) {
 			forget(card, report);
 		}
 		return fail(report->text, 0, "%s is gone, or does not answer", card->name);
