@@ -170,7 +170,7 @@ static void obey(struct broker *broker, const struct broker_request *request, in
 
 	card_for_each(broker, card) {
 		its = memcmp(&card->slot, &request->slot, sizeof(card->slot)) ? its : card;
-		card->stale |= request->verb == BROKER_LIST && card_idle(card);
+		card->stale |= request->verb == BROKER_LIST; /* also during a look */
 	}
 	if (request->verb == BROKER_HELLO) {
 		broker->greeted = request->protocol == BROKER_PROTOCOL;
