@@ -49,6 +49,9 @@ static bool kind_is_sound(const struct broker_message *message)
 		return message->serial != 0 && holder_is_sound(&message->holder);
 	case BROKER_PROGRESS:
 		return true;
+	case BROKER_GUEST:
+		return message->serial != 0 && ENDS(message->guest.name) &&
+		       ENDS(message->guest.user) && !strchr(message->guest.user, '/');
 	}
 	return false;
 }

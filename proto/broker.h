@@ -4,8 +4,8 @@
  * in the machine's own byte order (both ends run on it), unused bytes zero. Data only.
  *
  * The seat sends struct broker_request, beginning with BROKER_HELLO. Each request is answered by
- * any number of BROKER_CARD, BROKER_HOLDER and BROKER_PROGRESS messages and then exactly one
- * BROKER_DONE, all with the request's serial. Messages with serial 0 are news that nobody asked
+ * any number of BROKER_CARD, BROKER_GUEST, BROKER_HOLDER and BROKER_PROGRESS messages and then
+ * exactly one BROKER_DONE, all with the request's serial. Messages with serial 0 are news that nobody asked
  * for. One card has one request at a time (-EBUSY otherwise); requests for different cards run
  * side by side. A packet of another size than its verb's, with an unknown verb, an unterminated
  * string or a first message other than HELLO ends the connection.
@@ -16,10 +16,12 @@
 #include <stdint.h>
 
 #define BROKER_SOCKET "/run/baton/broker.sock"
-#define BROKER_PROTOCOL 1
+#define BROKER_PROTOCOL 2
 #define BROKER_CARDS_MAX 8
+#define BROKER_GUESTS_MAX 16
 #define BROKER_FUNCTIONS_MAX 8
 #define BROKER_NAME_MAX 64
+#define BROKER_USER_MAX 32
 #define BROKER_TEXT_MAX 256
 #define BROKER_HOLDERS_MAX 32 /* told; more are only counted */
 
@@ -34,7 +36,8 @@ struct broker_slot {
  * Who may do what when. "idle" is a card without a request under way.
  *
  * HELLO      protocol; answers with nothing but DONE.
- * LIST       a BROKER_CARD for each card of the allow-list. No card.
+ * LIST       a BROKER_CARD for each card of the allow-list, a BROKER_GUEST for each guest that has
+ *            a user of its own. No card.
  * RECORD     writes a stage of the seat's own into the journal; DONE says that it is on disk.
  * HOLDERS    a BROKER_HOLDER for each opener of the card's nodes. Changes nothing.
  * DRAIN      on host drivers: makes the card's nodes unusable for new openers, then as HOLDERS;
@@ -45,11 +48,16 @@ struct broker_slot {
  * SANITIZE   on vfio-pci, nobody has the group open: one reset of all functions together, then
  *            their configuration space is checked.
  * LEND       sanitized, with a pidfd of the guest's QEMU: gives its user the group's node and it
- *            the right to lock memory_bytes more.
+ *            the right to lock memory_bytes more. A guest (stage.to) that has a user of its own
+ *            borrows as that one alone.
  * TAKE_BACK  lent: takes node and memlock back; -EBUSY while the borrower has the group open.
  * RETURN     on vfio-pci, not lent: back to the host's drivers, the display first; nodes as they
  *            were before DRAIN.
  * UNLOAD     unloads the NVIDIA modules in their order when no NVIDIA card has a user; -EBUSY else.
+ * START_GUEST  the guest stage.to, which has a user of its own: tells systemd to start its unit,
+ *            whose program then waits for the seat; see proto/guest.h. DONE says no more than that
+ *            systemd will be told. No card.
+ * KILL_GUEST the same guest: SIGKILL to all processes of its unit, likewise. No card.
  */
 enum broker_verb {
 	BROKER_HELLO = 1,
@@ -64,6 +72,8 @@ enum broker_verb {
 	BROKER_TAKE_BACK,
 	BROKER_RETURN,
 	BROKER_UNLOAD,
+	BROKER_START_GUEST,
+	BROKER_KILL_GUEST,
 	BROKER_VERB_COUNT
 };
 
@@ -90,6 +100,7 @@ enum broker_kind {
 	BROKER_CARD,     /* facts; with serial 0: something changed */
 	BROKER_HOLDER,   /* who has which node open */
 	BROKER_PROGRESS, /* a kernel write is late: text says which, and where it waits */
+	BROKER_GUEST,    /* that has a user of its own, and which */
 };
 
 struct broker_function {
@@ -134,6 +145,13 @@ struct broker_holder {
 	char node[64];
 };
 
+struct broker_guest {
+	char name[BROKER_NAME_MAX];
+	char user[BROKER_USER_MAX];
+	uint32_t uid; /* of that user */
+	uint32_t reserved;
+};
+
 struct broker_message {
 	uint32_t kind;
 	uint32_t serial;
@@ -144,6 +162,7 @@ struct broker_message {
 	union {
 		struct broker_facts facts;
 		struct broker_holder holder;
+		struct broker_guest guest;
 	};
 };
 

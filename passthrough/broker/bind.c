@@ -5,9 +5,9 @@
  */
 #include "passthrough/broker/broker.h"
 
-#define KEEPS "does not lose its driver: the kernel's log may say why"
-#define NO_VFIO "is not taken by vfio-pci: the kernel's log says why"
-#define NO_HOST "is taken by no driver of the host: the kernel's log says why"
+#define KEEPS "the card does not lose its driver: the kernel's log may say why"
+#define NO_VFIO "vfio-pci does not take the card: the kernel's log says why"
+#define NO_HOST "no driver of the host takes the card: the kernel's log says why"
 #define MODULE_MS 10000 /* for udev to load a host driver's module */
 #define MODULE_LOOK_MS 20
 
@@ -20,8 +20,7 @@ int attribute_write(struct card *card, unsigned int number, const char *attribut
 
 	snprintf(name, sizeof(name), "%s.%u", card->name, number);
 	value = value ? value : name;
-	r = journal_append(card, "@write %u %s %s", number, attribute,
-			   value[0] == '\n' ? "" : value);
+	r = journal_append(card, "@write %u %s %s", number, attribute, *value == '\n' ? "" : value);
 	return r < 0 ? r : kernel_write(at_function(card, number, attribute), value);
 }
 
@@ -48,24 +47,20 @@ int claim_step(struct card *card, unsigned int number, struct report *report)
 int disclaim_step(struct card *card, unsigned int number, struct report *report)
 {
 	const struct saved_function *saved = &card->saved.functions[number];
-	char override[32];
+	char now[32];
 
-	text_read(at_function(card, number, "driver_override"), override, sizeof(override));
+	text_read(at_function(card, number, "driver_override"), now, sizeof(now));
 	if (saved->known) {
 		attribute_write(card, number, "d3cold_allowed", saved->d3cold);
 		attribute_write(card, number, "power/control", saved->power);
 	}
-	return strcmp(override, "vfio-pci")
-		       ? 0
-		       : attribute_write(card, number, "driver_override", "\n");
+	return strcmp(now, "vfio-pci") ? 0 : attribute_write(card, number, "driver_override", "\n");
 }
 
 static int unbind(struct card *card, unsigned int number, struct report *report)
 {
 	attribute_write(card, number, "driver/unbind", NULL);
-	return has_driver(card, number, NULL)
-		       ? fail(report->text, -EIO, "%s.%u %s", card->name, number, KEEPS)
-		       : 0;
+	return has_driver(card, number, NULL) ? fail(report->text, -EIO, KEEPS) : 0;
 }
 
 int unbind_step(struct card *card, unsigned int number, struct report *report)
@@ -99,9 +94,7 @@ static bool probe(struct card *card, unsigned int number, const char *wanted)
 
 int take_step(struct card *card, unsigned int number, struct report *report)
 {
-	return probe(card, number, "vfio-pci")
-		       ? 0
-		       : fail(report->text, -EIO, "%s.%u %s", card->name, number, NO_VFIO);
+	return probe(card, number, "vfio-pci") ? 0 : fail(report->text, -EIO, NO_VFIO);
 }
 
 /* A driver whose module was unloaded is loaded by udev, as when the card was found. Another
@@ -118,7 +111,5 @@ int give_step(struct card *card, unsigned int number, struct report *report)
 			poll(NULL, 0, MODULE_LOOK_MS);
 		}
 	}
-	return bound || driver[0] == '-' || number != 0
-		       ? 0
-		       : fail(report->text, -EIO, "%s.%u %s", card->name, number, NO_HOST);
+	return bound || driver[0] == '-' || number != 0 ? 0 : fail(report->text, -EIO, NO_HOST);
 }

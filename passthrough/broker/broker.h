@@ -17,22 +17,22 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/stat.h>
-#include <sys/types.h>
 #include <unistd.h>
 
 #include "proto/broker.h"
 
-#define USERS_MAX 8
+#define ACCOUNTS_MAX (8 + BROKER_GUESTS_MAX)
 #define STEPS_MAX 64
 #define NODES_MAX 48
 #define SEAT_GRACE_MS 10000 /* how long a pooled card waits for a seat to come back */
 #define DISPLAY_CLASS 0x03
 #define NEVER UINT64_MAX
+#define OR_NONE(word) ((word)[0] ? (word) : "-") /* in the journal */
 #define PRINTF(a, b) __attribute__((format(printf, a, b)))
 
 /* Beside those of enum broker_card_flag. */
@@ -136,12 +136,12 @@ struct card {
 };
 
 struct broker {
-	uid_t users[USERS_MAX];
-	unsigned int n_users, n_cards;
+	struct broker_guest accounts[ACCOUNTS_MAX]; /* name "": a user who may ask */
+	unsigned int n_accounts, n_cards;
 	struct card cards[BROKER_CARDS_MAX];
-	const char *journal;                     /* folder */
-	unsigned int hurry;                      /* deadlines are divided by it; 1 but in tests */
-	int listener, uevents, seat, seat_pidfd; /* -1: none */
+	const char *journal; /* folder */
+	unsigned int hurry;  /* deadlines are divided by it; 1 but in tests */
+	int listener, uevents, launcher, seat, seat_pidfd; /* -1: none */
 	bool greeted;
 	uint32_t connection;        /* counts connections */
 	struct broker_request list; /* the LIST under way; verb 0: none */
@@ -149,9 +149,8 @@ struct broker {
 	char boot_id[40];
 };
 
-#define card_for_each(broker, card)                                                                \
-	for (struct card *card = (broker)->cards; card < (broker)->cards + (broker)->n_cards;      \
-	     card++)
+#define card_for_each(b, card)                                                                     \
+	for (struct card *card = (b)->cards; card < (b)->cards + (b)->n_cards; card++)
 #define function_for_each(card, f)                                                                 \
 	for (const struct broker_function *f = (card)->facts.functions;                            \
 	     f < (card)->facts.functions + (card)->facts.function_count; f++)
@@ -170,9 +169,12 @@ bool is_readable(int fd);
 void close_fd(int *fd);                                                /* and makes it -1 */
 int fail(char *text, int error, const char *format, ...) PRINTF(3, 4); /* text[BROKER_TEXT_MAX] */
 
-/* config.c, journal.c, packet.c, seat.c, main.c */
+/* config.c, journal.c, launcher.c, packet.c, seat.c, main.c */
 int config_load(struct broker *broker, const char *path, char *text);
-bool user_allowed(const struct broker *broker, uid_t uid);
+/* Of that name ("": who may ask), with that user; NULL: any. NULL: there is none. */
+const struct broker_guest *account_find(const struct broker *b, const char *name, const uid_t *uid);
+int launcher_start(struct broker *broker, char *text); /* before the sandbox */
+int launcher_ask(const struct broker *broker, const struct broker_request *request);
 int journal_append(struct card *card, const char *format, ...) PRINTF(2, 3); /* on disk at 0 */
 int journal_stage(struct card *card, const struct broker_stage *stage, uint32_t finished);
 void journal_read(struct card *card); /* what is new in it */

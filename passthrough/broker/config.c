@@ -1,63 +1,73 @@
 // SPDX-License-Identifier: MIT
 /*
- * broker.conf: "card 0000:01:00" and "user NAME" lines. It says what root does for an ordinary
- * user, so nobody but root may be able to write it.
+ * broker.conf: "card 0000:01:00", "user NAME" and "guest NAME USER" lines. It says what root does
+ * for an ordinary user, so nobody but root may be able to write it.
  */
 #include "passthrough/broker/broker.h"
 
 #include <pwd.h>
 
-bool user_allowed(const struct broker *broker, uid_t uid)
-{
-	unsigned int i = 0;
+#define EXPECTED "write \"card 0000:01:00\", \"user NAME\" or \"guest NAME USER\""
 
-	while (i < broker->n_users && broker->users[i] != uid) {
-		i++;
+const struct broker_guest *account_find(const struct broker *b, const char *name, const uid_t *uid)
+{
+	const struct broker_guest *account = b->accounts, *end = account + b->n_accounts;
+
+	while (account < end &&
+	       ((name && strcmp(account->name, name) != 0) || (uid && account->uid != *uid))) {
+		account++;
 	}
-	return i < broker->n_users;
+	return account < end ? account : NULL;
 }
 
-static int add_card(struct broker *broker, unsigned int domain, unsigned int bus,
-		    unsigned int device, char *text)
+static int add_card(struct broker *broker, const unsigned int slot[3], char *text)
 {
 	struct card *card = &broker->cards[broker->n_cards];
 
-	if (broker->n_cards == BROKER_CARDS_MAX || device > 31) {
-		return fail(text, -EINVAL, device > 31 ? "no such PCI slot" : "too many cards");
+	if (broker->n_cards == BROKER_CARDS_MAX || slot[2] > 31) {
+		return fail(text, -EINVAL, slot[2] > 31 ? "no such PCI slot" : "too many cards");
 	}
 	*card = (struct card){ .broker = broker, .borrower = -1, .operation.borrower = -1 };
-	card->slot = (struct broker_slot){ (uint16_t)domain, (uint8_t)bus, (uint8_t)device };
-	snprintf(card->name, sizeof(card->name), "%04x:%02x:%02x", domain, bus, device);
+	card->slot = (struct broker_slot){ (uint16_t)slot[0], (uint8_t)slot[1], (uint8_t)slot[2] };
+	snprintf(card->name, sizeof(card->name), "%04x:%02x:%02x", slot[0], slot[1], slot[2]);
 	broker->n_cards++;
 	return 0;
 }
 
-static int add_user(struct broker *broker, const char *name, char *text)
+/* A guest's user is nobody else's: what its QEMU may do, no other guest and no seat may. */
+static int add_account(struct broker *broker, const struct broker_guest *account, char *text)
 {
-	const struct passwd *user = getpwnam(name);
+	const struct passwd *user = getpwnam(account->user);
+	const char *name = account->name;
 
-	if (!user || broker->n_users == USERS_MAX) {
-		return fail(text, -EINVAL, user ? "too many users" : "there is no user %s", name);
+	if (!user || broker->n_accounts == ACCOUNTS_MAX) {
+		return fail(text, -EINVAL, user ? "too many users" : "there is no user %s",
+			    account->user);
 	}
-	broker->users[broker->n_users++] = user->pw_uid;
+	if (account_find(broker, NULL, &user->pw_uid) ||
+	    (name[0] && (user->pw_uid == 0 || account_find(broker, name, NULL)))) {
+		return fail(text, -EINVAL, "each guest has one user, which is nobody else's");
+	}
+	broker->accounts[broker->n_accounts] = *account;
+	broker->accounts[broker->n_accounts++].uid = user->pw_uid;
 	return 0;
 }
 
 static int read_line(struct broker *broker, char *line, char *text)
 {
-	unsigned int domain, bus, device;
-	char name[64], more;
+	unsigned int slot[3];
+	struct broker_guest account = { 0 };
+	char more;
 
 	line[strcspn(line, "#\n")] = '\0';
-	if (sscanf(line, " card %4x:%2x:%2x %c", &domain, &bus, &device, &more) == 3) {
-		return add_card(broker, domain, bus, device, text);
+	if (sscanf(line, " card %4x:%2x:%2x %c", &slot[0], &slot[1], &slot[2], &more) == 3) {
+		return add_card(broker, slot, text);
 	}
-	if (sscanf(line, " user %63s %c", name, &more) == 1) {
-		return add_user(broker, name, text);
+	if (sscanf(line, " user %31s %c", account.user, &more) == 1 ||
+	    sscanf(line, " guest %63s %31s %c", account.name, account.user, &more) == 2) {
+		return add_account(broker, &account, text);
 	}
-	return sscanf(line, " %c", &more) == 1
-		       ? fail(text, -EINVAL, "write \"card 0000:01:00\" or \"user NAME\"")
-		       : 0;
+	return sscanf(line, " %c", &more) != 1 ? 0 : fail(text, -EINVAL, "%s", EXPECTED);
 }
 
 int config_load(struct broker *broker, const char *path, char *text)

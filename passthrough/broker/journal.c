@@ -58,9 +58,8 @@ int journal_stage(struct card *card, const struct broker_stage *stage, uint32_t 
 		saved->read = 0;
 		close_fd(&fd);
 	}
-	return journal_append(card, "%s %s %s %s", stage->name[0] ? stage->name : "-",
-			      stage->from[0] ? stage->from : "-", stage->to[0] ? stage->to : "-",
-			      finished_names[finished]);
+	return journal_append(card, "%s %s %s %s", OR_NONE(stage->name), OR_NONE(stage->from),
+			      OR_NONE(stage->to), finished_names[finished]);
 }
 
 static void parse_function(struct saved *saved, const char *line)

@@ -11,7 +11,6 @@
 
 #include <inttypes.h>
 #include <sys/resource.h>
-#include <sys/sysinfo.h>
 
 /* Each group once; a card's functions may be in several. */
 unsigned int groups_find(const struct card *card, struct node out[BROKER_FUNCTIONS_MAX])
@@ -82,14 +81,8 @@ uint64_t process_start(pid_t pid)
 	return field ? strtoull(field, NULL, 10) : 0;
 }
 
-/* By how much a limit can be raised: not where there is none. */
-static uint64_t raise_by(rlim_t limit, uint64_t bytes)
-{
-	return limit > RLIM_INFINITY - bytes ? 0 : bytes;
-}
-
-/* By how much each limit is raised goes to the journal, not the old value: a second card may be
- * lent to the same process, and they come back in any order. */
+/* Not raised where there is none. By how much each limit is raised goes to the journal, not the old
+ * value: a second card may be lent to the same process, and they come back in any order. */
 static int limits_raise(struct card *card, pid_t pid, uint64_t start)
 {
 	uint64_t bytes = card->operation.request.memory_bytes, soft, hard;
@@ -99,8 +92,8 @@ static int limits_raise(struct card *card, pid_t pid, uint64_t start)
 	if (prlimit(pid, RLIMIT_MEMLOCK, NULL, &limit) < 0) {
 		return -errno;
 	}
-	soft = raise_by(limit.rlim_cur, bytes);
-	hard = raise_by(limit.rlim_max, bytes);
+	soft = limit.rlim_cur > RLIM_INFINITY - bytes ? 0 : bytes;
+	hard = limit.rlim_max > RLIM_INFINITY - bytes ? 0 : bytes;
 	r = journal_append(card, "@lent %d %" PRIu64 " %" PRIu64 " %" PRIu64, pid, start, soft,
 			   hard);
 	limit.rlim_cur += soft;
@@ -126,19 +119,19 @@ int lend_step(struct card *card, unsigned int unused, struct report *report)
 	uid_t uid = (uid_t)proc_number(at("/proc/%d/status", pid), "\nUid:");
 	struct node nodes[BROKER_FUNCTIONS_MAX];
 	unsigned int n = groups_find(card, nodes);
+	const char *to = card->operation.request.stage.to;
 	uint64_t start = process_start(pid);
-	struct sysinfo info;
 	int r;
 
 	/* The pidfd says last that all this was about its process. */
 	if (pid <= 0 || !start || is_readable(card->operation.borrower)) {
 		return fail(report->text, -ESRCH, "the guest's QEMU has ended");
 	}
-	if (!user_allowed(card->broker, uid)) {
+	if (!account_find(card->broker, account_find(card->broker, to, NULL) ? to : "", &uid)) {
 		return fail(report->text, -EPERM, "user %u of QEMU is not in broker.conf", uid);
 	}
-	sysinfo(&info);
-	if (card->operation.request.memory_bytes > 2 * (uint64_t)info.totalram * info.mem_unit) {
+	/* No machine has 64 TiB, and a limit that is higher is none. */
+	if (card->operation.request.memory_bytes >> 46) {
 		return fail(report->text, -ERANGE, "QEMU wants to lock more memory than there is");
 	}
 	r = limits_raise(card, pid, start);

@@ -2,6 +2,8 @@
 /* The truth about a card: what sysfs says of its functions, and of its IOMMU group. */
 #include "passthrough/broker/broker.h"
 
+#include <inttypes.h>
+
 #define NO_IOMMU "switch the IOMMU on in the firmware, and by intel_iommu=on for the kernel"
 
 /* What must survive a reset of the header of the configuration space, a character a byte: identity,
@@ -141,24 +143,23 @@ int look_step(struct card *card, unsigned int unused, struct report *report)
 /* Once in a stay with the host: what is found now is what the host will get back. */
 int save_step(struct card *card, unsigned int unused, struct report *report)
 {
+	char power[8], d3cold[4];
+	uint64_t identity;
 	int r = 0;
 
 	function_for_each(card, f) {
-		char power[8], d3cold[4];
-		uint64_t identity;
+		const char *driver = strcmp(f->driver, "vfio-pci") ? f->driver : "";
 
 		if (card->saved.functions[f->number].known || r < 0) {
 			continue;
 		}
 		text_read(at_function(card, f->number, "power/control"), power, sizeof(power));
 		text_read(at_function(card, f->number, "d3cold_allowed"), d3cold, sizeof(d3cold));
-		r = identity_read(card, f->number, &identity);
-		r = r < 0 ? r
-			  : journal_append(card, "@function %u %s %s %s %llx", f->number,
-					   f->driver[0] && strcmp(f->driver, "vfio-pci") ? f->driver
-											 : "-",
-					   power[0] ? power : "-", d3cold[0] ? d3cold : "-",
-					   (unsigned long long)identity);
+		if (identity_read(card, f->number, &identity) < 0) {
+			return -ENODEV;
+		}
+		r = journal_append(card, "@function %u %s %s %s %" PRIx64, f->number,
+				   OR_NONE(driver), OR_NONE(power), OR_NONE(d3cold), identity);
 	}
 	return r;
 }

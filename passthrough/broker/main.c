@@ -14,16 +14,6 @@
 enum { LISTENER, UEVENTS, SEAT, SEAT_PIDFD, CARDS };
 enum { WORKER, STUCK, BORROWER, CARD_FDS };
 
-/* The kernel tells of devices that come, go, and change their driver. */
-static int uevents_open(void)
-{
-	struct sockaddr_nl address = { .nl_family = AF_NETLINK, .nl_groups = 1 };
-	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
-
-	bind(fd, (struct sockaddr *)&address, sizeof(address));
-	return fd;
-}
-
 /* "bind@/devices/…/0000:01:00.0": the function itself, not what is below it. */
 static void uevents_read(struct broker *broker)
 {
@@ -40,17 +30,12 @@ static void uevents_read(struct broker *broker)
 	}
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 static void card_ready(struct card *card, const struct pollfd *fds)
 {
-	const struct worker *worker = &card->operation.worker;
+	struct worker *worker = &card->operation.worker;
 	struct report report;
 
-	if (fds[WORKER].revents && worker_finish(card, &card->operation.worker, &report)) {
+	if (fds[WORKER].revents && worker_finish(card, worker, &report)) {
 		operation_worker(card, &report);
 	}
 	/* What was stuck came back: the truth is read anew. */
@@ -59,7 +44,7 @@ static void card_ready(struct card *card, const struct pollfd *fds)
 		card->retry = 0;
 	}
 	card->retry = fds[BORROWER].revents ? 0 : card->retry;
-	if (worker->pid && now_ms() >= earlier(worker->soft, worker->hard)) {
+	if (worker->pid && now_ms() >= MIN(worker->soft, worker->hard)) {
 		operation_late(card, now_ms());
 	}
 }
@@ -74,18 +59,13 @@ static int time_left(struct broker *broker)
 		const struct worker *worker = &card->operation.worker;
 
 		if (worker->pid) {
-			next = earlier(next, earlier(worker->soft, worker->hard));
+			next = MIN(next, MIN(worker->soft, worker->hard));
 		} else if (card_idle(card)) {
-			next = earlier(next, !card->looked || card->stale ? now + RETRY_MS : NEVER);
-			next = earlier(next, card->retry > now ? card->retry : NEVER);
+			next = MIN(next, !card->looked || card->stale ? now + RETRY_MS : NEVER);
+			next = MIN(next, card->retry > now ? card->retry : NEVER);
 		}
 	}
 	return next == NEVER ? -1 : next <= now ? 0 : (int)(next - now);
-}
-
-static void watch(struct pollfd **next, int fd)
-{
-	*(*next)++ = (struct pollfd){ .fd = fd, .events = POLLIN };
 }
 
 static void turn(struct broker *broker)
@@ -96,17 +76,18 @@ static void turn(struct broker *broker)
 		card_settle(card);
 	}
 	seat_list(broker);
-	watch(&next, broker->listener);
-	watch(&next, broker->uevents);
-	watch(&next, broker->seat);
-	watch(&next, broker->seat_pidfd);
+	*next++ = (struct pollfd){ broker->listener, POLLIN, 0 };
+	*next++ = (struct pollfd){ broker->uevents, POLLIN, 0 };
+	*next++ = (struct pollfd){ broker->seat, POLLIN, 0 };
+	*next++ = (struct pollfd){ broker->seat_pidfd, POLLIN, 0 };
 	card_for_each(broker, card) {
+		const struct worker *worker = &card->operation.worker;
 		/* That its borrower died. */
 		bool unseen = card_idle(card) && (card->retry == 0 || !is_readable(card->borrower));
 
-		watch(&next, card->operation.worker.pid ? card->operation.worker.pidfd : -1);
-		watch(&next, card->stuck.pid ? card->stuck.pidfd : -1);
-		watch(&next, unseen ? card->borrower : -1);
+		*next++ = (struct pollfd){ worker->pid ? worker->pidfd : -1, POLLIN, 0 };
+		*next++ = (struct pollfd){ card->stuck.pid ? card->stuck.pidfd : -1, POLLIN, 0 };
+		*next++ = (struct pollfd){ unseen ? card->borrower : -1, POLLIN, 0 };
 	}
 	poll(fds, (nfds_t)(next - fds), time_left(broker));
 	card_for_each(broker, card) {
@@ -125,8 +106,9 @@ static void turn(struct broker *broker)
 	}
 }
 
-static int broker_start(struct broker *broker, const char *config, const char *socket, char *text)
+static int broker_start(struct broker *broker, const char *config, const char *path, char *text)
 {
+	const struct sockaddr_nl kernel = { .nl_family = AF_NETLINK, .nl_groups = 1 };
 	int r = config_load(broker, config, text);
 
 	if (r < 0) {
@@ -135,14 +117,17 @@ static int broker_start(struct broker *broker, const char *config, const char *s
 	if (mkdir(broker->journal, 0700) < 0 && errno != EEXIST) {
 		return fail(text, -errno, "%s: %s", broker->journal, strerror(errno));
 	}
+	r = launcher_start(broker, text);
 	text_read(at("/proc/sys/kernel/random/boot_id"), broker->boot_id, sizeof(broker->boot_id));
 	card_for_each(broker, card) {
 		journal_read(card);
 		card_watch(card);
 	}
-	broker->uevents = uevents_open();
+	/* The kernel tells of devices that come, go, and change their driver. */
+	broker->uevents = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
+	bind(broker->uevents, (struct sockaddr *)&kernel, sizeof(kernel));
 	broker->seat_gone = now_ms();
-	r = seat_listen(broker, socket, text);
+	r = r < 0 ? r : seat_listen(broker, path, text);
 	return r < 0 ? r : sandbox_enter(text);
 }
 

@@ -11,50 +11,33 @@
 #define BRIDGE_CLASS 0x06
 
 #define PLAN_MAX 4
-#define STEP(name)                                                                                 \
-	{                                                                                          \
-		name##_step, #name, 0                                                              \
-	}
-
 /* What follows the steps of a plan: each function to vfio-pci, or to its host driver. */
 enum way { WAY_NONE, WAY_TAKE, WAY_GIVE };
 
+/* clang-format off */
+#define DO(name) { name##_step, #name, 0 }
+enum { PRESENT = BROKER_CARD_PRESENT, CLEAN = BROKER_CARD_CLEAN, LENT = BROKER_CARD_LENT,
+       READY = PRESENT | BROKER_CARD_VIABLE | BROKER_CARD_DRAINED,
+       ON_VFIO = CARD_ON_VFIO | CARD_BRIDGE };
 static const struct {
 	const char *stage; /* in the journal, when the seat names none; NULL: nothing is written */
 	uint32_t need, refuse;
 	struct step plan[PLAN_MAX]; /* what is permitted is asked after a first look */
 	enum way way;
 } verbs[BROKER_RECLAIM + 1] = {
-	[BROKER_LIST] = { .plan = { STEP(look) } },
-	[BROKER_HOLDERS] = { .plan = { STEP(scan) } },
-	[BROKER_DRAIN] = { "drain",
-			   BROKER_CARD_PRESENT,
-			   CARD_ON_VFIO | CARD_BRIDGE,
-			   { STEP(look), STEP(save), STEP(close), STEP(scan) } },
-	[BROKER_UNDRAIN] = { "undrain", 0, 0, { STEP(reopen) } },
-	[BROKER_DETACH] = { "detach",
-			    BROKER_CARD_PRESENT | BROKER_CARD_VIABLE | BROKER_CARD_DRAINED,
-			    CARD_BRIDGE,
-			    { STEP(look), STEP(scan) },
-			    WAY_TAKE },
-	[BROKER_SANITIZE] = { "sanitize",
-			      BROKER_CARD_PRESENT | CARD_POOLED,
-			      BROKER_CARD_LENT,
-			      { STEP(reset) } },
-	[BROKER_LEND] = { "lend",
-			  CARD_POOLED | BROKER_CARD_CLEAN,
-			  BROKER_CARD_LENT,
-			  { STEP(lend) } },
-	[BROKER_TAKE_BACK] = { "take-back", BROKER_CARD_LENT, 0, { STEP(reclaim) } },
-	[BROKER_RETURN] = { "give-back",
-			    BROKER_CARD_PRESENT,
-			    BROKER_CARD_LENT | CARD_BRIDGE,
-			    { STEP(look) },
-			    WAY_GIVE },
-	[BROKER_UNLOAD] = { .refuse = BROKER_CARD_LENT,
-			    .plan = { STEP(unload), STEP(unload), STEP(unload), STEP(unload) } },
-	[BROKER_RECLAIM] = { .plan = { STEP(reclaim) } },
+	[BROKER_LIST] = { .plan = { DO(look) } },
+	[BROKER_HOLDERS] = { .plan = { DO(scan) } },
+	[BROKER_DRAIN] = { "drain", PRESENT, ON_VFIO, { DO(look), DO(save), DO(close), DO(scan) } },
+	[BROKER_UNDRAIN] = { "undrain", 0, 0, { DO(reopen) } },
+	[BROKER_DETACH] = { "detach", READY, CARD_BRIDGE, { DO(look), DO(scan) }, WAY_TAKE },
+	[BROKER_SANITIZE] = { "sanitize", PRESENT | CARD_POOLED, LENT, { DO(reset) } },
+	[BROKER_LEND] = { "lend", CARD_POOLED | CLEAN, LENT, { DO(lend) } },
+	[BROKER_TAKE_BACK] = { "take-back", LENT, 0, { DO(reclaim) } },
+	[BROKER_RETURN] = { "give-back", PRESENT, LENT | CARD_BRIDGE, { DO(look) }, WAY_GIVE },
+	[BROKER_UNLOAD] = { NULL, 0, LENT, { DO(unload), DO(unload), DO(unload), DO(unload) } },
+	[BROKER_RECLAIM] = { .plan = { DO(reclaim) } },
 };
+/* clang-format on */
 
 bool card_idle(const struct card *card)
 {
@@ -120,8 +103,8 @@ static void add(struct operation *op, struct step step, unsigned int number)
 /* The display comes last to vfio-pci and first to the host: the others' drivers depend on its. */
 static void add_way(struct card *card, enum way way)
 {
-	static const struct step take[] = { STEP(claim), STEP(unbind), STEP(take) };
-	static const struct step give[] = { STEP(release), STEP(disclaim), STEP(give) };
+	static const struct step take[] = { DO(claim), DO(unbind), DO(take) };
+	static const struct step give[] = { DO(release), DO(disclaim), DO(give) };
 	struct operation *op = &card->operation;
 	bool display = way == WAY_GIVE;
 
@@ -135,9 +118,9 @@ static void add_way(struct card *card, enum way way)
 		}
 	}
 	if (way == WAY_GIVE) {
-		add(op, (struct step)STEP(reopen), 0);
+		add(op, (struct step)DO(reopen), 0);
 	}
-	add(op, (struct step)STEP(look), 0);
+	add(op, (struct step)DO(look), 0);
 }
 
 /* Its rest is the way back, once. */
@@ -155,9 +138,9 @@ static void operation_fail(struct card *card, int error, const char *text)
 	if (!op->undoing && moved) {
 		add_way(card, way == WAY_TAKE ? WAY_GIVE : WAY_TAKE);
 	} else if (!op->undoing && op->request.verb == BROKER_LEND && card->saved.loan.pid) {
-		add(op, (struct step)STEP(reclaim), 0);
+		add(op, (struct step)DO(reclaim), 0);
 	} else if (moved) {
-		add(op, (struct step)STEP(look), 0);
+		add(op, (struct step)DO(look), 0);
 	}
 	op->undoing = true;
 }

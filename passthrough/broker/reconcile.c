@@ -61,13 +61,11 @@ static bool should_go_home(const struct card *card)
 
 static void start(struct card *card, uint32_t verb, const char *why)
 {
-	const struct broker_request request = { .verb = verb };
-
 	if (why) {
 		fprintf(stderr, "%s: %s\n", card->name, why);
 		card->retry = NEVER;
 	}
-	operation_request(card, &request, -1);
+	operation_request(card, &(struct broker_request){ .verb = verb }, -1);
 }
 
 static void put_right(struct card *card)

@@ -95,8 +95,7 @@ static int hot_reset(struct card *card, const struct session *session, struct re
 
 		if (!is_ours(card, d)) {
 			return fail(report->text, -EPERM,
-				    "a reset of %s would also reset "
-				    "%04x:%02x:%02x.%x, which is no part of it",
+				    "a reset of %s would also reset %04x:%02x:%02x.%x, not its own",
 				    card->name, d->segment, d->bus, d->devfn >> 3, d->devfn & 7);
 		}
 	}
@@ -128,8 +127,7 @@ int reset_step(struct card *card, unsigned int unused, struct report *report)
 		if (r == 0 && (identity_read(card, f->number, &identity) < 0 ||
 			       identity != saved->identity)) {
 			r = fail(report->text, -ENODEV,
-				 "%s.%u is not what it was before its reset: "
-				 "switch the machine off and on",
+				 "%s.%u is another after its reset: switch the machine off and on",
 				 card->name, f->number);
 		}
 	}

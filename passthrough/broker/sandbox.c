@@ -12,7 +12,7 @@ static const char calls[] =
 	/* the seat */
 	"accept4 recvmsg recvfrom sendto sendmsg getsockopt poll ppoll "
 	/* workers, and the processes that they look at */
-	"pipe2 clone clone3 fork waitid wait4 pidfd_open prlimit64 prctl getpid getppid gettid sysinfo "
+	"pipe2 clone clone3 fork waitid wait4 pidfd_open prlimit64 prctl getpid getppid gettid "
 	"set_robust_list rseq delete_module "
 	/* libc's own */
 	"exit exit_group brk mmap munmap mremap mprotect madvise futex rt_sigaction rt_sigprocmask "

@@ -28,46 +28,37 @@ int seat_listen(struct broker *broker, const char *path, char *text)
 	return 0;
 }
 
-/* A guest's scope is called baton-GUEST-PID.scope. */
-static bool in_guest_scope(pid_t pid)
+/* A guest's is baton-GUEST-PID.scope or baton-guest@USER.service; no seat's begins so. */
+static bool in_guest_group(pid_t pid)
 {
-	char text[1024], *part = text;
+	char text[1024];
 
-	if (text_read(at("/proc/%d/cgroup", pid), text, sizeof(text)) < 0) {
-		return true;
-	}
-	while ((part = strstr(part, "/baton-"))) {
-		size_t length = strcspn(++part, "/\n");
-
-		if (length > 6 && !strncmp(part + length - 6, ".scope", 6)) {
-			return true;
-		}
-	}
-	return false;
+	return text_read(at("/proc/%d/cgroup", pid), text, sizeof(text)) < 0 ||
+	       strstr(text, "/baton-");
 }
 
-/* NULL: welcome, with its pidfd. */
-static const char *peer_refused(const struct broker *broker, int fd, int *pidfd)
+/* 0: welcome, with its pidfd; else -errno. */
+static int peer_check(const struct broker *broker, int fd, int *pidfd, char *text)
 {
 	struct ucred peer = { .pid = -1, .uid = (uid_t)-1 };
 	socklen_t size = sizeof(peer);
 
 	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-	if (!user_allowed(broker, peer.uid)) {
-		return "your user is not in broker.conf";
+	if (!account_find(broker, "", &peer.uid)) {
+		return fail(text, -EACCES, "your user is not in broker.conf");
 	}
 	if (broker->seat >= 0) {
-		return "there is a seat already";
+		return fail(text, -EBUSY, "the broker has a seat already");
 	}
 	size = sizeof(*pidfd);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, pidfd, &size) < 0) {
 		*pidfd = pidfd_open(peer.pid, 0);
 	}
 	/* The pid was the peer's all the time, if the pidfd's process still has it. */
-	if (*pidfd < 0 || in_guest_scope(peer.pid) || pidfd_pid(*pidfd) != peer.pid) {
-		return "you run in a guest's control group, or have ended";
+	if (*pidfd < 0 || in_guest_group(peer.pid) || pidfd_pid(*pidfd) != peer.pid) {
+		return fail(text, -EACCES, "your process is a guest's, or has ended");
 	}
-	return NULL;
+	return 0;
 }
 
 void seat_adopt(struct broker *broker, int fd, int pidfd)
@@ -82,11 +73,10 @@ void seat_adopt(struct broker *broker, int fd, int pidfd)
 void seat_accept(struct broker *broker)
 {
 	int fd = accept4(broker->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK), pidfd = -1;
-	struct broker_message refusal = { .kind = BROKER_DONE, .error = -EACCES };
-	const char *why = fd < 0 ? NULL : peer_refused(broker, fd, &pidfd);
+	struct broker_message refusal = { .kind = BROKER_DONE };
 
-	if (why) {
-		fail(refusal.text, 0, "the broker refuses: %s", why);
+	refusal.error = fd < 0 ? 0 : peer_check(broker, fd, &pidfd, refusal.text);
+	if (refusal.error < 0) {
 		send(fd, &refusal, sizeof(refusal), MSG_DONTWAIT | MSG_NOSIGNAL);
 		close_fd(&pidfd);
 		close_fd(&fd);
@@ -120,11 +110,10 @@ void seat_send(struct broker *broker, const struct broker_message *message)
 void seat_done(struct broker *broker, const struct broker_request *request, int error,
 	       const char *text)
 {
-	struct broker_message message = { .kind = BROKER_DONE,
-					  .serial = request->serial,
-					  .slot = request->slot,
-					  .error = error };
+	struct broker_message message = { .kind = BROKER_DONE, .error = error };
 
+	message.serial = request->serial;
+	message.slot = request->slot;
 	fail(message.text, 0, "%s", text);
 	seat_send(broker, &message);
 }
@@ -146,6 +135,7 @@ void seat_facts(struct card *card, uint32_t serial)
 void seat_list(struct broker *broker)
 {
 	const struct broker_request list = broker->list;
+	struct broker_message message = { .kind = BROKER_GUEST, .serial = list.serial };
 
 	card_for_each(broker, card) {
 		if (!card->stuck.pid && (!card->looked || (card->stale && card_idle(card)) ||
@@ -157,6 +147,12 @@ void seat_list(struct broker *broker)
 		broker->list.verb = 0;
 		card_for_each(broker, card) {
 			seat_facts(card, list.serial);
+		}
+		for (unsigned int i = 0; i < broker->n_accounts; i++) {
+			message.guest = broker->accounts[i];
+			if (message.guest.name[0]) {
+				seat_send(broker, &message);
+			}
 		}
 		seat_done(broker, &list, 0, "");
 	}
@@ -178,6 +174,9 @@ static void obey(struct broker *broker, const struct broker_request *request, in
 			  broker->greeted ? "" : "seat and broker differ in version: restart both");
 	} else if (request->verb == BROKER_LIST) {
 		broker->list = *request;
+	} else if (request->verb >= BROKER_START_GUEST) {
+		r = launcher_ask(broker, request);
+		seat_done(broker, request, r, r == -EPERM ? "no guest of broker.conf" : "");
 	} else if (!its) {
 		seat_done(broker, request, -EPERM, "the card is not in broker.conf");
 	} else if (request->verb == BROKER_RECORD) {

@@ -42,11 +42,9 @@ void link_read(const char *path, char *out, size_t size)
 {
 	char target[256];
 	ssize_t n = readlink(path, target, sizeof(target) - 1);
-	const char *slash;
 
 	target[n < 0 ? 0 : n] = '\0';
-	slash = strrchr(target, '/');
-	snprintf(out, size, "%s", slash ? slash + 1 : target);
+	snprintf(out, size, "%s", basename(target));
 }
 
 struct dirent *dir_next(DIR **dir)

@@ -38,17 +38,14 @@ static _Noreturn void worker_main(struct card *card, struct step step, int pipe)
 int worker_start(struct card *card, struct step step)
 {
 	struct worker *worker = &card->operation.worker;
-	unsigned int hurry = card->broker->hurry;
-	uint64_t now = now_ms();
 	int fds[2], r;
 
 	if (pipe2(fds, O_CLOEXEC) < 0) {
 		return -errno;
 	}
-	*worker = (struct worker){ .pipe = fds[0],
-				   .step = step,
-				   .soft = now + SOFT_S * 1000 / hurry,
-				   .hard = now + HARD_S * 1000 / hurry };
+	*worker = (struct worker){ .pipe = fds[0], .step = step };
+	worker->soft = now_ms() + SOFT_S * 1000 / card->broker->hurry;
+	worker->hard = now_ms() + HARD_S * 1000 / card->broker->hurry;
 	worker->pid = fork();
 	if (worker->pid == 0) {
 		worker_main(card, step, fds[1]);
@@ -74,8 +71,7 @@ bool worker_finish(struct card *card, struct worker *worker, struct report *repo
 	if (read(worker->pipe, report, sizeof(*report)) != (ssize_t)sizeof(*report)) {
 		*report = (struct report){ .error = -EIO };
 		fail(report->text, 0,
-		     "\"%s\" of %s ended without a word: the kernel's log may "
-		     "say why",
+		     "\"%s\" of %s has not told how it ended: see the kernel's log",
 		     worker->step.name, card->name);
 	}
 	close_fd(&worker->pidfd);

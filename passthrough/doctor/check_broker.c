@@ -22,6 +22,7 @@ static void load_file(struct doctor *doctor)
 {
 	static struct broker broker;
 	struct allow_list *list = &doctor->allowed;
+	uid_t uid = geteuid();
 
 	broker = (struct broker){ 0 };
 	if (config_load(&broker, config_path(doctor), list->trouble) < 0) {
@@ -29,7 +30,7 @@ static void load_file(struct doctor *doctor)
 	}
 	list->known = true;
 	/* root is no seat's user; it looks at somebody else's. */
-	list->user_allowed = geteuid() == 0 || user_allowed(&broker, geteuid());
+	list->user_allowed = uid == 0 || account_find(&broker, "", &uid);
 	for (unsigned int i = 0; i < broker.n_cards; i++) {
 		list->slots[list->n++] = broker.cards[i].slot;
 	}

@@ -5,6 +5,7 @@
  * started and no journal written.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -30,6 +31,7 @@ const char *const fuzz_seeds[] = {
 	"v1_S__c3_v5_S__v?_S__v0_S__",
 	"v1_S__c0_v4_S__v4_S__w0Ev4_S__w0h",
 	"v1_S__w0_w1_v2_S__v9_D__X__w0_w1_",
+	"v1_S__g_Av=_S__v>_S__g_Bv=_S__v?_S__",
 	NULL,
 };
 
@@ -43,8 +45,9 @@ static struct {
 
 int __wrap_worker_start(struct card *card, struct step step)
 {
+	/* No process has this pid: a scan that is late is killed. */
 	card->operation.worker = (struct worker){
-		.pid = getpid(), .pidfd = -1, .pipe = -1, .step = step, .hard = 2, .soft = 1
+		.pid = INT_MAX, .pidfd = -1, .pipe = -1, .step = step, .hard = 2, .soft = 1
 	};
 	return 0;
 }
@@ -177,6 +180,9 @@ static void run_command(const uint8_t c[3])
 	case 'c': /* this card, or one that is not listed */
 		stage.request.slot.bus = c[1] - '0';
 		break;
+	case 'g': /* this guest */
+		stage.request.stage.to[0] = (char)c[2];
+		break;
 	case 'o': /* any byte of the packet */
 		((uint8_t *)&stage.request)[c[1] * 3u % sizeof(stage.request)] = c[2];
 		break;
@@ -225,16 +231,27 @@ static unsigned int count_descriptors(void)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static FILE *nowhere;
+	static int launcher[2];
+	struct broker_request order;
 	unsigned int before;
 
 	if (!nowhere) {
 		nowhere = fopen("/dev/null", "we");
 		stderr = nowhere;
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, launcher) < 0) {
+			abort();
+		}
 	}
 	before = count_descriptors();
 	memset(&stage, 0, sizeof(stage));
 	stage.broker =
-		(struct broker){ .n_cards = CARDS, .hurry = 1, .seat = -1, .seat_pidfd = -1 };
+		(struct broker){ .n_cards = CARDS,
+				 .hurry = 1,
+				 .seat = -1,
+				 .seat_pidfd = -1,
+				 .launcher = launcher[1],
+				 .n_accounts = 2,
+				 .accounts = { { .user = "me" }, { .name = "A", .user = "a" } } };
 	for (int i = 0; i < CARDS; i++) {
 		stage.broker.cards[i] = (struct card){ .broker = &stage.broker,
 						       .slot.bus = (uint8_t)i,
@@ -247,6 +264,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		run_command(data + i);
 	}
 	leave();
+	/* The launcher hears of known guests alone. */
+	while (recv(launcher[0], &order, sizeof(order), MSG_DONTWAIT) > 0) {
+		if (strcmp(order.stage.to, "A") != 0 || order.verb < BROKER_START_GUEST) {
+			abort();
+		}
+	}
 	card_for_each(&stage.broker, card) {
 		close_fd(&card->operation.borrower);
 		if (card->waiting.request.verb) {

@@ -193,6 +193,22 @@ const char *machine_drivers(struct machine *machine, const char *card)
 	return drivers;
 }
 
+static void machine_executable(struct machine *machine, const char *name)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", machine->root, name);
+	assert_int_equal(chmod(path, 0700), 0);
+}
+
+void machine_wait_told(struct machine *machine, const char *text)
+{
+	for (int ms = 0; strcmp(machine_get(machine, "usr/bin/told"), text) != 0; ms++) {
+		assert_true(ms < DEADLINE_MS);
+		poll(NULL, 0, 1);
+	}
+}
+
 void machine_wait_journal(struct machine *machine, const char *card, const char *text)
 {
 	for (int ms = 0; !strstr(machine_get(machine, "journal/%s.journal", card), text); ms++) {
@@ -296,8 +312,10 @@ void machine_create(struct machine *machine)
 	machine_put(machine, "", "wrong/nothing");
 	machine_put(machine,
 		    "# cards\ncard " DUO "\ncard " UNO "\n\ncard 0000:03:00\n"
-		    "card 0000:04:00 # shares\nuser me\n",
+		    "card 0000:04:00 # shares\nuser me\nguest A other\n",
 		    "broker.conf");
+	machine_put(machine, "#!/bin/sh\necho \"$*\" >>\"${0%/*}/told\"\n", "usr/bin/systemctl");
+	machine_executable(machine, "usr/bin/systemctl");
 	machine_forget_log(machine);
 	know_process(machine, getpid());
 	broker_start(machine);
@@ -489,6 +507,9 @@ static void take_message(struct machine *machine, const struct broker_message *m
 	case BROKER_HOLDER:
 		machine->holder = *message;
 		machine->n_holders++;
+		break;
+	case BROKER_GUEST:
+		machine->guest = *message;
 		break;
 	default:
 		assert_int_equal(message->kind, BROKER_PROGRESS);

@@ -29,7 +29,7 @@ struct machine {
 	int seat;
 	uint32_t serial;
 	/* The last ones that seat_ask() or seat_wait() saw. */
-	struct broker_message done, card, holder, progress;
+	struct broker_message done, card, guest, holder, progress;
 	unsigned int n_cards, n_holders, n_progress;
 };
 
@@ -54,6 +54,8 @@ void machine_right(struct machine *machine, const char *what);
 void machine_release(struct machine *machine, const char *name); /* a hanging unbind */
 void machine_forget_log(struct machine *machine);
 bool machine_log_has(struct machine *machine, const char *line);
+/* Until its systemctl was told this, line by line, and nothing else. */
+void machine_wait_told(struct machine *machine, const char *text);
 void machine_wait_journal(struct machine *machine, const char *card, const char *text);
 /* "driver of each function": "vfio-pci vfio-pci"; "-" for none. */
 const char *machine_drivers(struct machine *machine, const char *card);

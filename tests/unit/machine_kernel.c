@@ -366,9 +366,12 @@ int __wrap_prlimit64(pid_t pid, int resource, const struct rlimit *new, struct r
 
 struct passwd *__wrap_getpwnam(const char *name)
 {
-	static struct passwd me, other;
+	static struct passwd me, other, root;
 
 	me.pw_uid = getuid();
 	other.pw_uid = getuid() + 1;
-	return !strcmp(name, "me") ? &me : !strcmp(name, "other") ? &other : NULL;
+	return !strcmp(name, "me")      ? &me
+	       : !strcmp(name, "other") ? &other
+	       : !strcmp(name, "root")  ? &root
+					: NULL;
 }

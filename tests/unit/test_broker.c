@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -409,6 +410,74 @@ static void test_refused_borrowers(void **state)
 	waitpid(guest, NULL, 0);
 }
 
+/* ---- guests that have a user of their own ---- */
+
+static int ask_about(uint32_t verb, const char *guest)
+{
+	struct broker_request request = seat_request(&machine, verb, UNO);
+
+	snprintf(request.stage.to, sizeof(request.stage.to), "%s", guest);
+	seat_send_request(&machine, &request, -1);
+	return seat_wait_done(&machine, request.serial);
+}
+
+static void test_guests_are_told(void **state)
+{
+	assert_int_equal(seat_ask(&machine, BROKER_LIST, UNO), 0);
+	assert_string_equal(machine.guest.guest.name, "A");
+	assert_string_equal(machine.guest.guest.user, "other");
+	assert_int_equal(machine.guest.guest.uid, getuid() + 1);
+}
+
+static void test_guests_are_started(void **state)
+{
+	assert_int_equal(ask_about(BROKER_START_GUEST, "A"), 0);
+	machine_wait_told(&machine, "start --no-block baton-guest@other.service\n");
+	assert_int_equal(ask_about(BROKER_KILL_GUEST, "A"), 0);
+	machine_wait_told(&machine, "start --no-block baton-guest@other.service\n"
+				    "kill --signal=KILL baton-guest@other.service\n");
+}
+
+/* Nobody but the guests of broker.conf: not a user who may ask, nor a unit's name. */
+static void test_no_other_guest_is_started(void **state)
+{
+	static const char *const names[] = { "", "B", "me", "other", "../A", "A.service", "-H" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		assert_int_equal(ask_about(BROKER_START_GUEST, names[i]), -EPERM);
+		assert_int_equal(ask_about(BROKER_KILL_GUEST, names[i]), -EPERM);
+	}
+	assert_int_equal(ask_about(BROKER_KILL_GUEST, "A"), 0);
+	machine_wait_told(&machine, "kill --signal=KILL baton-guest@other.service\n");
+}
+
+/* A guest that has a user borrows as that one, also when another user may ask. */
+static void test_guest_borrows_as_its_user(void **state)
+{
+	struct broker_request request = seat_request(&machine, BROKER_LEND, UNO);
+	pid_t guest = machine_process(&machine);
+	int pidfd = pidfd_open(guest, 0);
+	char text[64];
+
+	seat_bring(&machine, UNO, BROKER_SANITIZE);
+	snprintf(request.stage.to, sizeof(request.stage.to), "A");
+	seat_send_request(&machine, &request, pidfd);
+	assert_int_equal(seat_wait_done(&machine, request.serial), -EPERM);
+	assert_int_equal(seat_ask(&machine, BROKER_SANITIZE, UNO), 0);
+	machine_remove(&machine, "proc/%d", guest);
+	snprintf(text, sizeof(text), "Name:\tx\nUid:\t%u\t%u\n", getuid() + 1, getuid() + 1);
+	machine_put(&machine, text, "proc/%d/status", guest);
+	machine_put(&machine, "1 (x) S 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 1 77 1\n", "proc/%d/stat",
+		    guest);
+	/* It is nobody's but A's: a guest without a user does not get it as that one. */
+	request = seat_request(&machine, BROKER_LEND, UNO);
+	seat_send_request(&machine, &request, pidfd);
+	assert_int_equal(seat_wait_done(&machine, request.serial), -EPERM);
+	close(pidfd);
+	kill(guest, SIGKILL);
+	waitpid(guest, NULL, 0);
+}
+
 /* ---- who may speak, and how ---- */
 
 static void test_one_seat_at_a_time(void **state)
@@ -418,7 +487,7 @@ static void test_one_seat_at_a_time(void **state)
 
 	assert_true(seat_receive(&machine, second, &message));
 	assert_int_equal(message.kind, BROKER_DONE);
-	assert_int_equal(message.error, -EACCES);
+	assert_int_equal(message.error, -EBUSY);
 	assert_non_null(strstr(message.text, "already"));
 	assert_false(seat_receive(&machine, second, &message));
 	close(second);
@@ -455,7 +524,7 @@ static void test_guests_are_refused(void **state)
 	machine_remove(&machine, "proc/%d", getpid());
 	machine_put(&machine, "0::/user.slice/app.slice/baton-win\\x2010-77.scope/x\n",
 		    "proc/%d/cgroup", getpid());
-	assert_refused("control group");
+	assert_refused("a guest's");
 	machine_put(&machine, "0::/user.slice/app.slice/baton.service\n", "proc/%d/cgroup",
 		    getpid());
 	seat_connect(&machine);
@@ -542,6 +611,13 @@ static void test_config(void **state)
 	assert_config_refused("\ncards " UNO "\n", "line 2: write");
 	assert_config_refused("card " UNO " now\n", "line 1: write");
 	assert_config_refused("card 0000:01:20\n", "line 1: no such PCI slot");
+	assert_config_refused("guest A\n", "line 1: write");
+	assert_config_refused("guest A nobody-here\n", "there is no user nobody-here");
+	assert_config_refused("user me\nguest A me\n", "line 2: each guest has one user");
+	assert_config_refused("guest A me\nuser me\n", "line 2: each guest has one user");
+	assert_config_refused("guest A me\nguest B me\n", "line 2: each guest has one user");
+	assert_config_refused("guest A me\nguest A other\n", "line 2: each guest has one user");
+	assert_config_refused("guest A root\n", "line 1: each guest has one user");
 	snprintf(path, sizeof(path), "%s/broker.conf", machine.root);
 	assert_int_equal(chmod(path, 0622), 0);
 	assert_config_refused("", "root alone may write it");
@@ -573,6 +649,10 @@ int main(int argc, char **argv)
 		TEST(test_refused_cards),
 		TEST(test_refused_orders),
 		TEST(test_refused_borrowers),
+		TEST(test_guests_are_told),
+		TEST(test_guests_are_started),
+		TEST(test_no_other_guest_is_started),
+		TEST(test_guest_borrows_as_its_user),
 		TEST(test_one_seat_at_a_time),
 		TEST(test_strangers_are_refused),
 		TEST(test_guests_are_refused),

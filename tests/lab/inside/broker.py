@@ -25,8 +25,8 @@ STAGE = struct.Struct("=24s64s64sII")
 HOLDER = struct.Struct("=iI32s64s")
 SIZE = HEAD.size + FACTS.size + 8 * FUNCTION.size + STAGE.size + 8
 VERBS = ("", "hello", "list", "record", "holders", "drain", "undrain", "detach", "sanitize", "lend", "take-back",
-         "return", "unload")
-KINDS = ("", "done", "card", "holder", "progress")
+         "return", "unload", "start-guest", "kill-guest")
+KINDS = ("", "done", "card", "holder", "progress", "guest")
 FLAGS = ("present", "viable", "boot-vga", "drained", "clean", "lent", "open", "wedged", "had-host")
 
 
