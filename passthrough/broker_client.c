@@ -51,6 +51,8 @@ struct broker_client {
 	struct broker_queue queue;
 	struct known_card cards[BROKER_CARDS_MAX];
 	size_t n_cards;
+	struct broker_guest guests[BROKER_GUESTS_MAX]; /* of the last list */
+	size_t n_guests;
 	int refusal;                   /* what the broker ends the connection with, or 0 */
 	char trouble[BROKER_TEXT_MAX]; /* why there is no connection, or none yet */
 	bool told;                     /* trouble was logged since the cards were last known */
@@ -261,6 +263,10 @@ static void take_list(void *data, const struct broker_message *message)
 {
 	struct broker_client *client = data;
 
+	if (message->kind == BROKER_GUEST && message->guest.name[0] &&
+	    client->n_guests < BROKER_GUESTS_MAX) {
+		client->guests[client->n_guests++] = message->guest;
+	}
 	if (message->kind != BROKER_DONE || client->state != CLIENT_LISTING) {
 		return;
 	}
@@ -286,6 +292,7 @@ static void take_hello(void *data, const struct broker_message *message)
 	}
 	if (r >= 0) {
 		client->state = CLIENT_LISTING;
+		client->n_guests = 0;
 		r = client_send(client, &list, -1, take_list, client);
 	}
 	if (r < 0) {
@@ -380,6 +387,29 @@ const char *broker_client_note(const struct broker_client *client, const struct 
 	const struct known_card *card = card_told(client, slot);
 
 	return card ? card->note : NULL;
+}
+
+/* Nobody listens, or it does not want us: for a seat before us it waits. */
+static bool client_has_none(const struct broker_client *client)
+{
+	return client->state == CLIENT_DOWN &&
+	       (broker_connector_error(client->connector) < 0 ||
+		(client->refusal < 0 && client->refusal != -EBUSY));
+}
+
+int broker_client_guest(const struct broker_client *client, const char *name,
+			struct broker_guest *out)
+{
+	if (client->state != CLIENT_UP && !client_has_none(client)) {
+		return -EAGAIN;
+	}
+	for (size_t i = 0; i < client->n_guests; i++) {
+		if (strcmp(client->guests[i].name, name) == 0) {
+			*out = client->guests[i];
+			return 1;
+		}
+	}
+	return 0;
 }
 
 void broker_client_destroy(struct broker_client *client)

@@ -53,6 +53,14 @@ void broker_client_look(struct broker_client *client);
 const struct broker_facts *broker_client_facts(const struct broker_client *client,
 					       const struct broker_slot *slot);
 
+/*
+ * Whether the guest has a user of its own: 1, with both; 0: it has none, or there is no broker that
+ * serves us; -EAGAIN: a broker may be there, and has not said. What it said once counts also when it
+ * has gone: a guest does not come by more rights when the broker ends.
+ */
+int broker_client_guest(const struct broker_client *client, const char *name,
+			struct broker_guest *out);
+
 /* What it said besides of that card: why it cannot be lent, or what hangs. May be empty; NULL as
  * above. */
 const char *broker_client_note(const struct broker_client *client, const struct broker_slot *slot);

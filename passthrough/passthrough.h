@@ -85,6 +85,9 @@ void passthrough_screen_opened(struct passthrough *passthrough, const char *card
 void passthrough_each(struct passthrough *passthrough,
 		      void (*each)(void *data, const struct passthrough_card *card), void *data);
 
+/* The broker starts guests that have a user of their own: vm_set_starter() with the passthrough. */
+extern const struct vm_starter_ops passthrough_starter_ops;
+
 /* One sentence why nothing can be lent at the moment (no broker), or NULL. */
 const char *passthrough_trouble(const struct passthrough *passthrough);
 

@@ -8,6 +8,7 @@
  *   passthrough_wish.c      who should have a card, and when
  *   passthrough_step.c      the stages of a handoff, carried out by the broker …
  *   passthrough_own.c       … or by the seat itself
+ *   passthrough_starter.c   guests that have a user of their own
  */
 #ifndef PASSTHROUGH_PASSTHROUGH_PRIVATE_H
 #define PASSTHROUGH_PASSTHROUGH_PRIVATE_H

@@ -49,7 +49,9 @@ static void describe_seat(void *data, struct control_seat *out)
 		.switcher = compositor_switcher_open(seat->compositor),
 		.acceleration = accel_name(accel_get()),
 		.cards = (unsigned int)cards_count(seat->cards),
-		.card_trouble = seat->cards ? passthrough_trouble(seat->cards->passthrough) : NULL,
+		.card_trouble = cards_count(seat->cards)
+					 ? passthrough_trouble(seat->cards->passthrough)
+					 : NULL,
 	};
 	compositor_output_size(seat->compositor, &out->width, &out->height);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "common/clock.h"
@@ -332,6 +333,22 @@ static int copy_configs(const struct cards *cards, struct card_config ***out)
 	return 0;
 }
 
+static const char *broker_socket(void)
+{
+	const char *said = getenv("BATON_BROKER");
+
+	return said && *said ? said : BROKER_SOCKET;
+}
+
+int cards_add_none(struct cards **cards)
+{
+	if (*cards || access(broker_socket(), F_OK) < 0) {
+		return 0;
+	}
+	*cards = calloc(1, sizeof(**cards));
+	return *cards ? 0 : -ENOMEM;
+}
+
 int cards_open(struct cards *cards, struct seat *seat)
 {
 	static const struct passthrough_handlers handlers = {
@@ -339,7 +356,6 @@ int cards_open(struct cards *cards, struct seat *seat)
 		.close_screen = cards_close_screen,
 		.open_screen = cards_open_screen,
 	};
-	const char *socket = getenv("BATON_BROKER");
 	struct card_config **configs = NULL;
 	int r;
 
@@ -349,8 +365,8 @@ int cards_open(struct cards *cards, struct seat *seat)
 	cards->seat = seat;
 	r = copy_configs(cards, &configs);
 	if (r >= 0) {
-		r = passthrough_create(seat->event, socket && *socket ? socket : BROKER_SOCKET,
-				       configs, cards->n, &handlers, cards, &cards->passthrough);
+		r = passthrough_create(seat->event, broker_socket(), configs, cards->n, &handlers,
+				       cards, &cards->passthrough);
 	}
 	if (r >= 0) {
 		r = cards_await_restarted(cards);

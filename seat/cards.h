@@ -2,7 +2,7 @@
 /*
  * The seat's side of the cards that are lent to guests: who asks for them, what the screen says
  * about it, and the seat's own screens on them. Without a card in the configuration there is no
- * struct cards, and nothing here runs.
+ * struct cards, and nothing here runs; unless there is a broker, which may have users for guests.
  *
  *   cards.c         life, configuration, what passthrough/ reports
  *   card_requests.c chords and the control API
@@ -70,6 +70,8 @@ bool cards_prepare_guest(const struct cards *cards, const struct card_wishes *wi
 
 /* ---- life; each does nothing where cards is NULL ---- */
 
+/* Where *cards is NULL and there is a broker: makes one without cards. 0 or -ENOMEM. */
+int cards_add_none(struct cards **cards);
 /* Begins to look for the broker. 0 or -errno, logged. */
 int cards_open(struct cards *cards, struct seat *seat);
 /* Wishes are guest->wishes. */

@@ -163,6 +163,9 @@ static int add_guest(struct seat *seat, struct vm_config *config, struct seat_gu
 		seat_remove_guest(guest);
 		return r;
 	}
+	if (seat->cards) {
+		vm_set_starter(guest->vm, &passthrough_starter_ops, seat->cards->passthrough);
+	}
 	guest->vm_observer.ops = &vm_ops;
 	guest->vm_observer.data = guest;
 	vm_add_observer(guest->vm, &guest->vm_observer);

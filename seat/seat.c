@@ -84,7 +84,10 @@ static int seat_open(struct seat *seat)
 		return r;
 	}
 	seat_add_participants(seat);
-	r = cards_open(seat->cards, seat);
+	r = cards_add_none(&seat->cards);
+	if (r >= 0) {
+		r = cards_open(seat->cards, seat);
+	}
 	if (r >= 0) {
 		r = seat_open_devices(seat);
 	}
@@ -168,6 +171,9 @@ void seat_destroy(struct seat *seat)
 	seat->phase = SEAT_ENDING;
 	control = take_ptr(seat->control);
 	control_close(control);
+	list_for_each(guest, &seat->guests, link) {
+		vm_set_starter(guest->vm, NULL, NULL);
+	}
 	cards_destroy(take_ptr(seat->cards));
 	if (seat->input) {
 		/* Nothing stays pressed in a guest that goes on without us. */

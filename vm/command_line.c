@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "common/strv.h"
+#include "proto/guest.h"
 
 /*
  * Beside the window for 64-bit memory that a port is configured to have: graphics cards have 16 to
@@ -208,6 +209,12 @@ static void add_control(struct builder *b)
 	add_option(b, "-chardev", "socket,id=" QEMU_QMP_ID ",fd=%d,server=on,wait=off",
 		   QEMU_QMP_FD);
 	add_option(b, "-mon", "chardev=" QEMU_QMP_ID ",mode=control");
+	if (b->input->handed) {
+		add_option(b, "-chardev", "socket,id=" QEMU_QMP_ID "-user,fd=%d,server=on,wait=off",
+			   GUEST_FIRST_FD + GUEST_QMP_USER);
+		add_option(b, "-mon", "chardev=" QEMU_QMP_ID "-user,mode=control");
+		return;
+	}
 	add_path(b, "-qmp", dir, RUN_FILE_QMP_USER, "unix:%s,server=on,wait=off");
 	/* Not through add_path(): the whole argument is the path. */
 	add_option(b, "-pidfile", "%s/%s", dir, RUN_FILE_PID);
@@ -226,6 +233,11 @@ static void add_firmware(struct builder *b)
 		return;
 	}
 	add_path(b, "-drive", NULL, ovmf->code, "if=pflash,unit=0,format=raw,readonly=on,file=%s");
+	if (b->input->handed) {
+		add_option(b, "-add-fd", "fd=%d,set=%d", GUEST_FIRST_FD + GUEST_UEFI, GUEST_UEFI);
+		add_option(b, "-drive", "if=pflash,unit=1,format=raw,file=/dev/fdset/%d", GUEST_UEFI);
+		return;
+	}
 	add_path(b, "-drive", b->input->state_dir, STATE_FILE_UEFI,
 		 "if=pflash,unit=1,format=raw,file=%s");
 }

@@ -22,7 +22,7 @@
 extern char **environ;
 
 /* What the service manager told the seat about the seat: QEMU must not answer in its name. And
- * LD_PRELOAD, which add_preload() writes anew. */
+ * LD_PRELOAD, which launch_preload() writes anew. */
 static const char *const private_variables[] = {
 	"LD_PRELOAD=",
 	"NOTIFY_SOCKET=", "WATCHDOG_PID=", "WATCHDOG_USEC=", "LISTEN_PID=",	  "LISTEN_FDS=",
@@ -48,20 +48,29 @@ static char *find_preload(void)
 }
 
 /* What vm/preload/ mends in QEMU, before whatever the user preloads. */
-static int add_preload(char ***environment)
+int launch_preload(char **out)
 {
 	_cleanup_free_ char *path = find_preload();
 	const char *others = getenv("LD_PRELOAD");
-	char *variable;
 
+	*out = NULL;
 	if (!path && !others) {
 		return 0;
 	}
-	if (asprintf(&variable, "LD_PRELOAD=%s%s%s", path ? path : "", path && others ? ":" : "",
+	if (asprintf(out, "LD_PRELOAD=%s%s%s", path ? path : "", path && others ? ":" : "",
 		     others ? others : "") < 0) {
+		*out = NULL;
 		return -ENOMEM;
 	}
-	return strv_append_take(environment, variable);
+	return 0;
+}
+
+static int add_preload(char ***environment)
+{
+	char *variable;
+	int r = launch_preload(&variable);
+
+	return r < 0 || !variable ? r : strv_append_take(environment, variable);
 }
 
 static int build_environment(char ***out)
@@ -88,7 +97,7 @@ static int build_environment(char ***out)
 }
 
 /* Opens the output file anew; the output of the run before stays beside it. */
-static int open_log(const char *path)
+int launch_log_open(const char *path)
 {
 	_cleanup_free_ char *old = NULL;
 	_cleanup_close_ int fd = -1;
@@ -160,7 +169,7 @@ static int spawn(char *const argv[], char *const environment[], int log_fd, int 
 int launch_qemu(char *const argv[], int qmp_fd, const char *log_file, pid_t *pid)
 {
 	_cleanup_strv_ char **environment = NULL;
-	_cleanup_close_ int log_fd = open_log(log_file);
+	_cleanup_close_ int log_fd = launch_log_open(log_file);
 	_cleanup_close_ int high_qmp_fd = fcntl(qmp_fd, F_DUPFD_CLOEXEC, HIGH_FD);
 	int r;
 
@@ -176,7 +185,7 @@ int launch_qemu(char *const argv[], int qmp_fd, const char *log_file, pid_t *pid
 
 void launch_last_words(const char *log_file, char *words, size_t size)
 {
-	static const char prefix[] = QEMU_BINARY ": ";
+	static const char *const prefixes[] = { QEMU_BINARY ": ", "baton-guest: " };
 	char tail[4096], *rest = tail, *line;
 
 	words[0] = '\0';
@@ -184,9 +193,13 @@ void launch_last_words(const char *log_file, char *words, size_t size)
 		return;
 	}
 	while ((line = strsep(&rest, "\n"))) {
-		size_t skip = strncmp(line, prefix, sizeof(prefix) - 1) == 0 ? sizeof(prefix) - 1
-									     : 0;
+		size_t skip = 0;
 
+		for (size_t i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++) {
+			size_t n = strlen(prefixes[i]);
+
+			skip = strncmp(line, prefixes[i], n) == 0 ? n : skip;
+		}
 		line[strcspn(line, "\r")] = '\0';
 		if (line[skip]) {
 			snprintf(words, size, "%s", line + skip);

@@ -16,6 +16,25 @@
  */
 int launch_qemu(char *const argv[], int qmp_fd, const char *log_file, pid_t *pid);
 
+/* Opens the log as launch_qemu() does. A descriptor above 63, or -errno. */
+int launch_log_open(const char *path);
+
+/* "LD_PRELOAD=…" for QEMU, allocated; *out stays NULL when there is nothing. 0 or -ENOMEM. */
+int launch_preload(char **out);
+
+/* What QEMU gets from a process that becomes it; see proto/guest.h. Everything stays the caller's. */
+struct launch_order {
+	char *const *checks, *const *args;
+	const int *fds;     /* GUEST_DESCRIPTORS of them */
+};
+
+/* Connects to the process of that user that listens there. A descriptor with the process in *pid, or
+ * -errno: -EPERM: it is another user's; -ENOENT, -ECONNREFUSED: nobody listens, or not any more. */
+int launch_knock(const char *socket, uid_t uid, pid_t *pid);
+
+/* What it gets on that connection. 0 or -errno. */
+int launch_hand_over(int fd, const struct launch_order *order);
+
 /*
  * QEMU's own words about its end: the last line of its output that speaks, without the program's
  * name. Any bytes: QEMU is not trusted. Empty when there is none.

@@ -239,6 +239,7 @@ void vm_destroy(struct vm *vm)
 		return;
 	}
 	accel_probe_destroy(vm->accel);
+	vm_installed_cancel(vm);
 	huge_pages_forget(&vm->huge_pages);
 	vm_link_close(vm);
 	vm_stop_finish(vm);

@@ -80,6 +80,32 @@ void vm_destroy(struct vm *vm);
 void vm_add_observer(struct vm *vm, struct vm_observer *observer);
 void vm_remove_observer(struct vm_observer *observer);
 
+/*
+ * The installed level: somebody who can have a guest's QEMU started under a user of the guest's own.
+ * Without one, and for a guest that has no such user, QEMU runs as the seat's. A process of another
+ * user can be ended over QMP, and else by who started it.
+ */
+struct vm_account {
+	char user[32];
+	uid_t uid;
+};
+
+struct vm_starter_ops {
+	/* 1: the guest has this user; 0: it has none; -EAGAIN: not known yet, ask again. */
+	int (*account)(void *data, const char *guest, struct vm_account *out);
+	/* Has the guest's unit started (proto/guest.h): vm_started() comes later, from the loop,
+	 * unless it is cancelled or this fails with -errno. */
+	int (*start)(void *data, struct vm *vm);
+	void (*cancel)(void *data, struct vm *vm);
+	/* SIGKILL to all of the unit's processes, soon. 0 or -errno. */
+	int (*kill)(void *data, struct vm *vm);
+};
+
+/* ops and data must live until the vm's end, or until another call, which ends a start under way. */
+void vm_set_starter(struct vm *vm, const struct vm_starter_ops *ops, void *data);
+/* The unit will wait for what it is to execute, or (-errno) why not; text may be NULL. */
+void vm_started(struct vm *vm, int error, const char *text);
+
 const char *vm_name(const struct vm *vm);
 unsigned int vm_slot(const struct vm *vm);
 enum vm_state vm_get_state(const struct vm *vm);

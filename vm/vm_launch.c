@@ -64,7 +64,7 @@ static int prepare_uefi(const struct vm *vm)
 	return size < 0 ? (int)size : file_write(path, content, (size_t)size);
 }
 
-static int build_argv(struct vm *vm, char ***argv)
+int vm_launch_argv(struct vm *vm, bool handed, char ***argv)
 {
 	char uuid[UUID_LENGTH + 1];
 	struct command_line input = {
@@ -73,6 +73,7 @@ static int build_argv(struct vm *vm, char ***argv)
 		.state_dir = vm->state_dir,
 		.uuid = uuid,
 		.accel = accel_get(),
+		.handed = handed,
 		.huge_page_kib = vm->huge_pages.page_kib,
 	};
 	int r = load_uuid(vm, uuid);
@@ -98,7 +99,7 @@ static int execute(struct vm *vm, pid_t *pid)
 	if (!log || !socket) {
 		return -ENOMEM;
 	}
-	r = build_argv(vm, &argv);
+	r = vm_launch_argv(vm, false, &argv);
 	if (r < 0) {
 		return r;
 	}
@@ -130,27 +131,37 @@ static uint64_t greeting_usec(const struct vm_config *config)
 	return VM_GREETING_USEC + (config->lends ? config->memory_mib / 1024 * FILL_GIB_USEC : 0);
 }
 
-static int launch_now(struct vm *vm)
+int vm_launch_watch(struct vm *vm, pid_t pid)
 {
-	pid_t pid;
-	int r = execute(vm, &pid);
+	int r = process_watch(vm->event, pid, vm_process_exited, vm, &vm->process);
 
-	if (r < 0) {
-		huge_pages_forget(&vm->huge_pages);
-		vm_link_close(vm);
-		vm_set_state(vm, VM_STATE_FAILED, "QEMU could not be started: %s", explain(r));
-		return r;
-	}
-	r = process_watch(vm->event, pid, vm_process_exited, vm, &vm->process);
 	if (r < 0) {
 		huge_pages_forget(&vm->huge_pages);
 		vm_link_close(vm);
 		vm_set_state(vm, VM_STATE_FAILED, "QEMU could not be watched: %s", strerror(-r));
 		return r;
 	}
-	vm->scope = scope_create(vm->event, vm->config->name, pid);
 	vm_set_state(vm, VM_STATE_STARTING, NULL);
 	return vm_link_open(vm, greeting_usec(vm->config));
+}
+
+int vm_launch_now(struct vm *vm)
+{
+	pid_t pid;
+	int r = vm_installed_launch(vm);
+
+	if (r != 0) {
+		return r < 0 ? r : 0;
+	}
+	r = execute(vm, &pid);
+	if (r < 0) {
+		huge_pages_forget(&vm->huge_pages);
+		vm_link_close(vm);
+		vm_set_state(vm, VM_STATE_FAILED, "QEMU could not be started: %s", explain(r));
+		return r;
+	}
+	vm->scope = scope_create(vm->event, vm->config->name, pid);
+	return vm_launch_watch(vm, pid);
 }
 
 static void handle_accel(void *data, enum accel accel)
@@ -163,7 +174,7 @@ static void handle_accel(void *data, enum accel accel)
 	}
 	accel_probe_destroy(vm->accel);
 	vm->accel = NULL;
-	launch_now(vm);
+	vm_launch_now(vm);
 }
 
 /* Whether it has to be looked into the machine before QEMU's command line can be written. */
@@ -179,7 +190,7 @@ int vm_launch(struct vm *vm)
 	int r;
 
 	if (!needs_probe(vm->config)) {
-		return launch_now(vm);
+		return vm_launch_now(vm);
 	}
 	r = accel_probe_create(vm->event, handle_accel, vm, &vm->accel);
 	if (r < 0) {

@@ -3,6 +3,7 @@
 #ifndef VM_VM_PRIVATE_H
 #define VM_VM_PRIVATE_H
 
+#include "proto/guest.h"
 #include "vm/accel.h"
 #include "vm/answers.h"
 #include "vm/huge_pages.h"
@@ -56,6 +57,29 @@ struct vm_stop {
 	bool resume_reset; /* run the guest again when the reset is done */
 };
 
+/*
+ * A start at the installed level.
+ * NONE      none is under way
+ * ASKING    nobody knows yet whether the guest has a user of its own
+ * UNIT      its starter was asked; vm_started() goes on
+ * KNOCKING  the unit's process does not listen yet
+ */
+enum vm_installed_step {
+	VM_INSTALLED_NONE,
+	VM_INSTALLED_ASKING,
+	VM_INSTALLED_UNIT,
+	VM_INSTALLED_KNOCKING
+};
+
+struct vm_installed {
+	const struct vm_starter_ops *ops; /* NULL: there is no such level */
+	void *data;
+	enum vm_installed_step step;
+	struct vm_account account;
+	sd_event_source *again; /* ASKING, KNOCKING: the next try */
+	unsigned int asked;     /* tries */
+};
+
 struct vm {
 	sd_event *event;
 	struct vm_config *config;
@@ -69,6 +93,7 @@ struct vm {
 	struct huge_pages huge_pages; /* promised to a QEMU that is starting */
 	struct process *process; /* NULL also for a foreign QEMU whose process is not known */
 	struct scope *scope;
+	struct vm_installed installed;
 	struct vm_link link;
 	struct vm_stop stop;
 	struct answers answers;
@@ -92,6 +117,22 @@ void vm_ended(struct vm *vm, const struct process_end *end);
 /* vm_launch.c: starts QEMU, after the first probe of KVM if need be. 0 or -errno; failures are
  * also in state and reason. */
 int vm_launch(struct vm *vm);
+
+/* vm_launch.c: the same, when the accelerator is known. */
+int vm_launch_now(struct vm *vm);
+/* vm_launch.c: allocates the command line; handed: QEMU is given its files as descriptors. 0 or
+ * -errno, logged. */
+int vm_launch_argv(struct vm *vm, bool handed, char ***argv);
+/* vm_launch.c: QEMU runs as that process, and listens on link.listen_fd. 0 or -errno, as above. */
+int vm_launch_watch(struct vm *vm, pid_t pid);
+
+/* vm_installed.c: 1: the guest has a user of its own, or nobody knows yet, and the rest goes on in
+ * the loop; 0: it has none; -errno: as vm_launch(). */
+int vm_installed_launch(struct vm *vm);
+/* True when such a start was under way, and is not any more. */
+bool vm_installed_cancel(struct vm *vm);
+/* Has the guest's unit killed. 0 or -errno. */
+int vm_installed_kill(struct vm *vm);
 
 /* vm_launch.c: process_exited_fn of every guest's process. */
 void vm_process_exited(void *data, const struct process_end *end);

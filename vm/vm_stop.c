@@ -53,6 +53,8 @@ static void kill_process(struct vm *vm)
 	if (vm->process) {
 		int r = process_kill(vm->process);
 
+		/* Another user's: at the installed level its starter may. */
+		r = r == -EPERM ? vm_installed_kill(vm) : r;
 		if (r < 0) {
 			log_error("%s: process %d cannot be killed: %s", vm->config->name,
 				  (int)process_pid(vm->process), strerror(-r));
@@ -82,7 +84,7 @@ static void stop_step(struct vm *vm, enum vm_stop_step step)
 /* Not yet executed: there is nothing to stop. */
 static bool cancel_launch(struct vm *vm)
 {
-	if (!vm->accel) {
+	if (!vm->accel && !vm_installed_cancel(vm)) {
 		return false;
 	}
 	accel_probe_destroy(vm->accel);
