@@ -179,6 +179,7 @@ int kvmfr_producer_create(void *memory, size_t size, const struct kvmfr_producer
 		free(producer);
 		return r;
 	}
+	producer->lgmp.session = config->seed;
 	kvmfr_producer_restart(producer, now);
 	*out = producer;
 	return 0;

@@ -19,6 +19,7 @@ struct kvmfr_producer;
 
 struct kvmfr_producer_config {
 	uint32_t version;     /* KVMFR_VERSION_B7 or _B6 */
+	uint32_t seed;        /* of the session's number; another one at each start */
 	const char *producer; /* this program and its version, for people */
 	const uint8_t *uuid;  /* of the machine, 16 bytes; NULL: none is told */
 	const char *capture;  /* the way of capture, for people; with uuid only */

@@ -31,7 +31,7 @@ struct lgmp_producer {
 	uint32_t version;
 	const void *user_data; /* the caller's; must stay */
 	uint32_t user_data_size;
-	uint32_t session;
+	uint32_t session; /* the last one; a random number before the first */
 	uint32_t ring_count;
 	struct lgmp_ring rings[LGMP_QUEUES_MAX];
 	uint64_t now; /* of the last tick */

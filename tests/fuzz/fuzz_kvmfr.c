@@ -79,7 +79,7 @@ static struct {
 	sd_event *event;
 	uint64_t now_ms;
 	struct kvmfr_producer *producer;
-	uint32_t version;
+	uint32_t version, starts;
 	struct frame_source *source;
 	struct frame_source_observer observer;
 	unsigned int accesses;
@@ -317,6 +317,7 @@ static void start_producer(uint32_t version)
 {
 	const struct kvmfr_producer_config config = {
 		.version = version,
+		.seed = ++stage.starts,
 		.producer = "fuzz",
 		.uuid = (const uint8_t *)"0123456789abcdef",
 		.os_name = "fuzz",
@@ -557,6 +558,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	memset(stage.memory, 0, SIZE);
 	stage.now_ms = 100000;
+	stage.starts = 0;
 	stage.n_plans = 0;
 	start_producer(KVMFR_VERSION_B7);
 	if (kvmfr_source_create(stage.event, "fuzz", -1, SIZE, &stage.source) < 0) {
