@@ -398,7 +398,7 @@ static uint64_t source_pause(struct kvmfr_source *source, enum pace pace)
 	}
 }
 
-/* In steps from when it was due, so that the looks keep the outputs' pace. */
+/* Intervals count from when the last one ended, so that the looks keep the output's pace. */
 static void source_schedule(struct kvmfr_source *source, uint64_t pause)
 {
 	uint64_t now = source_now(source);
@@ -408,7 +408,8 @@ static void source_schedule(struct kvmfr_source *source, uint64_t pause)
 		return;
 	}
 	source->due_usec += pause;
-	if (source->due_usec <= now || source->due_usec > now + pause) {
+	if (pause != source->interval_usec || source->due_usec <= now ||
+	    source->due_usec > now + pause) {
 		source->due_usec = now + pause;
 	}
 	sd_event_source_set_time(source->timer, source->due_usec);

@@ -15,7 +15,7 @@
 int __wrap_sd_event_now(sd_event *event, clockid_t clock, uint64_t *usec);
 int __real_sd_event_now(sd_event *event, clockid_t clock, uint64_t *usec);
 
-static const struct kvmfr_world *clock_world;
+static struct kvmfr_world *clock_world;
 
 int __wrap_sd_event_now(sd_event *event, clockid_t clock, uint64_t *usec)
 {
@@ -24,6 +24,32 @@ int __wrap_sd_event_now(sd_event *event, clockid_t clock, uint64_t *usec)
 	}
 	*usec = clock_world->now_ms * 1000;
 	return 0;
+}
+
+int __wrap_sd_event_source_set_time(sd_event_source *timer, uint64_t usec);
+int __real_sd_event_source_set_time(sd_event_source *timer, uint64_t usec);
+int __wrap_sd_event_source_set_enabled(sd_event_source *source, int enabled);
+int __real_sd_event_source_set_enabled(sd_event_source *source, int enabled);
+
+int __wrap_sd_event_source_set_time(sd_event_source *timer, uint64_t usec)
+{
+	if (clock_world) {
+		clock_world->timer_usec = usec;
+	}
+	return __real_sd_event_source_set_time(timer, usec);
+}
+
+int __wrap_sd_event_source_set_enabled(sd_event_source *source, int enabled)
+{
+	if (clock_world) {
+		clock_world->timer_on = enabled != SD_EVENT_OFF;
+	}
+	return __real_sd_event_source_set_enabled(source, enabled);
+}
+
+int64_t kvmfr_world_timer(const struct kvmfr_world *world)
+{
+	return world->timer_on ? (int64_t)(world->timer_usec - world->now_ms * 1000) : -1;
 }
 
 /* ---- what the source tells ---- */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Shared memory with a producer of our own at one end and the frame source at the other, and a
- * clock that is set by hand: nothing happens but by kvmfr_world_tick(). Link with
- * -Wl,--wrap=sd_event_now.
+ * clock that is set by hand: nothing happens but by kvmfr_world_tick(). Link with -Wl,--wrap= of
+ * sd_event_now, sd_event_source_set_enabled and sd_event_source_set_time.
  */
 #ifndef TESTS_UNIT_KVMFR_WORLD_H
 #define TESTS_UNIT_KVMFR_WORLD_H
@@ -31,6 +31,8 @@ struct kvmfr_world {
 	pixman_region32_t damage;                      /* told since kvmfr_world_forget() */
 	bool real_clock;
 	uint64_t now_ms;
+	bool timer_on; /* of the source that was created last */
+	uint64_t timer_usec;
 };
 
 /* A source that is watched, and a producer that has just started. NULL fixture pointers are fine.
@@ -42,6 +44,9 @@ void kvmfr_world_destroy(struct kvmfr_world *world);
 void kvmfr_world_tick(struct kvmfr_world *world, unsigned int ms);
 void kvmfr_world_tick_producer(struct kvmfr_world *world, unsigned int ms);
 void kvmfr_world_tick_source(struct kvmfr_world *world, unsigned int ms);
+
+/* In how many microseconds the source wants to look again; -1: it does not. */
+int64_t kvmfr_world_timer(const struct kvmfr_world *world);
 
 /* Until the source has subscribed. */
 void kvmfr_world_settle(struct kvmfr_world *world);

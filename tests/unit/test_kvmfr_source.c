@@ -391,34 +391,70 @@ static void test_pacing(void **fixture)
 	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
 	uint8_t *pixels;
 
-	world->real_clock = true;
+	kvmfr_source_set_interval(world->source, 8000);
 	kvmfr_world_settle(world);
-	kvmfr_source_set_interval(world->source, 400 * 1000);
-	kvmfr_source_poke(world->source);
-	sd_event_run(world->event, 0);
-	assert_in_range(timers_left_ms(), 100, 400);
+	kvmfr_world_tick(world, 8);
+	assert_int_equal(kvmfr_world_timer(world), 8000);
+	/* Looks keep their pace when one comes late, */
+	kvmfr_world_tick(world, 11);
+	assert_int_equal(kvmfr_world_timer(world), 5000);
+	/* unless it is a whole one too late. */
+	kvmfr_world_tick(world, 30);
+	assert_int_equal(kvmfr_world_timer(world), 8000);
 
-	/* A picture that is being written is looked at again soon. */
+	/* A picture that is being written is looked at again soon, and then less often. */
 	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
-	kvmfr_source_poke(world->source);
-	sd_event_run(world->event, 0);
-	assert_in_range(timers_left_ms(), 0, 64);
+	for (int64_t usec = 1000; usec <= 32000; usec *= 2) {
+		kvmfr_source_poke(world->source);
+		assert_in_range(kvmfr_world_timer(world), 1, usec < 8000 ? usec : 8000);
+		world->now_ms += (uint64_t)kvmfr_world_timer(world) / 1000;
+	}
 	kvmfr_producer_end(world->producer);
+	kvmfr_world_tick(world, 0);
+	assert_true(world->source->live);
 
-	/* Somebody rings for each picture: nothing to wake up for. */
+	/* Nobody is there any more: once a second. */
+	memset(world->memory, 0, WORLD_SIZE);
+	kvmfr_world_tick_source(world, 100);
+	assert_int_equal(kvmfr_world_timer(world), 8000);
+	kvmfr_world_tick_source(world, 1000);
+	assert_int_equal(kvmfr_world_timer(world), 1000000);
+	kvmfr_producer_restart(world->producer, world->now_ms);
+}
+
+static void test_a_doorbell_needs_no_timer(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
+	uint8_t *pixels;
+
+	kvmfr_world_settle(world);
 	kvmfr_source_set_doorbell(world->source, true);
-	kvmfr_source_poke(world->source);
-	kvmfr_source_poke(world->source);
-	sd_event_run(world->event, 0);
-	assert_int_equal(timers_left_ms(), -1);
+	assert_int_not_equal(kvmfr_world_timer(world), -1);
+	kvmfr_world_tick(world, 10);
+	assert_int_equal(kvmfr_world_timer(world), -1);
+	/* But for what is half there. */
+	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+	kvmfr_world_tick(world, 10);
+	assert_int_equal(kvmfr_world_timer(world), 1000);
+	kvmfr_producer_end(world->producer);
+	kvmfr_world_tick(world, 1);
+	assert_int_equal(kvmfr_world_timer(world), -1);
 
 	kvmfr_source_set_doorbell(world->source, false);
-	sd_event_run(world->event, 0);
-	sd_event_run(world->event, 0);
-	assert_in_range(timers_left_ms(), 0, 400);
+	kvmfr_world_tick(world, 10);
+	assert_int_not_equal(kvmfr_world_timer(world), -1);
+}
 
+static void test_unwatched_there_is_no_timer(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_settle(world);
+	assert_true(kvmfr_producer_is_watched(world->producer));
 	frame_source_set_watched(world->source, false);
 	sd_event_run(world->event, 0);
+	assert_int_equal(kvmfr_world_timer(world), -1);
 	sd_event_run(world->event, 0);
 	assert_int_equal(timers_left_ms(), -1);
 	assert_false(kvmfr_producer_is_watched(world->producer));
@@ -629,6 +665,8 @@ int main(int argc, char **argv)
 		BOTH(test_a_silent_producer),
 		BOTH(test_a_slow_consumer),
 		BOTH(test_pacing),
+		BOTH(test_a_doorbell_needs_no_timer),
+		BOTH(test_unwatched_there_is_no_timer),
 		BOTH(test_a_doorbell_needs_no_heartbeat),
 		BOTH(test_unwatched_and_watched_again),
 		BOTH(test_restart_in_place),
