@@ -26,7 +26,7 @@ int broker_queue_add(struct broker_queue *queue, const struct broker_request *re
 int broker_queue_write(struct broker_queue *queue, int fd);
 
 /* The request that this message belongs to gets it; with BROKER_DONE it leaves the queue before
- * its callback. 0, 1 when who asked does not want to know any more, or -EPROTO when nobody asked. */
+ * its callback. 0, 1 when who asked does not want to know any more, -EPROTO when nobody asked. */
 int broker_queue_answer(struct broker_queue *queue, const struct broker_message *message);
 
 /* Nobody will answer: each gets its BROKER_DONE with this error and sentence. */

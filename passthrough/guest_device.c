@@ -329,7 +329,7 @@ static void device_begin(struct guest_device *device, enum device_state state)
 
 /* ---- What the guest does ---- */
 
-/* A guest lets go of all functions together; of those that nobody asked it for QEMU may not tell. */
+/* A guest lets go of all functions together; of one that nobody asked for QEMU may not tell. */
 static void look_for_others(struct guest_device *device)
 {
 	if (device->state == DEVICE_IDLE && device->known && device->present) {

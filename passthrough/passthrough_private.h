@@ -22,7 +22,7 @@
 /* Stands in the journal after the names of the stages of a way that was taken up again. */
 #define PASSTHROUGH_RESUMED '+'
 
-/* How long a guest that runs may take to say what it has, before a borrower counts as having the card. */
+/* How long a guest that runs may take to say what it has, before a borrower has the card. */
 #define PASSTHROUGH_GRACE_USEC (1000 * 1000)
 
 struct managed_card;
