@@ -134,7 +134,15 @@ class LentSeat(Seat):
 
     def gpus(self):
         """The cards as batonctl tells them, by name."""
-        return {card["name"]: card for card in json.loads(self.control("--json", "gpu", "list").out)}
+        told = []
+
+        def answered():
+            # On a busy machine batonctl may be so slow that the seat does not wait for it.
+            self.alive()
+            told[:] = [self.control("--json", "gpu", "list", check=False)]
+            return told[0].rc == 0
+        self.pc.wait(answered, 60, "answer about cards")
+        return {card["name"]: card for card in json.loads(told[0].out)}
 
     def gpu(self, card):
         return self.gpus()[card.name]

@@ -329,14 +329,6 @@ class Pc:
         picture.save(path)
         return path
 
-    def plug_card(self, device):
-        """Plugs a card in again that was pulled out by device_del."""
-        driver, *settings = next(word for word in CARDS[self.card] if "id=%s," % device in word + ",").split(",")
-        arguments = {"driver": driver}
-        for name, value in (setting.split("=") for setting in settings):
-            arguments[name] = {"on": True, "off": False}.get(value, int(value) if value.isdigit() else value)
-        self.qmp.command("device_add", arguments)
-
     def monitor(self):
         """The PC's monitor: sees the hardware cursor, can be unplugged."""
         return Monitor(self)

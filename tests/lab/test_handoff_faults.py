@@ -1,13 +1,16 @@
 """Handoffs that others hinder: programs that hold a card, guests that do not let go, a card that is gone."""
 import signal
+import time
 
 from cards import DUO, GPU, on_host
 from handoff import HOST, Journals
 from harness import test
-from test_handoff import LENT
+from seat import CONFIG, USER
+from test_handoff import LENT, WISHES
+from testcard import NESTED_CPU
 
 # How much longer a switch may take beside a fault than without.
-SLOWER = 2.0
+SLOWER, TRIES = 2.0, 3
 # Late enough for the seat to ask the person, who has much longer to answer.
 ASKED_SECONDS = 60
 
@@ -53,9 +56,13 @@ def told(seat, card, word, seconds=60):
 
 
 def switches_as_fast(seat, quiet, fault):
-    took = seat.switch_ms()
-    print("     handoff_faults: a switch with %s takes %.0f ms, without %.0f ms" % (fault, took, quiet))
-    assert took <= SLOWER * quiet, fault
+    # A busy machine may be slow at one time, and not each time.
+    for _ in range(TRIES):
+        took = seat.switch_ms()
+        print("     handoff_faults: a switch with %s takes %.0f ms, without %.0f ms" % (fault, took, quiet), flush=True)
+        if took <= SLOWER * quiet:
+            return
+    raise AssertionError("switches are slow with " + fault)
 
 
 @test(card="lend", scene=LENT, long=None)
@@ -93,7 +100,7 @@ def test_unbind_hangs(pc, seat):
     # The broker says where its worker waits.
     now = told(seat, DUO, "unbind")
     assert now["state"] == "DETACHING", now
-    assert "D" in pc.run("ps -o stat= -C baton-broker").out
+    assert "D" in pc.run("ps -o stat= -C unbind").out
     switches_as_fast(seat, quiet, "an unbind that hangs")
     # The other card is not held up.
     seat.go(GPU, "B")
@@ -131,6 +138,7 @@ def test_resets(pc, seat):
     pc.run("kill -CONT %d" % broker)
     now = seat.settled(DUO)
     assert (now["state"], now["owner"]) == ("HOST", "") and now["text"], now
+    assert ("sanitize", "A", "B", "failed") in seat.broker.journal(DUO.slot), seat.broker.journal(DUO.slot)
     assert not seat.at_home(DUO), seat.at_home(DUO)
     assert not seat.lines["B"].lines("+", DUO)
     seat.go(DUO, "B")
@@ -151,56 +159,115 @@ def test_resets(pc, seat):
         seat.go(GPU, HOST)
 
 
-def asked(seat, card):
-    """Waits until the person is asked."""
-    return seat.pc.wait(lambda: (lambda now: now if now["asking"] else None)(seat.gpu(card)), ASKED_SECONDS,
-                        "question about " + card.name)
+def asked(seat, card, name):
+    """Waits until the person is asked about the guest; it is the guest that has the card."""
+    now = seat.pc.wait(lambda: (lambda told: told if told["asking"] else None)(seat.gpu(card)), ASKED_SECONDS,
+                       "question about " + card.name)
+    assert (now["state"], now["owner"], now["stage"]) == ("EJECTING", name, "eject") and now["text"], now
 
 
-@test(card="lend", scene=LENT, long=None)
-def test_guests(pc, seat):
-    """Guests that do not let go: stopped, paused; the person is asked, and the card goes when they can."""
-    quiet = seat.switch_ms()
+def stopped(seat, quiet):
+    """The guest's QEMU does not run, and goes on."""
     pid = seat.qemu_pid("A")
-    for fault, begin, end in (("a stopped QEMU", lambda: pc.run("kill -STOP %d" % pid),
-                               lambda: pc.run("kill -CONT %d" % pid)),
-                              ("a paused guest", lambda: seat.control("pause", "A"),
-                               lambda: seat.control("resume", "A"))):
-        seat.go(GPU, "A")
-        begin()
-        seat.hand(GPU, "B")
-        now = asked(seat, GPU)
-        assert (now["state"], now["owner"], now["stage"]) == ("EJECTING", "A", "eject") and "A" in now["text"], now
-        switches_as_fast(seat, quiet, fault)
-        end()
-        seat.arrived(GPU, "B")
-        seat.shown_by(GPU, "B")
-    # Killed by the person's answer.
     seat.go(GPU, "A")
-    pc.run("kill -STOP %d" % pid)
+    seat.pc.run("kill -STOP %d" % pid)
     seat.hand(GPU, "B")
-    asked(seat, GPU)
+    asked(seat, GPU, "A")
+    switches_as_fast(seat, quiet, "a stopped QEMU")
+    seat.pc.run("kill -CONT %d" % pid)
+    seat.arrived(GPU, "B")
+
+
+def paused(seat, quiet):
+    """The guest's processors do not run, and go on."""
+    seat.go(GPU, "A")
+    seat.control("pause", "A")
+    seat.hand(GPU, "B")
+    asked(seat, GPU, "A")
+    switches_as_fast(seat, quiet, "a paused guest")
+    seat.control("resume", "A")
+    seat.arrived(GPU, "B")
+
+
+def killed(seat, quiet):
+    """The person has enough of a guest that does not let go."""
+    seat.go(GPU, "A")
+    seat.pc.run("kill -STOP %d" % seat.qemu_pid("A"))
+    seat.hand(GPU, "B")
+    asked(seat, GPU, "A")
     seat.control("gpu", "answer", GPU.name, "kill")
     seat.arrived(GPU, "B")
-    seat.shown_by(GPU, "B")
-    seat.go(GPU, HOST)
+
+
+def in_firmware(seat, quiet):
+    """A guest that finds nothing to start has a card, hears of no request, and is reset by the person."""
+    lines = ["[vm]", "name = F", "slot = 6", "memory = 64", "net = none", "qemu-args = -accel kvm",
+             "qemu-args = -cpu " + NESTED_CPU]
+    seat.pc.channel.put(CONFIG + "/guests/F.ini", ("\n".join(lines) + "\n[cards]\n" + WISHES).encode(), user=USER)
+    seat.control("reload")
+    seat.pc.wait(lambda: seat.list()["F"]["state"] == "running", 60, "F in its firmware")
+    seat.hand(GPU, "F")
+    seat.arrived(GPU, "F")
+    seat.hand(GPU, "B")
+    asked(seat, GPU, "F")
+    switches_as_fast(seat, quiet, "a guest in its firmware")
+    seat.control("gpu", "answer", GPU.name, "reset")
+    seat.arrived(GPU, "B")
+
+
+# The last one leaves no guest A.
+UNWILLING = (stopped, paused, in_firmware, killed)
+
+
+@test(card="lend", scene=LENT, long=None, random=True)
+def test_guests(pc, seat):
+    """Guests that do not let go: the person is asked, all else works, and the card goes as soon as it can."""
+    quiet = seat.switch_ms()
+    for fault in UNWILLING if pc.long else [pc.random.choice(UNWILLING)]:
+        began = time.monotonic()
+        fault(seat, quiet)
+        seat.shown_by(GPU, "B")
+        seat.go(GPU, HOST)
+        print("     handoff_faults.guests: %s: %.1f s" % (fault.__name__, time.monotonic() - began), flush=True)
+
+
+def lost(seat, card):
+    """Waits until baton says that the card is lost; it is refused, and all else works."""
+    seat.pc.wait(lambda: seat.gpu(card)["state"] == "LOST", 60, "LOST")
+    assert seat.gpu(card)["text"]
+    refused = seat.hand(card, "B", check=False)
+    assert refused.rc == 1 and refused.err, refused.err
+    seat.switch("B")
+    seat.switch("A")
+
+
+def deaf(pc, card, number):
+    """The bridge above the card leads to another bus: the card's configuration space reads as all ones."""
+    bridge = pc.run("basename $(dirname $(readlink /sys/bus/pci/devices/%s))" % card.functions()[0]).out.strip()
+    script = ("import os; fd = os.open('/sys/bus/pci/devices/%s/config', os.O_RDWR); old = os.pread(fd, 1, 0x19); "
+              "os.pwrite(fd, bytes([%d]), 0x19); print(old[0])" % (bridge, number))
+    return int(pc.run(["python3", "-c", script]).out)
 
 
 @test(card="lend", scene=LENT, long=None)
 def test_lost(pc, seat):
-    """The card is pulled out of the PC while a guest has it, and comes back."""
+    """The card leaves the PC while a guest has it, and comes back; then it does not answer any more."""
+    # QEMU does not unplug displays; for everything above the driver of the slot the kernel does the same here.
     seat.go(GPU, "A")
-    pc.qmp.command("device_del", {"id": GPU.device})
-    pc.qmp.event("DEVICE_DELETED", 60)
-    pc.wait(lambda: seat.gpu(GPU)["state"] == "LOST", 60, "LOST")
-    assert seat.gpu(GPU)["text"]
-    refused = seat.hand(GPU, "B", check=False)
-    assert refused.rc == 1 and refused.err, refused.err
-    seat.switch("B")
-    seat.switch("A")
+    removal = pc.spawn(["sh", "-c", "echo 1 > /sys/bus/pci/devices/%s/remove" % GPU.functions()[0]])
+    lost(seat, GPU)
+    assert removal.exited(60) == 0
     seat.go(DUO, "B")
-    pc.plug_card(GPU.device)
+    pc.run("echo 1 > /sys/bus/pci/rescan")
     pc.wait(lambda: seat.gpu(GPU)["state"] == "HOST", 60, "the card on the host again")
     seat.go(GPU, "B")
+    seat.go(GPU, HOST)
+    number = deaf(pc, GPU, 0x77)
+    seat.hand(GPU, "A")
+    lost(seat, GPU)
+    deaf(pc, GPU, number)
+    pc.run("udevadm trigger --action=change /sys/bus/pci/devices/" + GPU.functions()[0])
+    seat.arrived(GPU, HOST)
+    seat.go(GPU, "A")
     seat.go(GPU, HOST)
     seat.go(DUO, HOST)
