@@ -90,5 +90,8 @@ class Libvirt:
         return virsh("; ".join("%s-device %s %s --live" % (what, self.names[guest], self.file(managed))
                                for what, guest in (("detach", giver), ("attach", taker))))
 
+    def has(self, guest):
+        return "<hostdev" in self.pc.run(virsh("dumpxml", self.names[guest]), 60).out
+
     def pids(self):
         return [int(self.pc.run("cat /run/libvirt/qemu/%s.pid" % name).out) for name in self.names.values()]

@@ -1,7 +1,8 @@
 """Who moves the card: baton, or libvirt in two ways. Each has its guests running between up() and down()."""
 import json
 
-from cards import GPU, bind_host, bind_vfio
+from benchlib import say
+from cards import GPU, bind_host, bind_vfio, on_host
 from handoff import HOST
 from handoff_libvirt import virsh
 from seat import USER
@@ -18,13 +19,15 @@ class Mover:
         self.stream.line("ready", 60)
 
     def move(self, argv, log):
-        """Runs the command; the answer of handoff_inside.py."""
+        """Runs the command; the answer of handoff_inside.py, or None when the command failed."""
         signs = ["card %s %s " % (sign, GPU.drm) for sign in "+="]
         self.stream.write(json.dumps({"argv": argv, "log": log, "signs": signs, "seconds": SECONDS}) + "\n")
         answer = json.loads(self.stream.line("{", SECONDS + 60, "answer of handoff_inside.py"))
-        if answer["rc"] or None in answer["seen"]:
-            raise RuntimeError("%s: status %d, node and picture at %s: %s"
-                               % (" ".join(argv), answer["rc"], answer["seen"], answer["said"].strip()))
+        if answer["rc"]:
+            say(" | ".join(answer["said"].split("\n")))
+            return None
+        if None in answer["seen"]:
+            raise RuntimeError("%s: node and picture at %s: %s" % (" ".join(argv), answer["seen"], answer["said"]))
         return answer
 
 
@@ -57,6 +60,7 @@ class Baton:
         self.move(HOST, self.guests[0])
 
     def move(self, giver, taker):
+        """The mover's answer."""
         answer = self.mover.move(["batonctl", "gpu", "give", taker, GPU.name], self.logs[taker])
         told = self.seat.settled(GPU)
         if (told["state"], told["owner"]) != ("GUEST", taker):
@@ -82,24 +86,29 @@ class Virsh:
         self.guests = list(libvirt.names)
         self.pids = libvirt.pids()
 
-    def device(self, what, guest):
-        self.libvirt.run("%s-device" % what, self.libvirt.names[guest], self.libvirt.file(self.managed), "--live")
-
     def up(self):
         thaw(self.pc, self.pids)
         if self.managed == "no":
             bind_vfio(self.pc, GPU)
-        attach = virsh("attach-device", self.libvirt.names[self.guests[0]], self.libvirt.file(self.managed), "--live")
-        self.mover.move(attach, self.libvirt.log(self.guests[0]))
         self.owner = self.guests[0]
+        self.mover.move(self.attach(self.owner), self.libvirt.log(self.owner))
 
     def move(self, giver, taker):
+        """As baton's; None when libvirt did not wait for the guest as long as it took: that one is not counted."""
         answer = self.mover.move(self.libvirt.move(giver, taker, self.managed), self.libvirt.log(taker))
+        if not answer:
+            attach = self.attach(taker)
+            self.pc.wait(lambda: self.pc.run(attach, 60, check=False).rc == 0, SECONDS, "card in guest " + taker)
         self.owner = taker
         return answer
 
+    def attach(self, guest):
+        return virsh("attach-device", self.libvirt.names[guest], self.libvirt.file(self.managed), "--live")
+
     def down(self):
-        self.device("detach", self.owner)
+        self.libvirt.run("detach-device", self.libvirt.names[self.owner], self.libvirt.file(self.managed), "--live")
+        self.pc.wait(lambda: on_host(self.pc, GPU) if self.managed == "yes" else not self.libvirt.has(self.owner),
+                     SECONDS, "card back from guest " + self.owner)
         if self.managed == "no":
             bind_host(self.pc, GPU)
         freeze(self.pc, self.pids)
