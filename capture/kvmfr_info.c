@@ -38,16 +38,6 @@ static void read_uuid(char *to, size_t size, const uint8_t *u)
 		 u[13], u[14], u[15]);
 }
 
-static void read_record(uint8_t type, const uint8_t *data, size_t size, struct kvmfr_info *info)
-{
-	if (type == KVMFR_RECORD_VM && size >= sizeof(struct kvmfr_record_vm)) {
-		read_uuid(info->uuid, sizeof(info->uuid), data);
-	} else if (type == KVMFR_RECORD_OS && size > sizeof(struct kvmfr_record_os)) {
-		copy_text(info->os, sizeof(info->os), data + sizeof(struct kvmfr_record_os),
-			  size - sizeof(struct kvmfr_record_os));
-	}
-}
-
 static void read_records(const uint8_t *data, size_t size, struct kvmfr_info *info)
 {
 	struct kvmfr_record record;
@@ -59,7 +49,10 @@ static void read_records(const uint8_t *data, size_t size, struct kvmfr_info *in
 		if (record.size > size) {
 			return;
 		}
-		read_record(record.type, data, record.size, info);
+		if (record.type == KVMFR_RECORD_VM &&
+		    record.size >= sizeof(struct kvmfr_record_vm)) {
+			read_uuid(info->uuid, sizeof(info->uuid), data);
+		}
 		data += record.size;
 		size -= record.size;
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a producer of frames (proto/kvmfr.h) says of itself and of its guest, in the user data. */
+/* What a producer of frames (proto/kvmfr.h) says of itself and of its guest. */
 #ifndef CAPTURE_KVMFR_INFO_H
 #define CAPTURE_KVMFR_INFO_H
 
@@ -10,7 +10,6 @@ struct kvmfr_info {
 	uint32_t version; /* of KVMFR; 0: unknown */
 	char producer[33];
 	char uuid[37]; /* written by the guest: a cross-check, never an identity; "": none */
-	char os[64];   /* its name; "": none */
 	const struct kvmfr_frame_layout *layout; /* NULL: a version that we do not speak */
 };
 

@@ -355,6 +355,43 @@ static void test_a_silent_producer(void **fixture)
 	expect_damage(world, 8, 4, 24, 14);
 }
 
+static void test_a_heartbeat_that_is_slower_than_the_looks(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_tick(world, 16);
+	for (int i = 0; i < 40; i++) {
+		kvmfr_world_tick(world, 100);
+		kvmfr_world_tick_source(world, 100);
+		kvmfr_world_tick_source(world, 600);
+		assert_true(world->source->live);
+	}
+}
+
+/* What a producer has left behind is no producer. */
+static void test_a_producer_that_has_ended(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	for (int i = 0; i < 3; i++) {
+		for (int ms = 0; ms < 2000; ms += 10) {
+			kvmfr_world_tick_source(world, 10);
+		}
+		assert_false(kvmfr_producer_is_watched(world->producer));
+		assert_string_equal(world->source->reason,
+				    "the capture program in the guest does not answer");
+		world->header->session += 2;
+		if (i == 1) {
+			world->header->magic = 0;
+			kvmfr_world_tick_source(world, 10);
+			world->header->magic = LGMP_MAGIC;
+		}
+	}
+	kvmfr_producer_restart(world->producer, world->now_ms);
+}
+
 static void test_a_slow_consumer(void **fixture)
 {
 	struct kvmfr_world *world = *fixture;
@@ -391,6 +428,8 @@ static void test_pacing(void **fixture)
 	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
 	uint8_t *pixels;
 
+	/* It is watched since a moment. */
+	assert_int_equal(kvmfr_world_timer(world), 0);
 	kvmfr_source_set_interval(world->source, 8000);
 	kvmfr_world_settle(world);
 	kvmfr_world_tick(world, 8);
@@ -406,7 +445,7 @@ static void test_pacing(void **fixture)
 	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
 	for (int64_t usec = 1000; usec <= 32000; usec *= 2) {
 		kvmfr_source_poke(world->source);
-		assert_in_range(kvmfr_world_timer(world), 1, usec < 8000 ? usec : 8000);
+		assert_int_equal(kvmfr_world_timer(world), usec < 8000 ? usec : 8000);
 		world->now_ms += (uint64_t)kvmfr_world_timer(world) / 1000;
 	}
 	kvmfr_producer_end(world->producer);
@@ -573,9 +612,11 @@ static void test_all_places_are_taken(void **fixture)
 	queue->subscribers = 0xfffffeff00000000ull;
 	kvmfr_world_settle(world);
 	assert_int_equal(LGMP_SUBSCRIBERS_ACTIVE(queue->subscribers), UINT32_MAX);
+	assert_int_not_equal(queue->client_id[8], 0);
 	frame_source_set_watched(world->source, false);
 	sd_event_run(world->event, 0);
 	assert_int_equal(LGMP_SUBSCRIBERS_ACTIVE(queue->subscribers), 0xfffffeff);
+	assert_int_equal(queue->client_id[8], 0);
 }
 
 static void test_two_consumers(void **fixture)
@@ -609,7 +650,7 @@ static void test_a_lock_that_nobody_opens(void **fixture)
 	struct kvmfr_world *world = *fixture;
 	struct lgmp_queue *queue = kvmfr_world_queue(world, KVMFR_QUEUE_FRAME);
 
-	queue->lock = 1;
+	queue->lock = queue->client_lock = 1;
 	kvmfr_world_tick(world, 10);
 	kvmfr_world_tick(world, 10);
 	assert_int_equal(queue->subscribers, 0);
@@ -619,8 +660,29 @@ static void test_a_lock_that_nobody_opens(void **fixture)
 		kvmfr_world_tick_source(world, 10);
 	}
 	assert_int_equal(queue->lock, 0);
+	assert_int_equal(queue->client_lock, 0);
 	kvmfr_world_settle(world);
 	assert_int_not_equal(queue->subscribers, 0);
+}
+
+/* B6 takes a byte for a lock, and what stands beside it is not ours. */
+static void test_a_lock_is_a_byte_or_a_word(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct lgmp_queue *queue = kvmfr_world_queue(world, KVMFR_QUEUE_FRAME);
+	bool byte = world->version == KVMFR_VERSION_B6;
+
+	queue->lock = 0xabcdef00;
+	kvmfr_world_settle(world);
+	if (byte) {
+		kvmfr_world_send(world, 1, NULL);
+		kvmfr_world_tick(world, 10);
+		kvmfr_world_expect(world, 1);
+		assert_int_equal(queue->count, 0);
+		assert_int_equal(queue->lock, 0xabcdef00);
+	} else {
+		assert_int_equal(queue->subscribers, 0);
+	}
 }
 
 /* ---- the file ---- */
@@ -663,6 +725,8 @@ int main(int argc, char **argv)
 		BOTH(test_a_picture_that_is_being_written),
 		BOTH(test_a_picture_that_is_never_finished),
 		BOTH(test_a_silent_producer),
+		BOTH(test_a_heartbeat_that_is_slower_than_the_looks),
+		BOTH(test_a_producer_that_has_ended),
 		BOTH(test_a_slow_consumer),
 		BOTH(test_pacing),
 		BOTH(test_a_doorbell_needs_no_timer),
@@ -674,6 +738,7 @@ int main(int argc, char **argv)
 		BOTH(test_all_places_are_taken),
 		BOTH(test_two_consumers),
 		BOTH(test_a_lock_that_nobody_opens),
+		BOTH(test_a_lock_is_a_byte_or_a_word),
 		BOTH(test_what_cannot_be_mapped),
 	};
 
