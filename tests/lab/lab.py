@@ -195,13 +195,16 @@ class Pc:
         path = os.path.join(self.sockets, "agent")
         qmp = os.path.join(self.sockets, "qmp")
 
-        def listening():
+        def connected():
             self.check(False)
             time.sleep(0.02)
-            return os.path.exists(path) and os.path.exists(qmp)
-        self.loop.wait(listening, 30, "sockets of QEMU")
-        self.channel = Channel(self.loop, path)
-        self.qmp = Qmp(self.loop, qmp)
+            try:
+                self.channel = self.channel or Channel(self.loop, path)
+                self.qmp = Qmp(self.loop, qmp)
+            except (FileNotFoundError, ConnectionRefusedError):
+                return False  # not there yet, or there and not listening yet
+            return True
+        self.loop.wait(connected, 30, "sockets of QEMU")
         self.inputs = Inputs(self.qmp, CARD)
 
     def migrated(self):
