@@ -287,26 +287,37 @@ static pixman_box32_t turn_box(const struct kvmfr_picture_shape *shape, const pi
 	}
 }
 
+static void copy_rows(const struct kvmfr_picture_header *header, const uint8_t *from,
+		      const pixman_box32_t *box, uint32_t *data)
+{
+	const struct format *format = &formats[header->shape.format];
+	struct course course = find_course(&header->shape);
+	uint32_t pixels = (uint32_t)(box->x2 - box->x1), rows = (uint32_t)(box->y2 - box->y1);
+	uint32_t *to = data + course.start + box->x1 * course.right + box->y1 * course.down;
+
+	/* Rows that follow each other here and there are one long one. */
+	if (course.right == 1 && course.down == (ptrdiff_t)pixels &&
+	    header->pitch == pixels * format->bytes) {
+		pixels *= rows;
+		rows = 1;
+	}
+	for (uint32_t y = 0; y < rows; y++) {
+		copy_row(format, from + (size_t)y * header->pitch, to + y * course.down,
+			 course.right, pixels);
+	}
+}
+
 pixman_box32_t kvmfr_picture_copy(const struct shared_memory *memory,
 				  const struct kvmfr_picture_header *header,
 				  const pixman_box32_t *box, struct frame *frame)
 {
-	const struct format *format = &formats[header->shape.format];
-	uint32_t *data = container_of(frame, struct kvmfr_frame, base)->data;
-	struct course course = find_course(&header->shape);
-	uint32_t pixels = (uint32_t)(box->x2 - box->x1);
+	uint32_t bytes = formats[header->shape.format].bytes;
+	uint64_t first = (uint64_t)box->y1 * header->pitch + (uint64_t)box->x1 * bytes;
+	uint64_t end = (uint64_t)(box->y2 - 1) * header->pitch + (uint64_t)box->x2 * bytes;
+	const uint8_t *from = shared_bytes(memory, header->pixels + first, end - first);
 
-	for (int32_t y = box->y1; y < box->y2; y++) {
-		uint64_t offset = header->pixels + (uint64_t)y * header->pitch +
-				  (uint64_t)box->x1 * format->bytes;
-		const uint8_t *from =
-			shared_bytes(memory, offset, (uint64_t)pixels * format->bytes);
-
-		if (from) {
-			copy_row(format, from,
-				 data + course.start + box->x1 * course.right + y * course.down,
-				 course.right, pixels);
-		}
+	if (from) {
+		copy_rows(header, from, box, container_of(frame, struct kvmfr_frame, base)->data);
 	}
 	return turn_box(&header->shape, box);
 }

@@ -92,6 +92,15 @@ static void test_formats(void **fixture)
 	}
 }
 
+static void test_formats(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_settle(world);
+	check_formats(world, true);
+	check_formats(world, false);
+}
+
 static void test_hdr_is_told(void **fixture)
 {
 	struct kvmfr_world *world = *fixture;
