@@ -36,8 +36,7 @@ static bool has_driver(const struct card *card, unsigned int number, const char 
 int claim_step(struct card *card, unsigned int number, struct report *report)
 {
 	if (access(at("/sys/bus/pci/drivers/vfio-pci"), F_OK) < 0) {
-		return fail(report->text, -EOPNOTSUPP,
-			    "the kernel has no vfio-pci: modprobe vfio-pci");
+		return fail(report->text, -EOPNOTSUPP, "vfio-pci is missing: modprobe vfio-pci");
 	}
 	attribute_write(card, number, "power/control", "on");
 	attribute_write(card, number, "d3cold_allowed", "0");

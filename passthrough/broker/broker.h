@@ -27,7 +27,7 @@
 #include "proto/broker.h"
 
 #define ACCOUNTS_MAX (8 + BROKER_GUESTS_MAX)
-#define STEPS_MAX 64
+#define STEPS_MAX 32 /* three for each function, and a plan */
 #define NODES_MAX 48
 #define SEAT_GRACE_MS 10000 /* how long a pooled card waits for a seat to come back */
 #define DISPLAY_CLASS 0x03
@@ -75,7 +75,7 @@ struct saved {
 };
 
 /* What a worker does. 0 or -errno, with report->text where errno does not say it all. number is
- * that of a function, or of a module. */
+ * that of a function. */
 struct card;
 struct report;
 typedef int step_fn(struct card *card, unsigned int number, struct report *report);
@@ -88,8 +88,8 @@ struct step {
 /* What a worker tells its parent. */
 struct report {
 	int32_t error;
-	uint32_t reset_count; /* functions that the reset covered */
-	uint32_t n_holders;   /* all of them, also those that are not told */
+	/* Functions that the reset covered; holders, also those that are not told. */
+	uint32_t reset_count, n_holders;
 	char text[BROKER_TEXT_MAX];
 	struct broker_facts facts;
 	struct broker_holder holders[BROKER_HOLDERS_MAX];
@@ -110,8 +110,7 @@ struct operation {
 	uint64_t started_us;
 	struct step steps[STEPS_MAX];
 	unsigned int n_steps, at, way; /* way: the first step that changes drivers */
-	bool planned;                  /* it is permitted */
-	bool undoing;                  /* it failed half-way, and is on the way back */
+	bool planned, undoing; /* it is permitted; it failed half-way, and is on the way back */
 	int error;                     /* the first failure */
 	char text[BROKER_TEXT_MAX];
 	struct worker worker;
@@ -123,12 +122,12 @@ struct card {
 	char name[16]; /* "0000:01:00" */
 	struct saved saved;
 	struct broker_facts facts; /* as of the last look; valid if looked */
-	bool looked, stale;        /* stale: to be looked at when idle */
-	bool changed;              /* the facts, since they were last told */
-	bool clean, reset_tried;   /* reset_tried: by ourselves, before it goes home */
-	int borrower;              /* pidfd of whom it is lent to, or -1 */
-	uint32_t drainer;          /* the connection that drained it */
-	uint32_t unloader;         /* the one that unloaded its driver, to detach it next */
+	/* stale: to be looked at when idle; changed: the facts, since they were last told;
+	 * reset_tried: by ourselves, before it goes home. */
+	bool looked, stale, changed, clean, reset_tried;
+	int borrower; /* pidfd of whom it is lent to; -1: nobody, or it has ended */
+	/* The connection that drained it; the one that unloaded its driver, to detach it next. */
+	uint32_t drainer, unloader;
 	uint64_t retry;            /* before that, ms, nothing is done unasked; NEVER: it failed */
 	struct operation operation, waiting; /* waiting: until what we do unasked is over */
 	struct worker stuck;                 /* missed its hard deadline: WEDGED */

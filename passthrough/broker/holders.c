@@ -29,9 +29,9 @@ const struct node *node_open_in(const char *folder, const struct node *nodes, un
 }
 
 /* A mapping outlives its descriptor. */
-static const struct node *by_mapping(const char *pid, const struct node *nodes, unsigned int n)
+static const struct node *by_mapping(int32_t pid, const struct node *nodes, unsigned int n)
 {
-	FILE *maps = fopen(at("/proc/%s/maps", pid), "re");
+	FILE *maps = fopen(at("/proc/%d/maps", pid), "re");
 	const struct node *found = NULL;
 	char line[512], *name;
 
@@ -61,18 +61,18 @@ int scan_step(struct card *card, unsigned int unused, struct report *report)
 
 	n += groups_find(card, nodes + n);
 	while ((entry = dir_next(&proc))) {
-		const char *pid = entry->d_name;
+		int32_t pid = (int32_t)strtol(entry->d_name, NULL, 10);
 		const struct node *node = NULL;
 
-		if (isdigit((unsigned char)*pid) && strtol(pid, NULL, 10) != getpid()) {
-			node = node_open_in(at("/proc/%s/fd", pid), nodes, n);
+		if (pid > 0 && pid != getpid()) {
+			node = node_open_in(at("/proc/%d/fd", pid), nodes, n);
 			node = node ? node : by_mapping(pid, nodes, n);
 		}
 		if (node && report->n_holders++ < BROKER_HOLDERS_MAX) {
 			struct broker_holder *holder = &report->holders[report->n_holders - 1];
 
-			holder->pid = (int32_t)strtol(pid, NULL, 10);
-			text_read(at("/proc/%s/comm", pid), holder->command,
+			holder->pid = pid;
+			text_read(at("/proc/%d/comm", pid), holder->command,
 				  sizeof(holder->command));
 			snprintf(holder->node, sizeof(holder->node), "%s", node->path);
 		}

@@ -35,9 +35,8 @@ int groups_open(const struct card *card, struct groups *out, char *text)
 		out->fds[out->n] =
 			open(at("%s", nodes[out->n].path), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
 		if (out->fds[out->n] < 0) {
-			return fail(text, -errno, "%s of %s cannot be opened: %s%s",
-				    nodes[out->n].path, card->name, strerror(errno),
-				    errno == EBUSY ? "; end the process that has it" : "");
+			return fail(text, -errno, "%s: %s; end the process that has it open",
+				    nodes[out->n].path, strerror(errno));
 		}
 	}
 	return 0;
@@ -101,16 +100,20 @@ static int limits_raise(struct card *card, pid_t pid, uint64_t start)
 	return r < 0 ? r : prlimit(pid, RLIMIT_MEMLOCK, &limit, NULL) < 0 ? -errno : 0;
 }
 
-static void limits_lower(const struct loan *loan)
+/* All that is there, if the process has lowered the limits itself. */
+static int limits_lower(const struct loan *loan, char *text)
 {
 	struct rlimit limit;
 
-	if (process_start(loan->pid) == loan->start &&
-	    prlimit(loan->pid, RLIMIT_MEMLOCK, NULL, &limit) == 0) {
-		limit.rlim_cur -= loan->soft <= limit.rlim_cur ? loan->soft : 0;
-		limit.rlim_max -= loan->hard <= limit.rlim_max ? loan->hard : 0;
-		prlimit(loan->pid, RLIMIT_MEMLOCK, &limit, NULL);
+	if (process_start(loan->pid) != loan->start ||
+	    prlimit(loan->pid, RLIMIT_MEMLOCK, NULL, &limit) < 0) {
+		return 0;
 	}
+	limit.rlim_cur -= MIN(loan->soft, limit.rlim_cur);
+	limit.rlim_max -= MIN(loan->hard, limit.rlim_max);
+	return prlimit(loan->pid, RLIMIT_MEMLOCK, &limit, NULL) == 0 || errno == ESRCH
+		       ? 0
+		       : fail(text, -errno, "QEMU may still lock memory: %s", strerror(errno));
 }
 
 int lend_step(struct card *card, unsigned int unused, struct report *report)
@@ -147,8 +150,8 @@ int reclaim_step(struct card *card, unsigned int unused, struct report *report)
 	int r = groups_open(card, &groups, report->text);
 
 	if (r != -EBUSY) {
-		limits_lower(&card->saved.loan);
-		r = nodes_restore(card, LENT_NODES);
+		r = limits_lower(&card->saved.loan, report->text)
+			    ?: nodes_restore(card, LENT_NODES);
 	}
 	groups_close(&groups);
 	return r;

@@ -43,6 +43,7 @@ static void card_ready(struct card *card, const struct pollfd *fds)
 		card->stale = card->changed = true;
 		card->retry = 0;
 	}
+	/* It has ended: what follows opens its pidfd no more. */
 	card->retry = fds[BORROWER].revents ? 0 : card->retry;
 	if (worker->pid && now_ms() >= MIN(worker->soft, worker->hard)) {
 		operation_late(card, now_ms());
@@ -82,12 +83,10 @@ static void turn(struct broker *broker)
 	*next++ = (struct pollfd){ broker->seat_pidfd, POLLIN, 0 };
 	card_for_each(broker, card) {
 		const struct worker *worker = &card->operation.worker;
-		/* That its borrower died. */
-		bool unseen = card_idle(card) && (card->retry == 0 || !is_readable(card->borrower));
 
 		*next++ = (struct pollfd){ worker->pid ? worker->pidfd : -1, POLLIN, 0 };
 		*next++ = (struct pollfd){ card->stuck.pid ? card->stuck.pidfd : -1, POLLIN, 0 };
-		*next++ = (struct pollfd){ unseen ? card->borrower : -1, POLLIN, 0 };
+		*next++ = (struct pollfd){ card_idle(card) ? card->borrower : -1, POLLIN, 0 };
 	}
 	poll(fds, (nfds_t)(next - fds), time_left(broker));
 	card_for_each(broker, card) {

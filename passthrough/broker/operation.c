@@ -34,7 +34,7 @@ static const struct {
 	[BROKER_LEND] = { "lend", CARD_POOLED | CLEAN, LENT, { DO(lend) } },
 	[BROKER_TAKE_BACK] = { "take-back", LENT, 0, { DO(reclaim) } },
 	[BROKER_RETURN] = { "give-back", PRESENT, LENT | CARD_BRIDGE, { DO(look) }, WAY_GIVE },
-	[BROKER_UNLOAD] = { NULL, 0, LENT, { DO(unload), DO(unload), DO(unload), DO(unload) } },
+	[BROKER_UNLOAD] = { NULL, 0, LENT, { DO(unload) } },
 	[BROKER_RECLAIM] = { .plan = { DO(reclaim) } },
 };
 /* clang-format on */
@@ -94,10 +94,8 @@ static int permit(const struct card *card, char *text)
 
 static void add(struct operation *op, struct step step, unsigned int number)
 {
-	if (op->n_steps < STEPS_MAX) {
-		op->steps[op->n_steps] = step;
-		op->steps[op->n_steps++].number = number;
-	}
+	op->steps[op->n_steps] = step;
+	op->steps[op->n_steps++].number = number;
 }
 
 /* The display comes last to vfio-pci and first to the host: the others' drivers depend on its. */
@@ -193,7 +191,7 @@ static void operation_end(struct card *card)
 	tell(card, &done);
 	if (op->request.serial == 0 && op->error == -EBUSY) {
 		card->retry = now_ms() + SEAT_GRACE_MS / card->broker->hurry;
-	} else if (stage && op->error == 0) {
+	} else if ((stage || op->request.verb == BROKER_RECLAIM) && op->error == 0) {
 		card->retry = 0;
 	}
 	close_fd(&op->borrower);
@@ -214,7 +212,7 @@ static void operation_next(struct card *card)
 		op->planned = true;
 		r = permit(card, text);
 		for (unsigned int i = looked; r == 0 && i < PLAN_MAX && plan[i].run; i++) {
-			add(op, plan[i], i);
+			add(op, plan[i], 0);
 		}
 		if (r == 0 && verbs[op->request.verb].way) {
 			add_way(card, verbs[op->request.verb].way);
@@ -296,6 +294,8 @@ void operation_late(struct card *card, uint64_t now)
 		tell(card, &late);
 	} else if (worker->step.run == scan_step) {
 		/* Only a process' memory map can hold it up, and that can be killed. */
+		fail(op->text, 0, "%s", late.text);
+		op->error = -EIO;
 		kill(worker->pid, SIGKILL);
 		worker->hard = NEVER;
 	} else {
@@ -326,11 +326,9 @@ void operation_request(struct card *card, const struct broker_request *request, 
 		return;
 	}
 	op = op->request.verb ? &card->waiting : op;
-	*op = (struct operation){ .request = *request,
-				  .borrower = borrower,
-				  .connection = card->broker->connection,
-				  .way = STEPS_MAX,
-				  .started_us = now_us() };
+	*op = (struct operation){ .request = *request, .borrower = borrower, .way = STEPS_MAX };
+	op->connection = card->broker->connection;
+	op->started_us = now_us();
 	if (stage && !op->request.stage.name[0]) {
 		snprintf(op->request.stage.name, sizeof(op->request.stage.name), "%s", stage);
 	}

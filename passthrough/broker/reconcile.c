@@ -23,7 +23,7 @@ void card_watch(struct card *card)
 
 	close_fd(&card->borrower);
 	card->borrower = loan->pid ? pidfd_open(loan->pid, 0) : -1;
-	if (card->borrower >= 0 && process_start(loan->pid) != loan->start) {
+	if (process_start(loan->pid) != loan->start || is_readable(card->borrower)) {
 		close_fd(&card->borrower);
 	}
 }
@@ -74,6 +74,7 @@ static void put_right(struct card *card)
 		if (card->borrower < 0 || is_readable(card->borrower)) {
 			start(card, BROKER_TAKE_BACK, "its borrower has ended: taken back");
 		} else if (seat_stays_away(card->broker)) {
+			card->retry = NEVER;
 			start(card, BROKER_RECLAIM, NULL);
 		}
 	} else if (is_broken(card)) {

@@ -41,8 +41,7 @@ static int session_open(const struct card *card, struct session *session, char *
 		works = ioctl(groups[i], VFIO_GROUP_SET_CONTAINER, &session->container) == 0;
 	}
 	if (!works || ioctl(session->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU) < 0) {
-		return fail(text, -EIO,
-			    "/dev/vfio/vfio does not work: %s; modprobe vfio_iommu_type1",
+		return fail(text, -EIO, "/dev/vfio/vfio: %s; modprobe vfio_iommu_type1",
 			    strerror(errno));
 	}
 	function_for_each(card, f) {
@@ -85,9 +84,8 @@ static int hot_reset(struct card *card, const struct session *session, struct re
 	} u = { .info.argsz = sizeof(u) };
 
 	if (ioctl(session->devices[0], VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, &u) < 0) {
-		return fail(report->text, -EOPNOTSUPP,
-			    "the kernel knows no reset of %s: %s; another slot may have one",
-			    card->name, strerror(errno));
+		return fail(report->text, -EOPNOTSUPP, "the kernel knows no reset of %s",
+			    card->name);
 	}
 	report->reset_count = u.info.count;
 	for (unsigned int i = 0; i < report->reset_count; i++) {

@@ -91,6 +91,7 @@ void seat_close(struct broker *broker, const char *why)
 	close_fd(&broker->seat);
 	close_fd(&broker->seat_pidfd);
 	broker->list.verb = 0;
+	broker->connection++;
 	broker->seat_gone = now_ms();
 	card_for_each(broker, card) {
 		card->retry = 0;
@@ -110,19 +111,15 @@ void seat_send(struct broker *broker, const struct broker_message *message)
 void seat_done(struct broker *broker, const struct broker_request *request, int error,
 	       const char *text)
 {
-	struct broker_message message = { .kind = BROKER_DONE, .error = error };
+	struct broker_message message = { BROKER_DONE, request->serial, request->slot, error };
 
-	message.serial = request->serial;
-	message.slot = request->slot;
 	fail(message.text, 0, "%s", text);
 	seat_send(broker, &message);
 }
 
 void seat_facts(struct card *card, uint32_t serial)
 {
-	struct broker_message message = {
-		.kind = BROKER_CARD, .serial = serial, .slot = card->slot, .facts = card->facts
-	};
+	struct broker_message message = { BROKER_CARD, serial, card->slot, .facts = card->facts };
 
 	message.facts.flags = card_flags(card) & 0xffff;
 	message.facts.lent_pid = card->saved.loan.pid;

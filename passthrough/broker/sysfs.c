@@ -30,12 +30,11 @@ int text_read(const char *path, char *out, size_t size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
-	int r = n < 0 ? -errno : 0;
 
 	n -= n > 0 && out[n - 1] == '\n';
 	out[n < 0 ? 0 : n] = '\0';
 	close_fd(&fd);
-	return r;
+	return n < 0 ? -errno : 0;
 }
 
 void link_read(const char *path, char *out, size_t size)

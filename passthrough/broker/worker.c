@@ -11,6 +11,7 @@
 
 #define DESCRIPTORS_MAX 128
 #define SOFT_S 5
+#define LOOK_S 10 /* for what changes nothing; the seat gives a drain up after 20 s */
 #define HARD_S 75 /* the kernel itself waits up to 60 s for a device after a reset */
 
 /* One that never ends must not keep the seat's socket open after the broker. */
@@ -38,6 +39,7 @@ static _Noreturn void worker_main(struct card *card, struct step step, int pipe)
 int worker_start(struct card *card, struct step step)
 {
 	struct worker *worker = &card->operation.worker;
+	bool looks = step.run == look_step || step.run == scan_step;
 	int fds[2], r;
 
 	if (pipe2(fds, O_CLOEXEC) < 0) {
@@ -45,7 +47,7 @@ int worker_start(struct card *card, struct step step)
 	}
 	*worker = (struct worker){ .pipe = fds[0], .step = step };
 	worker->soft = now_ms() + SOFT_S * 1000 / card->broker->hurry;
-	worker->hard = now_ms() + HARD_S * 1000 / card->broker->hurry;
+	worker->hard = now_ms() + (looks ? LOOK_S : HARD_S) * 1000 / card->broker->hurry;
 	worker->pid = fork();
 	if (worker->pid == 0) {
 		worker_main(card, step, fds[1]);
@@ -70,9 +72,8 @@ bool worker_finish(struct card *card, struct worker *worker, struct report *repo
 	}
 	if (read(worker->pipe, report, sizeof(*report)) != (ssize_t)sizeof(*report)) {
 		*report = (struct report){ .error = -EIO };
-		fail(report->text, 0,
-		     "\"%s\" of %s has not told how it ended: see the kernel's log",
-		     worker->step.name, card->name);
+		fail(report->text, 0, "\"%s\" has not told how it ended: see the kernel's log",
+		     worker->step.name);
 	}
 	close_fd(&worker->pidfd);
 	close_fd(&worker->pipe);

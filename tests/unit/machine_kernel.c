@@ -15,6 +15,7 @@
  *   wrong/probe.NAME         no driver takes NAME
  *   wrong/hang.NAME          a FIFO: the unbind of NAME waits until somebody writes into it
  *   wrong/in-use             a module is in use
+ *   wrong/limits             they cannot be set
  *   wrong/die.N              the broker is killed before the N-th write to sysfs
  *   wrong/die-after.N        the same, after it
  */
@@ -352,6 +353,11 @@ int __wrap_prlimit64(pid_t pid, int resource, const struct rlimit *new, struct r
 	}
 	if (old) {
 		*old = (struct rlimit){ .rlim_cur = soft, .rlim_max = hard };
+	}
+	if (new && (is_wrong("limits") || new->rlim_cur > new->rlim_max)) {
+		append("limits refused");
+		errno = EPERM;
+		return -1;
 	}
 	if (new) {
 		fd = __real_open64(at("/limits.%d", pid), O_WRONLY | O_TRUNC | O_CREAT, 0600);

@@ -215,6 +215,46 @@ static void test_limits_add_up(void **state)
 	waitpid(guest, NULL, 0);
 }
 
+static void assert_given_back(const char *has, const char *left)
+{
+	pid_t guest = machine_process(&machine);
+
+	machine_put(&machine, "1000 2000\n", "limits.%d", guest);
+	assert_int_equal(seat_ask(&machine, BROKER_SANITIZE, UNO), 0);
+	assert_int_equal(seat_lend(&machine, UNO, guest, 5000), 0);
+	assert_string_equal(machine_get(&machine, "limits.%d", guest), "6000 7000\n");
+	machine_put(&machine, has, "limits.%d", guest);
+	assert_int_equal(seat_ask(&machine, BROKER_TAKE_BACK, UNO), 0);
+	assert_string_equal(machine_get(&machine, "limits.%d", guest), left);
+	kill(guest, SIGKILL);
+	waitpid(guest, NULL, 0);
+}
+
+/* A borrower may change its limits, but keeps nothing of what it was lent by that. */
+static void test_limits_that_were_changed(void **state)
+{
+	seat_bring(&machine, UNO, BROKER_DETACH);
+	assert_given_back("7000 7000\n", "2000 2000\n");
+	assert_given_back("4999 4999\n", "0 0\n");
+	assert_given_back("1 5500\n", "0 500\n");
+}
+
+static void test_limits_that_stay(void **state)
+{
+	pid_t guest = machine_process(&machine);
+
+	seat_bring(&machine, UNO, BROKER_SANITIZE);
+	assert_int_equal(seat_lend(&machine, UNO, guest, 5000), 0);
+	machine_wrong(&machine, "limits");
+	assert_int_equal(seat_ask(&machine, BROKER_TAKE_BACK, UNO), -EPERM);
+	assert_non_null(strstr(machine.done.text, "lock memory"));
+	assert_int_equal(machine.card.facts.lent_pid, guest);
+	machine_right(&machine, "limits");
+	assert_int_equal(seat_ask(&machine, BROKER_TAKE_BACK, UNO), 0);
+	kill(guest, SIGKILL);
+	waitpid(guest, NULL, 0);
+}
+
 /* Exactly one reset, and no device is opened for it. */
 static void test_one_function_is_reset_alone(void **state)
 {
@@ -288,6 +328,16 @@ static void test_nvidia(void **state)
 	assert_int_equal(seat_ask(&machine, BROKER_UNLOAD, UNO), -EBUSY);
 	assert_non_null(strstr(machine.done.text, "nvidia_uvm"));
 	machine_right(&machine, "in-use");
+	/* One more than its holders: none is unloaded. */
+	machine_put(&machine, "1\n", "sys/module/nvidia_modeset/refcnt");
+	machine_put(&machine, "", "sys/module/nvidia_modeset/holders/nvidia_drm");
+	machine_put(&machine, "3\n", "sys/module/nvidia/refcnt");
+	machine_put(&machine, "", "sys/module/nvidia/holders/nvidia_modeset");
+	machine_put(&machine, "", "sys/module/nvidia/holders/nvidia_uvm");
+	assert_int_equal(seat_ask(&machine, BROKER_UNLOAD, UNO), -EBUSY);
+	assert_non_null(strstr(machine.done.text, "cannot be unloaded"));
+	assert_false(machine_log_has(&machine, "nvidia_uvm"));
+	machine_put(&machine, "2\n", "sys/module/nvidia/refcnt");
 	assert_int_equal(seat_ask(&machine, BROKER_UNLOAD, UNO), 0);
 	assert_true(machine_log_has(&machine, "nvidia_uvm\nnvidia_drm\nnvidia_modeset\nnvidia\n"));
 	machine_remove(&machine, "sys/bus/pci/drivers/nvidia/bind");
@@ -637,6 +687,8 @@ int main(int argc, char **argv)
 		TEST(test_node_is_lent),
 		TEST(test_open_while_lent),
 		TEST(test_limits_add_up),
+		TEST(test_limits_that_were_changed),
+		TEST(test_limits_that_stay),
 		TEST(test_one_function_is_reset_alone),
 		TEST(test_power_is_no_reset),
 		TEST(test_module_is_loaded_again),

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -259,6 +261,49 @@ static void test_late(void **state)
 	machine_release(&machine, DUO ".0");
 	assert_int_equal(seat_wait_done(&machine, request.serial), 0);
 	assert_string_equal(machine_drivers(&machine, DUO), "vfio-pci vfio-pci");
+}
+
+/* Some process' memory map does not let itself be read. The seat must be told before it gives up,
+ * long before what changes the card would be; then everything can be as it was. */
+static void test_scan_hangs(void **state)
+{
+	struct broker_request detach = seat_request(&machine, BROKER_DETACH, DUO);
+	struct broker_message message;
+	char maps[128];
+
+	assert_int_equal(seat_ask(&machine, BROKER_DRAIN, DUO), 0);
+	machine_wrong(&machine, "hang." DUO ".1");
+	seat_send_request(&machine, &detach, -1);
+	do {
+		assert_true(seat_receive(&machine, machine.seat, &message));
+	} while (message.kind != BROKER_PROGRESS);
+	machine_put(&machine, "x", "proc/4000001/comm");
+	snprintf(maps, sizeof(maps), "%s/proc/4000001/maps", machine.root);
+	assert_int_equal(mkfifo(maps, 0600), 0);
+	/* The other card has not been given up yet. */
+	assert_int_equal(seat_ask(&machine, BROKER_DRAIN, UNO), -EIO);
+	assert_non_null(strstr(machine.done.text, "\"scan\" of " UNO));
+	assert_int_not_equal(machine.done.serial, detach.serial);
+	assert_int_equal(machine_mode(&machine, "dev/dri/card1"), 0);
+	assert_int_equal(seat_ask(&machine, BROKER_UNDRAIN, UNO), 0);
+	assert_int_equal(machine_mode(&machine, "dev/dri/card1"), 0660);
+	assert_int_equal(seat_wait_done(&machine, detach.serial), -ETIMEDOUT);
+	machine_release(&machine, DUO ".1");
+}
+
+/* As after a restart with a worker that does not end. The other cards' facts are not kept back. */
+static void test_look_hangs(void **state)
+{
+	char path[128];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/journal/" UNO ".journal", machine.root);
+	fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(flock(fd, LOCK_EX), 0);
+	assert_true(seat_facts_of(&machine, UNO).flags & BROKER_CARD_WEDGED);
+	close(fd);
+	seat_wait_news(&machine, UNO, BROKER_CARD_PRESENT, BROKER_CARD_WEDGED);
 }
 
 /* ---- the broker is killed ---- */
@@ -543,6 +588,38 @@ static void test_somebody_keeps_it_open(void **state)
 	waitpid(guest, NULL, 0);
 }
 
+static unsigned int log_count(const char *line)
+{
+	const char *log = machine_get(&machine, "log");
+	unsigned int n = 0;
+
+	while ((log = strstr(log, line))) {
+		log++;
+		n++;
+	}
+	return n;
+}
+
+/* What fails for another reason than somebody in the way is not tried over and over. */
+static void test_nobody_can_take_it_back(void **state)
+{
+	pid_t guest = machine_process(&machine);
+
+	seat_bring(&machine, DUO, BROKER_DETACH);
+	seat_bring(&machine, UNO, BROKER_SANITIZE);
+	assert_int_equal(seat_lend(&machine, UNO, guest, 1), 0);
+	machine_wrong(&machine, "limits");
+	seat_leave(&machine);
+	wait_log("limits refused");
+	/* The way of the other card has a dozen workers. */
+	machine_wait_journal(&machine, DUO, "give-back - - done");
+	assert_int_equal(log_count("limits refused"), 1);
+	machine_right(&machine, "limits");
+	kill(guest, SIGKILL);
+	machine_wait_journal(&machine, UNO, "@reclaimed");
+	waitpid(guest, NULL, 0);
+}
+
 static uint64_t now_ms(void)
 {
 	struct timespec now;
@@ -607,6 +684,8 @@ int main(int argc, char **argv)
 		TEST(test_borrower_of_a_silent_card_dies),
 		TEST(test_wedged),
 		TEST(test_late),
+		TEST(test_scan_hangs),
+		TEST(test_look_hangs),
 		TEST(test_killed_in_detach),
 		TEST(test_killed_in_return),
 		TEST(test_killed_while_drained),
@@ -621,6 +700,7 @@ int main(int argc, char **argv)
 		TEST(test_nobody_is_left),
 		TEST(test_nobody_opens_it),
 		TEST(test_somebody_keeps_it_open),
+		TEST(test_nobody_can_take_it_back),
 		TEST(test_borrower_ends_between_tries),
 	};
 
