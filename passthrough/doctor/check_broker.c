@@ -12,7 +12,7 @@ static bool has_seat(const struct broker_answer *answer)
 	return strstr(answer->text, "a seat already");
 }
 
-static const char *config_path(const struct doctor *doctor)
+const char *doctor_broker_config(const struct doctor *doctor)
 {
 	return doctor->options->broker_config ? doctor->options->broker_config : BROKER_CONFIG;
 }
@@ -25,7 +25,7 @@ static void load_file(struct doctor *doctor)
 	uid_t uid = geteuid();
 
 	broker = (struct broker){ 0 };
-	if (config_load(&broker, config_path(doctor), list->trouble) < 0) {
+	if (config_load(&broker, doctor_broker_config(doctor), list->trouble) < 0) {
 		return;
 	}
 	list->known = true;
@@ -111,7 +111,7 @@ static void compare_lists(struct doctor *doctor)
 		card_slot_format(&unlisted->slot, slot, sizeof(slot));
 		snprintf(remedy, sizeof(remedy),
 			 "Write \"card %s\" into %.128s as root, and restart baton-broker.", slot,
-			 config_path(doctor));
+			 doctor_broker_config(doctor));
 		finding_add(doctor->findings, FINDING_FAIL, "allow-list", remedy,
 			    "The broker may not lend %s (%s): its own list does not have it.",
 			    unlisted->name, slot);

@@ -6,6 +6,7 @@
  * socket, logind by this process' session.
  */
 #include <grp.h>
+#include <pwd.h>
 #include <systemd/sd-login.h>
 
 #include "common/cleanup.h"
@@ -107,23 +108,47 @@ struct running {
 	uid_t seat;          /* its user: who owns the folder */
 	unsigned int n;      /* guests' QEMUs */
 	unsigned int others; /* of these with another user than the seat */
-	char loose[64];      /* one that is not in a scope of its own, or empty */
+	char loose[64];      /* one that is not in a group of its own, or empty */
+	char mixed[64];      /* one that runs as the seat's user and has one of its own, or empty */
+	char levels[512];    /* "work as baton-work, play as the seat's user" */
+	struct broker *conf; /* what broker.conf says */
 };
+
+static void note_level(struct running *running, const char *guest, uid_t uid)
+{
+	const struct passwd *user = uid == running->seat ? NULL : getpwuid(uid);
+	size_t n = strlen(running->levels);
+	char number[16];
+
+	snprintf(number, sizeof(number), "user %u", uid);
+	snprintf(running->levels + n, sizeof(running->levels) - n, "%s%.63s as %.32s",
+		 n ? ", " : "", guest,
+		 uid == running->seat ? "the seat's user"
+		 : user               ? user->pw_name
+				      : number);
+	if (uid != running->seat) {
+		running->others++;
+	} else if (account_find(running->conf, guest, NULL)) {
+		snprintf(running->mixed, sizeof(running->mixed), "%.63s", guest);
+	}
+}
 
 static void look_at_qemu(struct running *running, const char *guest, const char *pid)
 {
 	char text[2048];
-	const char *uid, *scope;
+	const char *uid, *group;
+	uid_t user;
 
 	if (text_read(at("/proc/%s/status", pid), text, sizeof(text)) < 0) {
 		return;
 	}
 	running->n++;
 	uid = strstr(text, "\nUid:");
-	running->others += uid && strtoul(uid + 5, NULL, 10) != running->seat;
+	user = uid ? (uid_t)strtoul(uid + 5, NULL, 10) : running->seat;
+	note_level(running, guest, user);
 	text_read(at("/proc/%s/cgroup", pid), text, sizeof(text));
-	scope = strstr(text, "/baton-");
-	if (!scope || !strstr(scope, ".scope")) {
+	group = strstr(text, "/baton-");
+	if (!group || (!strstr(group, ".scope") && !strstr(group, ".service"))) {
 		snprintf(running->loose, sizeof(running->loose), "%.63s", guest);
 	}
 }
@@ -156,10 +181,34 @@ static void find_running(const struct doctor *doctor, struct running *running)
 	}
 }
 
+static void report_levels(struct doctor *doctor, const struct running *running)
+{
+	if (running->others == running->n && running->n) {
+		finding_pass(doctor->findings, "isolation",
+			     "Installed level: each of %u guests runs as a user of its own (%s).",
+			     running->n, running->levels);
+	} else if (running->others) {
+		finding_pass(doctor->findings, "isolation",
+			     "Installed level for %u of %u guests (%s).", running->others,
+			     running->n, running->levels);
+	} else {
+		finding_pass(doctor->findings, "isolation",
+			     "User level: guests run as the user of the seat, in QEMU's sandbox%s.",
+			     running->n ? " and in control groups of their own"
+					: "; none runs now");
+	}
+}
+
 void check_isolation(struct doctor *doctor)
 {
-	struct running running = { 0 };
+	static struct broker broker;
+	struct running running = { .conf = &broker };
+	char text[BROKER_TEXT_MAX];
 
+	broker = (struct broker){ 0 };
+	if (config_load(&broker, doctor_broker_config(doctor), text) < 0) {
+		broker.n_accounts = 0;
+	}
 	find_running(doctor, &running);
 	if (running.loose[0]) {
 		finding_add(
@@ -169,13 +218,13 @@ void check_isolation(struct doctor *doctor)
 			"User level, and guest %s is not in a control group of its own: the "
 			"broker could not tell its QEMU from the seat.",
 			running.loose);
-	} else if (running.n && running.others == running.n) {
-		finding_pass(doctor->findings, "isolation",
-			     "Installed level: each of %u guests runs as a user of its own.",
-			     running.n);
+	} else if (running.mixed[0]) {
+		finding_add(doctor->findings, FINDING_WARN, "isolation",
+			    "End the guest and start it again while the broker runs.",
+			    "Guest %s has a user of its own in broker.conf and runs as the seat's, "
+			    "so it gets no card (%s).",
+			    running.mixed, running.levels);
 	} else {
-		finding_pass(doctor->findings, "isolation",
-			     "User level: guests run as the user of the seat, in QEMU's sandbox%s.",
-			     running.n ? " and in control groups of their own" : "; none runs now");
+		report_levels(doctor, &running);
 	}
 }

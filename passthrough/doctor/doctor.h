@@ -54,6 +54,7 @@ void check_interrupt_remapping(struct doctor *doctor);
 void check_vfio(struct doctor *doctor);
 
 /* check_broker.c */
+const char *doctor_broker_config(const struct doctor *doctor); /* its path */
 void allow_list_load(struct doctor *doctor);
 void check_broker(struct doctor *doctor);
 void check_allow_list(struct doctor *doctor);

@@ -440,6 +440,22 @@ static void test_isolation(void **state)
 	tree_put(tree, "proc/77/cgroup", "0::/baton-work-77.scope\n");
 	tree_ask(tree);
 	tree_expect(tree, "isolation", SEAT, FINDING_PASS, "Installed level: each of 1 guests");
+	tree_put(tree, "proc/77/cgroup", "0::/system.slice/x.slice/baton-guest@baton-work.service\n");
+	tree_ask(tree);
+	tree_expect(tree, "isolation", SEAT, FINDING_PASS, "Installed level: each of 1 guests");
+	/* Beside one that runs as the seat does, and should not. */
+	snprintf(status, sizeof(status), "Name:\tqemu\nUid:\t%u\t0\t0\t0\n", getuid());
+	tree_put(tree, "run/play/pid", "78\n");
+	tree_put(tree, "proc/78/comm", "qemu-system-x86\n");
+	tree_put(tree, "proc/78/status", status);
+	tree_put(tree, "proc/78/cgroup", "0::/baton-play-78.scope\n");
+	tree_ask(tree);
+	tree_expect(tree, "isolation", SEAT, FINDING_PASS, "Installed level for 1 of 2 guests");
+	tree_expect(tree, "isolation", SEAT, FINDING_PASS, "play as the seat's user");
+	tree_put(tree, "broker.conf", "guest play daemon\n");
+	tree_ask(tree);
+	tree_expect(tree, "isolation", SEAT, FINDING_WARN, "Guest play has a user of its own");
+	tree_remove(tree, "proc/78/comm");
 	/* Somebody else's pid by now. */
 	tree_put(tree, "proc/77/comm", "sh\n");
 	tree_ask(tree);
