@@ -150,6 +150,9 @@ static void test_the_hot_spot_is_inside(void **fixture)
 	assert_int_equal(world->source->cursor.image->hot_x, 1);
 	assert_int_equal(world->source->cursor.image->hot_y, 0);
 	assert_int_equal(world->source->cursor.x, 6);
+	shape.hot_x = 2;
+	point(world, 5, 5, &shape);
+	assert_int_equal(world->source->cursor.image->hot_x, 1);
 }
 
 /* Many shapes between two looks: one is drawn in each, and none is lost or comes late. */

@@ -401,6 +401,15 @@ static void test_what_it_says_of_itself(void **fixture)
 	kvmfr_world_tick_source(world, 10);
 	assert_string_equal(kvmfr_source_producer(world->source), "a??[2J?%s");
 
+	/* Records that we do not know stand before the ones that we do. */
+	kvmfr_producer_restart(world->producer, world->now_ms);
+	memmove(user_data + sizeof(struct kvmfr_header) + 11,
+		user_data + sizeof(struct kvmfr_header), size - sizeof(struct kvmfr_header));
+	memcpy(user_data + sizeof(struct kvmfr_header), "\x09\0\0\0\x03\0\0\0abc", 11);
+	world->header->user_data_size = size + 11;
+	kvmfr_world_settle(world);
+	assert_string_equal(kvmfr_source_uuid(world->source), WORLD_UUID);
+
 	/* Cut at any length, with records of any size: what is not there is not said. */
 	for (uint32_t i = 0; i < 400; i++) {
 		kvmfr_producer_restart(world->producer, world->now_ms);
