@@ -1,8 +1,9 @@
 """In the virtual PC: runs commands, and tells when a guest's console said that its card is there.
 
-A line of input is JSON: "argv" (a command), "log" (the console's log file), "signs" (how the lines that are waited for
-begin), "seconds". So is the answer, with times in seconds of CLOCK_MONOTONIC: "began", "ended" (the command), "seen"
-(when each line was in the log, or null), "rc" and "said" (the command's status and output).
+A line of input is JSON: "commands" (one after the other, as a person gives them), "log" (the console's log file),
+"signs" (how the lines that are waited for begin), "seconds". So is the answer, with times in seconds of
+CLOCK_MONOTONIC: "began", "ended" (when each command had), "seen" (when each line was in the log, or null), "rc" and
+"said" (status and output of the last command that was given: none follows one that fails).
 """
 import ctypes
 import json
@@ -36,8 +37,8 @@ class Log:
         *lines, self.rest = (self.rest + self.file.read()).split(b"\n")
         return [line.decode(errors="replace") for line in lines]
 
-    def wait(self, signs, deadline):
-        """The time at which each such line was there, or None."""
+    def wait(self, signs, deadline, failed):
+        """The time at which each such line was there, or None. Ends early when a command has failed."""
         seen = dict.fromkeys(signs)
         while True:
             for line in self.lines():
@@ -45,26 +46,33 @@ class Log:
                     if line.startswith(sign) and not seen[sign]:
                         seen[sign] = time.monotonic()
             left = deadline - time.monotonic()
-            if None not in seen.values() or left <= 0 or not select.select([self.inotify], [], [], left)[0]:
+            if None not in seen.values() or left <= 0 or failed():
                 return [seen[sign] for sign in signs]
-            os.read(self.inotify, 4096)
+            if select.select([self.inotify], [], [], min(left, 1))[0]:
+                os.read(self.inotify, 4096)
+
+
+def run(commands, answer):
+    for argv in commands:
+        done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              check=False)
+        answer["ended"].append(time.monotonic())
+        answer.update(rc=done.returncode, said=done.stdout.decode(errors="replace"))
+        if done.returncode:
+            break
 
 
 def measure(order):
     log = Log(order["log"])
     deadline = time.monotonic() + order["seconds"]
-    began = time.monotonic()
-    command = subprocess.Popen(order["argv"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                               stderr=subprocess.STDOUT)
-    # A command that returns before the card is there must not keep us from looking.
-    ended = []
-    waiter = threading.Thread(target=lambda: ended.extend((command.communicate()[0], time.monotonic())))
-    waiter.start()
-    seen = log.wait(order["signs"], deadline)
-    waiter.join()
+    answer = {"began": time.monotonic(), "ended": []}
+    # A command that returns before or after the card is there must not keep us from looking.
+    giver = threading.Thread(target=run, args=(order["commands"], answer))
+    giver.start()
+    answer["seen"] = log.wait(order["signs"], deadline, lambda: answer.get("rc"))
+    giver.join()
     log.close()
-    return {"began": began, "ended": ended[1], "seen": seen, "rc": command.returncode,
-            "said": ended[0].decode(errors="replace")}
+    return answer
 
 
 print("ready", flush=True)

@@ -1,4 +1,6 @@
 """libvirt in the virtual PC: two guests as like baton's as its XML can say, and virsh that moves a card between them."""
+import os
+
 from testcard import GUESTS
 
 FOLDER = "/run/bench"
@@ -58,6 +60,18 @@ class Libvirt:
         self.card = card
         self.names = {guest.name: "virt" + guest.name for guest in guests}
         self.guests = guests
+        pc.at_failure.append(self.keep)
+
+    def keep(self):
+        """What its guests do, for whoever looks into a failure."""
+        look = "; ".join("virsh qemu-monitor-command {n} --hmp 'info status'; virsh qemu-monitor-command {n} --hmp "
+                         "'info registers' | grep RIP; virsh dumpxml {n} | grep -A3 hostdev; tail -n 5 {f}/{n}.log; "
+                         "tail -n 5 /var/log/libvirt/qemu/{n}.log".format(n=name, f=FOLDER)
+                         for name in self.names.values())
+        told = self.pc.run("journalctl -q -o short-monotonic -u libvirtd | tail -n 30; dmesg | tail -n 30; " + look, 120,
+                           check=False)
+        with open(os.path.join(self.pc.out, "libvirt.log"), "w") as file:
+            file.write(told.out + told.err)
 
     def log(self, guest):
         return "%s/%s.log" % (FOLDER, self.names[guest])
@@ -79,16 +93,15 @@ class Libvirt:
             self.pc.wait(lambda g=guest: self.pc.run("grep -q ^ready %s" % self.log(g.name), check=False).rc == 0, 300,
                          "picture of libvirt's guest " + name)
 
-    def run(self, *words):
-        self.pc.run(virsh(*words), 120)
-
     def file(self, managed):
         return "%s/%s.xml" % (FOLDER, managed)
 
     def move(self, giver, taker, managed):
-        """One virsh for both: it starts and connects once."""
-        return virsh("; ".join("%s-device %s %s --live" % (what, self.names[guest], self.file(managed))
-                               for what, guest in (("detach", giver), ("attach", taker))))
+        """The commands that a person gives."""
+        return [self.device(what, guest, managed) for what, guest in (("detach", giver), ("attach", taker))]
+
+    def device(self, what, guest, managed):
+        return virsh(what + "-device", self.names[guest], self.file(managed), "--live")
 
     def has(self, guest):
         return "<hostdev" in self.pc.run(virsh("dumpxml", self.names[guest]), 60).out

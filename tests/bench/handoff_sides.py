@@ -4,7 +4,6 @@ import json
 from benchlib import say
 from cards import GPU, bind_host, bind_vfio, on_host
 from handoff import HOST
-from handoff_libvirt import virsh
 from seat import USER
 
 SECONDS = 60
@@ -18,16 +17,16 @@ class Mover:
         self.stream = pc.spawn(["python3", script], **options)
         self.stream.line("ready", 60)
 
-    def move(self, argv, log):
-        """Runs the command; the answer of handoff_inside.py, or None when the command failed."""
+    def move(self, commands, log):
+        """Runs the commands; the answer of handoff_inside.py, or None when one failed."""
         signs = ["card %s %s " % (sign, GPU.drm) for sign in "+="]
-        self.stream.write(json.dumps({"argv": argv, "log": log, "signs": signs, "seconds": SECONDS}) + "\n")
+        self.stream.write(json.dumps({"commands": commands, "log": log, "signs": signs, "seconds": SECONDS}) + "\n")
         answer = json.loads(self.stream.line("{", SECONDS + 60, "answer of handoff_inside.py"))
         if answer["rc"]:
             say(" | ".join(answer["said"].split("\n")))
             return None
         if None in answer["seen"]:
-            raise RuntimeError("%s: node and picture at %s: %s" % (" ".join(argv), answer["seen"], answer["said"]))
+            raise RuntimeError("%s: node and picture at %s: %s" % (commands, answer["seen"], answer["said"]))
         return answer
 
 
@@ -61,7 +60,7 @@ class Baton:
 
     def move(self, giver, taker):
         """The mover's answer."""
-        answer = self.mover.move(["batonctl", "gpu", "give", taker, GPU.name], self.logs[taker])
+        answer = self.mover.move([["batonctl", "gpu", "give", taker, GPU.name]], self.logs[taker])
         told = self.seat.settled(GPU)
         if (told["state"], told["owner"]) != ("GUEST", taker):
             raise RuntimeError("%s -> %s: %s" % (giver, taker, told))
@@ -91,22 +90,19 @@ class Virsh:
         if self.managed == "no":
             bind_vfio(self.pc, GPU)
         self.owner = self.guests[0]
-        self.mover.move(self.attach(self.owner), self.libvirt.log(self.owner))
+        self.mover.move([self.libvirt.device("attach", self.owner, self.managed)], self.libvirt.log(self.owner))
 
     def move(self, giver, taker):
         """As baton's; None when libvirt did not wait for the guest as long as it took: that one is not counted."""
         answer = self.mover.move(self.libvirt.move(giver, taker, self.managed), self.libvirt.log(taker))
         if not answer:
-            attach = self.attach(taker)
+            attach = self.libvirt.device("attach", taker, self.managed)
             self.pc.wait(lambda: self.pc.run(attach, 60, check=False).rc == 0, SECONDS, "card in guest " + taker)
         self.owner = taker
         return answer
 
-    def attach(self, guest):
-        return virsh("attach-device", self.libvirt.names[guest], self.libvirt.file(self.managed), "--live")
-
     def down(self):
-        self.libvirt.run("detach-device", self.libvirt.names[self.owner], self.libvirt.file(self.managed), "--live")
+        self.pc.run(self.libvirt.device("detach", self.owner, self.managed), 120)
         self.pc.wait(lambda: on_host(self.pc, GPU) if self.managed == "yes" else not self.libvirt.has(self.owner),
                      SECONDS, "card back from guest " + self.owner)
         if self.managed == "no":
