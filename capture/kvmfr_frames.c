@@ -148,6 +148,7 @@ static int take_picture(struct kvmfr_frames *frames, const struct shared_memory 
 		}
 	}
 	frames->shape = header->shape;
+	frames->cut = header->rows < header->shape.height;
 	pixman_region32_clear(&frames->changed);
 	copy_damage(frames, memory, header);
 	pixman_region32_clear(&frames->damage);

@@ -12,6 +12,7 @@ struct kvmfr_frames {
 	struct lgmp_subscription place;
 	struct frame *frame;              /* our copy; NULL before the first picture */
 	struct kvmfr_picture_shape shape; /* of the copy */
+	bool cut;                         /* the memory is too small for all of it */
 	bool known;                       /* noted is a serial of this session, */
 	bool gap;                         /* but we have not been reading all the time since */
 	uint32_t noted;                   /* of the last picture that we know the damage of */

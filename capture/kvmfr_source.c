@@ -9,7 +9,6 @@
  */
 #include "capture/kvmfr_source.h"
 
-#include <drm_fourcc.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +24,7 @@
 
 #define DEFAULT_INTERVAL_USEC 16667
 #define SLOW_USEC (1000 * 1000)
+#define MIB (1024 * 1024ull)
 /* While a picture is being written; doubled with each look, up to the interval. */
 #define SOON_USEC 1000
 /* Behind input and outputs, as the other sources are. */
@@ -75,16 +75,38 @@ static uint64_t source_now(const struct kvmfr_source *source)
 /* ---- telling ---- */
 
 /* A guest may change its mind with each look; the log gets a line a second of it at most. */
-static void source_set_reason(struct kvmfr_source *source, const char *reason)
+static void source_log(struct kvmfr_source *source, const char *text)
 {
 	uint64_t now = source_now(source);
-	bool same = source->base.reason && strcmp(source->base.reason, reason) == 0;
 
-	if (!same && now - source->logged_usec >= SLOW_USEC) {
+	if (now - source->logged_usec >= SLOW_USEC) {
 		source->logged_usec = now;
-		log_info("%s: %s", source->guest, reason);
+		log_info("%s: %s", source->guest, text);
+	}
+}
+
+static void source_set_reason(struct kvmfr_source *source, const char *reason)
+{
+	if (!source->base.reason || strcmp(source->base.reason, reason) != 0) {
+		source_log(source, reason);
 	}
 	frame_source_set_live(&source->base, false, reason);
+}
+
+/* What producers of B7 need: two frames, and room for the pointer; PCI wants a power of two. */
+static void source_log_cut(struct kvmfr_source *source)
+{
+	const struct kvmfr_picture_shape *shape = &source->frames.shape;
+	unsigned long long needed = 8ull * shape->width * shape->height + 10 * MIB, size = MIB;
+	char text[128];
+
+	while (size < needed) {
+		size *= 2;
+	}
+	snprintf(text, sizeof(text),
+		 "the shared memory is too small for its screen of %ux%u, give it %lluM",
+		 shape->width, shape->height, size / MIB);
+	source_log(source, text);
 }
 
 static void source_leave(struct kvmfr_source *source)
@@ -188,6 +210,9 @@ static void source_publish(struct kvmfr_source *source, enum kvmfr_news news)
 	if (news == KVMFR_REPLACED) {
 		frame_source_set_frame(&source->base, frame_lock(source->frames.frame));
 		source_place_pointer(source, source->base.cursor.visible);
+		if (source->frames.cut) {
+			source_log_cut(source);
+		}
 	} else if (news == KVMFR_DAMAGED) {
 		boxes = pixman_region32_rectangles(&source->frames.changed, &count);
 		for (int i = 0; i < count; i++) {

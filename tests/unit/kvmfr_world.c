@@ -5,10 +5,13 @@
 #include "tests/unit/test.h"
 
 #include <drm_fourcc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "common/log.h"
 
 #define CURSOR_SIZE 16384u
 
@@ -45,6 +48,21 @@ int __wrap_sd_event_source_set_enabled(sd_event_source *source, int enabled)
 		clock_world->timer_on = enabled != SD_EVENT_OFF;
 	}
 	return __real_sd_event_source_set_enabled(source, enabled);
+}
+
+void __wrap_log_write(enum log_level level, const char *format, ...);
+
+void __wrap_log_write(enum log_level level, const char *format, ...)
+{
+	va_list arguments;
+
+	if (!clock_world || level > LOG_LEVEL_INFO) {
+		return;
+	}
+	va_start(arguments, format);
+	vsnprintf(clock_world->log, sizeof(clock_world->log), format, arguments);
+	va_end(arguments);
+	clock_world->logs++;
 }
 
 int64_t kvmfr_world_timer(const struct kvmfr_world *world)

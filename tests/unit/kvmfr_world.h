@@ -2,7 +2,7 @@
 /*
  * Shared memory with a producer of our own at one end and the frame source at the other, and a
  * clock that is set by hand: nothing happens but by kvmfr_world_tick(). Link with -Wl,--wrap= of
- * sd_event_now, sd_event_source_set_enabled and sd_event_source_set_time.
+ * log_write, sd_event_now, sd_event_source_set_enabled and sd_event_source_set_time.
  */
 #ifndef TESTS_UNIT_KVMFR_WORLD_H
 #define TESTS_UNIT_KVMFR_WORLD_H
@@ -33,6 +33,8 @@ struct kvmfr_world {
 	uint64_t now_ms;
 	bool timer_on; /* of the source that was created last */
 	uint64_t timer_usec;
+	char log[256]; /* the last line of it */
+	unsigned int logs;
 };
 
 /* A source that is watched, and a producer that has just started. NULL fixture pointers are fine.

@@ -153,6 +153,7 @@ static void test_a_truncated_picture(void **fixture)
 	const struct kvmfr_rect low = { 0, 20, WORLD_WIDTH, 20 };
 	uint8_t *header;
 
+	kvmfr_world_tick(world, 1000);
 	for (unsigned int round = 0; round < 2; round++) {
 		kvmfr_world_send(world, 2, round ? &low : NULL);
 		header = world->memory + newest_slot(world, KVMFR_QUEUE_FRAME)->offset;
@@ -165,6 +166,8 @@ static void test_a_truncated_picture(void **fixture)
 		assert_int_equal(kvmfr_world_pixel(world, 5, 29), kvmfr_world_colour(2, 5, 29));
 		assert_int_equal(kvmfr_world_pixel(world, 5, 30), 0);
 	}
+	assert_string_equal(world->log, "guest: the shared memory is too small for its screen of "
+					"63x48, give it 16M");
 }
 
 /* The write pointer goes back, or far ahead; both say nothing new of pixels. */
@@ -445,6 +448,22 @@ static void test_sessions_without_end(void **fixture)
 	expect_mended(world);
 }
 
+static void test_the_log_is_not_flooded(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	unsigned int before = world->logs;
+
+	for (int i = 0; i < 5000; i += 2) {
+		world->header->version = 4;
+		kvmfr_world_tick_source(world, 1);
+		world->header->version = 7;
+		kvmfr_world_tick_source(world, 1);
+	}
+	assert_in_range(world->logs - before, 4, 6);
+	assert_non_null(strstr(world->log, "guest: the capture program in the guest is too "));
+	expect_mended(world);
+}
+
 /* ---- the memory ---- */
 
 /* cmocka puts its own handler of SIGBUS there for each test; each mapping puts ours back. */
@@ -513,6 +532,7 @@ int main(int argc, char **argv)
 		TEST(test_versions),
 		TEST(test_what_it_says_of_itself),
 		TEST(test_sessions_without_end),
+		TEST(test_the_log_is_not_flooded),
 		TEST(test_truncation),
 		TEST(test_truncation_to_nothing),
 	};
