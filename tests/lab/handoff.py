@@ -105,7 +105,7 @@ class LentSeat(Seat):
 
     def qemu_pid(self, name):
         """The guest's QEMU without asking baton; 0 when there is none."""
-        pids = self.pc.run("pgrep -f -- '-name guest=%s,'" % name, check=False).out.split()
+        pids = self.pc.run("pgrep -f -- '[-]name guest=%s,'" % name, check=False).out.split()
         return int(pids[0]) if pids else 0
 
     def start_again(self, name):
