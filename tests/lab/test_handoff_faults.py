@@ -65,7 +65,7 @@ def switches_as_fast(seat, quiet, fault):
     raise AssertionError("switches are slow with " + fault)
 
 
-@test(card="lend", scene=LENT, long=None)
+@test(card="lend", scene=LENT, long=True)
 def test_holders(pc, seat):
     """A program that has the card open is named, nothing is unbound, and the card goes when it has ended."""
     quiet = seat.switch_ms()
@@ -91,7 +91,7 @@ def test_holders(pc, seat):
     seat.go(DUO, HOST)
 
 
-@test(card="lend", scene=LENT, long=None)
+@test(card="lend", scene=LENT, long=True)
 def test_unbind_hangs(pc, seat):
     """A write of the kernel that does not return: the seat goes on, and the card when the cause is gone."""
     quiet = seat.switch_ms()
@@ -123,7 +123,7 @@ def test_unbind_hangs(pc, seat):
         assert not seat.at_home(DUO), seat.at_home(DUO)
 
 
-@test(card="lend", scene=LENT, long=None)
+@test(card="lend", scene=LENT, long=True)
 def test_resets(pc, seat):
     """A reset that fails and a group that somebody else has: no guest gets the card, and it goes home."""
     journals = Journals(pc)
@@ -219,7 +219,7 @@ def in_firmware(seat, quiet):
 UNWILLING = (stopped, paused, in_firmware, killed)
 
 
-@test(card="lend", scene=LENT, long=None, random=True)
+@test(card="lend", scene=LENT, random=True)
 def test_guests(pc, seat):
     """Guests that do not let go: the person is asked, all else works, and the card goes as soon as it can."""
     quiet = seat.switch_ms()
@@ -249,7 +249,7 @@ def deaf(pc, card, number):
     return int(pc.run(["python3", "-c", script]).out)
 
 
-@test(card="lend", scene=LENT, long=None)
+@test(card="lend", scene=LENT)
 def test_lost(pc, seat):
     """The card leaves the PC while a guest has it, and comes back; then it does not answer any more."""
     # QEMU does not unplug displays; for everything above the driver of the slot the kernel does the same here.
