@@ -30,6 +30,7 @@
 #define STEPS_MAX 32 /* three for each function, and a plan */
 #define NODES_MAX 48
 #define SEAT_GRACE_MS 10000 /* how long a pooled card waits for a seat to come back */
+#define HELLO_MS 30000      /* how long a peer may be silent before it is a seat */
 #define DISPLAY_CLASS 0x03
 #define NEVER UINT64_MAX
 #define OR_NONE(word) ((word)[0] ? (word) : "-") /* in the journal */
@@ -111,7 +112,7 @@ struct operation {
 	struct step steps[STEPS_MAX];
 	unsigned int n_steps, at, way; /* way: the first step that changes drivers */
 	bool planned, undoing; /* it is permitted; it failed half-way, and is on the way back */
-	int error;                     /* the first failure */
+	int error;             /* the first failure */
 	char text[BROKER_TEXT_MAX];
 	struct worker worker;
 };
@@ -128,7 +129,7 @@ struct card {
 	int borrower; /* pidfd of whom it is lent to; -1: nobody, or it has ended */
 	/* The connection that drained it; the one that unloaded its driver, to detach it next. */
 	uint32_t drainer, unloader;
-	uint64_t retry;            /* before that, ms, nothing is done unasked; NEVER: it failed */
+	uint64_t retry; /* before that, ms, nothing is done unasked; NEVER: it failed */
 	struct operation operation, waiting; /* waiting: until what we do unasked is over */
 	struct worker stuck;                 /* missed its hard deadline: WEDGED */
 	char note[BROKER_TEXT_MAX];          /* what is wrong with the card, or empty */
@@ -144,7 +145,9 @@ struct broker {
 	bool greeted;
 	uint32_t connection;        /* counts connections */
 	struct broker_request list; /* the LIST under way; verb 0: none */
-	uint64_t seat_gone;         /* since when, ms; NEVER: there is one */
+	/* Since when, ms; NEVER: there is one that has greeted. Until when it must; NEVER: it has.
+	 */
+	uint64_t seat_gone, hello;
 	char boot_id[40];
 };
 

@@ -20,12 +20,14 @@ static void uevents_read(struct broker *broker)
 	char text[2048];
 	ssize_t n;
 
-	while ((n = recv(broker->uevents, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0) {
-		text[n] = '\0';
+	/* ENOBUFS: some were lost, of any card. */
+	while ((n = recv(broker->uevents, text, sizeof(text) - 1, MSG_DONTWAIT)) > 0 ||
+	       errno == ENOBUFS) {
+		text[MAX(n, 0)] = '\0';
 		card_for_each(broker, card) {
 			const char *found = strstr(text, card->name);
 
-			card->stale |= found && strlen(found) == strlen(card->name) + 2;
+			card->stale |= n < 0 || (found && strlen(found) == strlen(card->name) + 2);
 		}
 	}
 }
@@ -55,7 +57,7 @@ static int time_left(struct broker *broker)
 {
 	uint64_t now = now_ms(), next = broker->seat_gone + SEAT_GRACE_MS / broker->hurry;
 
-	next = broker->seat_gone == NEVER || next <= now ? NEVER : next;
+	next = MIN(broker->hello, broker->seat_gone == NEVER || next <= now ? NEVER : next);
 	card_for_each(broker, card) {
 		const struct worker *worker = &card->operation.worker;
 
@@ -92,13 +94,11 @@ static void turn(struct broker *broker)
 	card_for_each(broker, card) {
 		card_ready(card, fds + CARDS + CARD_FDS * (card - broker->cards));
 	}
-	if (fds[UEVENTS].revents) {
-		uevents_read(broker);
-	}
+	uevents_read(broker);
 	if (fds[SEAT].revents && broker->seat >= 0) {
 		seat_read(broker);
-	} else if (fds[SEAT_PIDFD].revents && broker->seat >= 0) {
-		seat_close(broker, "its process has ended");
+	} else if (broker->seat >= 0 && (fds[SEAT_PIDFD].revents || now_ms() >= broker->hello)) {
+		seat_close(broker, "its process has ended, or has not said HELLO");
 	}
 	if (fds[LISTENER].revents) {
 		seat_accept(broker);
@@ -126,6 +126,7 @@ static int broker_start(struct broker *broker, const char *config, const char *p
 	broker->uevents = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_KOBJECT_UEVENT);
 	bind(broker->uevents, (struct sockaddr *)&kernel, sizeof(kernel));
 	broker->seat_gone = now_ms();
+	broker->hello = NEVER;
 	r = r < 0 ? r : seat_listen(broker, path, text);
 	return r < 0 ? r : sandbox_enter(text);
 }

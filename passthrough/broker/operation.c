@@ -170,9 +170,8 @@ static void operation_end(struct card *card)
 	if (op->error == 0 && op->request.verb == BROKER_RETURN) {
 		journal_append(card, "@returned");
 	}
-	if (op->request.verb == BROKER_DRAIN) {
-		card->drainer = op->connection;
-	} else if (op->request.verb == BROKER_UNLOAD || stage) {
+	card->drainer = op->request.verb == BROKER_DRAIN ? op->connection : card->drainer;
+	if (op->request.verb != BROKER_DRAIN && (op->request.verb == BROKER_UNLOAD || stage)) {
 		card->unloader = stage ? 0 : op->connection;
 	}
 	if (stage) {

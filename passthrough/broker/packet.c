@@ -17,13 +17,9 @@ static bool name_check(const char *name, size_t size)
 bool packet_check(const void *packet, size_t size, bool greeted, struct broker_request *out,
 		  const char **why)
 {
-	*why = "a packet of a wrong size";
-	if (size != sizeof(*out)) {
-		return false;
-	}
-	memcpy(out, packet, size);
-	*why = "an unknown verb, or no serial";
-	if (out->verb < BROKER_HELLO || out->verb >= BROKER_VERB_COUNT || out->serial == 0) {
+	*why = "a packet of a wrong size, an unknown verb, or no serial";
+	memcpy(out, packet, MIN(size, sizeof(*out)));
+	if (size != sizeof(*out) || !out->verb || out->verb >= BROKER_VERB_COUNT || !out->serial) {
 		return false;
 	}
 	*why = "a stage that cannot stand in the journal";

@@ -67,7 +67,7 @@ void seat_adopt(struct broker *broker, int fd, int pidfd)
 	broker->seat_pidfd = pidfd;
 	broker->greeted = false;
 	broker->connection++;
-	broker->seat_gone = NEVER;
+	broker->hello = now_ms() + HELLO_MS / broker->hurry;
 }
 
 void seat_accept(struct broker *broker)
@@ -92,7 +92,8 @@ void seat_close(struct broker *broker, const char *why)
 	close_fd(&broker->seat_pidfd);
 	broker->list.verb = 0;
 	broker->connection++;
-	broker->seat_gone = now_ms();
+	broker->seat_gone = MIN(broker->seat_gone, now_ms());
+	broker->hello = NEVER;
 	card_for_each(broker, card) {
 		card->retry = 0;
 		card->reset_tried = false;
@@ -167,6 +168,8 @@ static void obey(struct broker *broker, const struct broker_request *request, in
 	}
 	if (request->verb == BROKER_HELLO) {
 		broker->greeted = request->protocol == BROKER_PROTOCOL;
+		broker->hello = broker->greeted ? NEVER : broker->hello;
+		broker->seat_gone = broker->greeted ? NEVER : broker->seat_gone;
 		seat_done(broker, request, broker->greeted ? 0 : -EPROTO,
 			  broker->greeted ? "" : "seat and broker differ in version: restart both");
 	} else if (request->verb == BROKER_LIST) {

@@ -519,6 +519,21 @@ static void test_seat_stays_away_from_used_card(void **state)
 	seat_connect(&machine);
 }
 
+/* It keeps neither the seat's place nor the card from going home. */
+static void test_silent_peer(void **state)
+{
+	struct broker_message message;
+
+	seat_bring(&machine, DUO, BROKER_DETACH);
+	seat_leave(&machine);
+	machine.seat = seat_open(&machine);
+	machine_wait_journal(&machine, DUO, "give-back - - done");
+	while (seat_receive(&machine, machine.seat, &message)) {
+	}
+	seat_connect(&machine);
+	assert_string_equal(machine_drivers(&machine, DUO), "gpudrv snddrv");
+}
+
 /* Without a seat what a living QEMU holds stays, and goes home when that has died. */
 static void test_nobody_is_left(void **state)
 {
@@ -697,6 +712,7 @@ int main(int argc, char **argv)
 		TEST(test_seat_dies_without_a_driver),
 		TEST(test_seat_stays_away),
 		TEST(test_seat_stays_away_from_used_card),
+		TEST(test_silent_peer),
 		TEST(test_nobody_is_left),
 		TEST(test_nobody_opens_it),
 		TEST(test_somebody_keeps_it_open),
