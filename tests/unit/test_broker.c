@@ -83,6 +83,30 @@ static void test_record(void **state)
 	assert_int_equal(facts.stage.finished, 2);
 }
 
+/* A seat that records in a loop does not fill the disk, and the card still goes its ways. */
+static void test_record_without_end(void **state)
+{
+	char path[96], line[500];
+	FILE *journal;
+
+	snprintf(path, sizeof(path), "%s/journal/" UNO ".journal", machine.root);
+	memset(line, 'x', sizeof(line) - 1);
+	line[sizeof(line) - 1] = '\0';
+	seat_bring(&machine, UNO, BROKER_SANITIZE);
+	journal = fopen(path, "ae");
+	assert_non_null(journal);
+	for (int i = 0; i < (33 << 20) / 500; i++) {
+		assert_true(fprintf(journal, "%s\n", line) > 0);
+	}
+	assert_int_equal(fclose(journal), 0);
+	assert_int_equal(seat_ask(&machine, BROKER_SANITIZE, UNO), 0);
+	assert_int_equal(seat_ask(&machine, BROKER_RECORD, UNO), -ENOSPC);
+	assert_int_equal(seat_ask(&machine, BROKER_RETURN, UNO), 0);
+	/* Nothing of it is of use any more: it is begun anew. */
+	assert_int_equal(seat_ask(&machine, BROKER_DRAIN, UNO), 0);
+	assert_int_equal(seat_ask(&machine, BROKER_RECORD, UNO), 0);
+}
+
 /* ---- the whole way ---- */
 
 static void assert_attribute(const char *card, int function, const char *name, const char *value)
@@ -683,6 +707,7 @@ int main(int argc, char **argv)
 		TEST(test_facts),
 		TEST(test_lost),
 		TEST(test_record),
+		TEST(test_record_without_end),
 		TEST(test_host_to_guest_and_back),
 		TEST(test_node_is_lent),
 		TEST(test_open_while_lent),
