@@ -292,9 +292,16 @@ static const char *image_format(const char *path)
 	return "raw";
 }
 
+/* QEMU boots a kernel that it is given as the first. */
+static unsigned int first_bootindex(const struct builder *b)
+{
+	return b->config->kernel ? 1 : 0;
+}
+
 static void add_disk(struct builder *b, const char *path, unsigned int i, unsigned int *port)
 {
 	_cleanup_free_ char *escaped = escape_commas(path);
+	unsigned int bootindex = first_bootindex(b) + i;
 
 	if (!escaped) {
 		b->error = -ENOMEM;
@@ -303,10 +310,11 @@ static void add_disk(struct builder *b, const char *path, unsigned int i, unsign
 	add_option(b, "-drive", "if=none,id=disk%u,format=%s,discard=unmap,file=%s", i,
 		   image_format(path), escaped);
 	if (b->config->os == VM_OS_LINUX) {
-		add_option(b, "-device", "virtio-blk-pci,drive=disk%u,bootindex=%u", i, i);
+		add_option(b, "-device", "virtio-blk-pci,drive=disk%u,bootindex=%u", i,
+			   bootindex);
 	} else {
 		add_option(b, "-device", "ide-hd,drive=disk%u,bus=ide.%u,bootindex=%u", i,
-			   (*port)++, i);
+			   (*port)++, bootindex);
 	}
 }
 
@@ -327,7 +335,7 @@ static void add_disks(struct builder *b)
 		add_option(b, "-drive", "if=none,id=cd%u,format=raw,media=cdrom,readonly=on,file=%s",
 			   i, escaped);
 		add_option(b, "-device", "ide-cd,drive=cd%u,bus=ide.%u,bootindex=%u", i, port++,
-			   n + i);
+			   first_bootindex(b) + n + i);
 	}
 }
 

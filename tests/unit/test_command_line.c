@@ -16,6 +16,7 @@ struct fixture {
 	enum accel accel;
 	uint64_t huge_page_kib;
 	const char *run_dir;
+	bool handed;
 };
 
 static int setup(void **state)
@@ -47,6 +48,7 @@ static int build(struct fixture *f)
 		.state_dir = "/var/lib/baton/work",
 		.uuid = UUID,
 		.accel = f->accel,
+		.handed = f->handed,
 		.huge_page_kib = f->huge_page_kib,
 	};
 
@@ -252,6 +254,40 @@ static void paths_with_commas_are_escaped(void **state)
 	assert_int_equal(count(f, "-pidfile", "/run/a,b/pid"), 1);
 }
 
+/* The kernel comes first: QEMU refuses two of one place. */
+static void disks_boot_after_a_kernel(void **state)
+{
+	struct fixture *f = *state;
+
+	strv_append(&f->config->disks, "/a.img");
+	strv_append(&f->config->cdroms, "/b.iso");
+	f->config->kernel = strdup("/vmlinuz");
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-device", "virtio-blk-pci,drive=disk0,bootindex=1"), 1);
+	assert_int_equal(count(f, "-device", "ide-cd,drive=cd0,bus=ide.0,bootindex=2"), 1);
+}
+
+/* A user of the guest's own may not enter our folders. */
+static void handed_descriptors_stand_for_paths(void **state)
+{
+	struct fixture *f = *state;
+
+	f->handed = true;
+	if (ovmf_find()) {
+		f->config->firmware = VM_FIRMWARE_UEFI;
+	}
+	assert_int_equal(build(f), 0);
+	for (char **arg = f->argv; *arg; arg++) {
+		assert_null(strstr(*arg, f->run_dir));
+		assert_null(strstr(*arg, "/var/lib/baton/work"));
+	}
+	assert_int_equal(count(f, "-pidfile", NULL), 0);
+	assert_int_equal(count(f, "-chardev", "socket,id=baton-qmp,fd=3,server=on,wait=off"), 1);
+	assert_int_equal(count(f, "-chardev", "socket,id=baton-qmp-user,fd=4,server=on,wait=off"),
+			 1);
+	assert_int_equal(count(f, "-add-fd", "fd=6,set=4"), ovmf_find() ? 1 : 0);
+}
+
 static void uefi_has_variables_of_its_own(void **state)
 {
 	struct fixture *f = *state;
@@ -333,6 +369,8 @@ int main(void)
 		TEST(network_is_the_one_asked_for),
 		TEST(linux_starts_the_tablet_last),
 		TEST(paths_with_commas_are_escaped),
+		TEST(disks_boot_after_a_kernel),
+		TEST(handed_descriptors_stand_for_paths),
 		TEST(uefi_has_variables_of_its_own),
 		TEST(extra_arguments_come_last),
 		TEST(memory_is_filled_where_devices_are_lent),
