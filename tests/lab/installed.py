@@ -90,6 +90,11 @@ class InstalledSeat(LentSeat):
         self.pc.run("kill -9 %d" % before)
         self.pc.wait(lambda: self.process.pid not in (0, before), 30, "seat started anew by systemd")
 
+    def kill_for_good(self):
+        """kill -9, and systemd leaves it at that."""
+        self.manager("kill", "--signal=KILL", "baton.service")
+        self.manager("stop", "baton.service")
+
     def uid(self, name):
         """As whom a guest's QEMU runs."""
         return self.pc.run("id -un $(ps -o uid= -p %d)" % self.qemu_pid(name)).out.strip()

@@ -1,8 +1,11 @@
 """The installed level: systemd's units, and a guest's QEMU as a user of its own."""
+import errno
+
 from cards import GPU, functions
 from handoff import HOST, lent_guest
 from harness import test
 from installed import InstalledSeat
+from seat import CONFIG, HOME
 
 WISHES = "on-request = gpu\n"
 
@@ -22,6 +25,10 @@ def test_guest_of_its_own(pc):
     assert (seat.uid("A"), seat.uid("B")) == ("baton-a", "seat")
     assert "baton-guest@baton-a.service" in seat.group("A"), seat.group("A")
     assert seat.guest_pid("A") == pid
+    # B, at user level, is behind Landlock, which needs this; A's unit has its own walls.
+    for name in "AB":
+        status = pc.run("cat /proc/%d/status" % seat.qemu_pid(name)).out
+        assert "NoNewPrivs:\t1" in status, status
     shown_and_typed(pc, seat)
     seat.go(GPU, "A")
     node = "/dev/vfio/" + functions(pc, GPU)[0]["group"]
@@ -37,6 +44,50 @@ def test_guest_of_its_own(pc):
     pc.wait(lambda: seat.gpu(GPU)["state"] == "GUEST", 60, "broker's word that A has the card")
     assert seat.qemu_pid("A") == pid
     seat.go(GPU, HOST)
+    refused_peer(pc, seat)
+    stopped_by_force(pc, seat, pid)
+    disk_of_another(pc, seat)
+
+
+def refused_peer(pc, seat):
+    """The broker does not serve a guest's user, nor the seat's user in a guest's control group."""
+    group = seat.group("A").split("::")[1]
+    enter = ["sh", "-c", "echo $$ >'/sys/fs/cgroup%s/cgroup.procs'; exec \"$@\"" % group, "sh", "setpriv",
+             "--reuid=1000", "--regid=1000", "--clear-groups"]
+    seat.kill_for_good()
+    for options, words in (({"user": "baton-a"}, "your user"), ({"user": None, "argv": enter}, "a guest's")):
+        other = seat.broker.client(**options)
+        other.connect()
+        told = other.wait(lambda h: h.get("kind") == "done", 30, "refusal of %s" % options)
+        assert told["error"] == -errno.EACCES and words in told["text"], told
+        other.close()
+    seat.start().wait_control()
+    pc.wait(lambda: seat.list()["A"]["state"] == "running", 60, "guest A again")
+
+
+def stopped_by_force(pc, seat, pid):
+    """A QEMU that does not answer cannot be killed by the seat; the broker has its unit killed."""
+    pc.run("kill -STOP %d" % pid)
+    assert pc.run("runuser -u seat -- kill -9 %d" % pid, check=False).rc != 0
+    seat.control("kill", "A")
+    pc.wait(lambda: pc.run("test -e /proc/%d" % pid, check=False).rc != 0, 60, "end of A's QEMU")
+    pc.wait(lambda: seat.list()["A"]["state"] == "stopped", 30, "baton's word on it")
+
+
+def disk_of_another(pc, seat):
+    """A disk that A's user may not write: one sentence says who that is. When it may, A runs, and ends when asked."""
+    disk, file = HOME + "/disk.img", "%s/guests/A.ini" % CONFIG
+    pc.run("truncate -s 1M {d} && chown seat:seat {d} && chmod 600 {d} && sed -i 's,^\\[vm\\]$,&\\ndisk = {d},' {f}"
+           .format(d=disk, f=file))
+    seat.control("reload")
+    seat.control("start", "A")
+    told = pc.wait(lambda: seat.list()["A"]["state"] == "failed" and seat.list()["A"], 60, "failure of A")
+    assert "baton-a" in told["reason"] and disk in told["reason"], told
+    pc.run("chown baton-a " + disk)
+    seat.control("start", "A")
+    seat.cards["A"].stream = None
+    seat.cards["A"].ready(400)
+    assert seat.uid("A") == "baton-a"
     seat.control("shutdown", "A")
     pc.wait(lambda: seat.guest_unit("A") == "inactive", 90, "end of A's unit")
 
