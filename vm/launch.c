@@ -6,12 +6,14 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
 
 #include "common/cleanup.h"
 #include "common/fd.h"
+#include "common/log.h"
 #include "common/strv.h"
 #include "vm/command_line.h"
 
@@ -166,7 +168,44 @@ static int spawn(char *const argv[], char *const environment[], int log_fd, int 
 	return -r;
 }
 
-int launch_qemu(char *const argv[], int qmp_fd, const char *log_file, pid_t *pid)
+/* A process is confined as the thread that starts it, and a thread is confined for good: so this one
+ * does nothing else. */
+struct confined_spawn {
+	char *const *argv, *const *environment;
+	int log_fd, qmp_fd;
+	const struct confinement *walls;
+	pid_t *pid;
+	int confined, result;
+};
+
+static void *run_confined(void *data)
+{
+	struct confined_spawn *job = data;
+
+	job->confined = job->walls ? confine_thread(job->walls) : 0;
+	job->result = spawn(job->argv, job->environment, job->log_fd, job->qmp_fd, job->pid);
+	return NULL;
+}
+
+static int spawn_confined(struct confined_spawn *job)
+{
+	pthread_t thread;
+	int r = pthread_create(&thread, NULL, run_confined, job);
+
+	if (r) {
+		return -r;
+	}
+	pthread_join(thread, NULL);
+	if (job->confined < 0) {
+		log_warning("QEMU can reach all that this user can: Landlock is not in force (%s); "
+			    "switch it on by lsm= on the kernel's command line",
+			    strerror(-job->confined));
+	}
+	return job->result;
+}
+
+int launch_qemu(char *const argv[], int qmp_fd, const char *log_file,
+		const struct confinement *walls, pid_t *pid)
 {
 	_cleanup_strv_ char **environment = NULL;
 	_cleanup_close_ int log_fd = launch_log_open(log_file);
@@ -180,7 +219,13 @@ int launch_qemu(char *const argv[], int qmp_fd, const char *log_file, pid_t *pid
 		return -errno;
 	}
 	r = build_environment(&environment);
-	return r < 0 ? r : spawn(argv, environment, log_fd, high_qmp_fd, pid);
+	return r < 0 ? r
+		     : spawn_confined(&(struct confined_spawn){ .argv = argv,
+								.environment = environment,
+								.log_fd = log_fd,
+								.qmp_fd = high_qmp_fd,
+								.walls = walls,
+								.pid = pid });
 }
 
 void launch_last_words(const char *log_file, char *words, size_t size)

@@ -9,12 +9,16 @@
 #include <sys/types.h>
 #include <systemd/sd-event.h>
 
+#include "vm/confine.h"
+
 /*
  * Executes argv with qmp_fd as descriptor QEMU_QMP_FD and its output in log_file, whose former
- * content moves to log_file.old. Returns 0 with the process in *pid, or -errno (-ENOENT: there is
+ * content moves to log_file.old. Behind walls (NULL: none) where the kernel has such, which is
+ * logged where it has not. Returns 0 with the process in *pid, or -errno (-ENOENT: there is
  * no such program).
  */
-int launch_qemu(char *const argv[], int qmp_fd, const char *log_file, pid_t *pid);
+int launch_qemu(char *const argv[], int qmp_fd, const char *log_file,
+		const struct confinement *walls, pid_t *pid);
 
 /* Opens the log as launch_qemu() does. A descriptor above 63, or -errno. */
 int launch_log_open(const char *path);

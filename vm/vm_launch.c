@@ -93,6 +93,7 @@ static int execute(struct vm *vm, pid_t *pid)
 {
 	_cleanup_free_ char *log = vm_path(vm->run_dir, RUN_FILE_LOG);
 	_cleanup_free_ char *socket = vm_path(vm->run_dir, RUN_FILE_QMP);
+	_cleanup_(vm_walls_finish) struct vm_walls walls = { 0 };
 	_cleanup_strv_ char **argv = NULL;
 	int r;
 
@@ -109,7 +110,12 @@ static int execute(struct vm *vm, pid_t *pid)
 		return r;
 	}
 	vm->link.listen_fd = r;
-	return launch_qemu(argv, r, log, pid);
+	r = vm_walls_init(vm, &walls);
+	return r < 0 ? r
+		     : launch_qemu(argv, vm->link.listen_fd, log,
+				   walls.wanted ? &(struct confinement){ walls.hidden, walls.own }
+						: NULL,
+				   pid);
 }
 
 static const char *explain(int error)

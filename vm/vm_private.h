@@ -126,6 +126,15 @@ int vm_launch_argv(struct vm *vm, bool handed, char ***argv);
 /* vm_launch.c: QEMU runs as that process, and listens on link.listen_fd. 0 or -errno, as above. */
 int vm_launch_watch(struct vm *vm, pid_t pid);
 
+/* walls.c: what is hidden from the guest's QEMU at user level, and what of it is its own. Begins with
+ * zeros. 0 or -errno. */
+struct vm_walls {
+	char **hidden, **own;
+	bool wanted; /* false: the guest's arguments forbid it */
+};
+int vm_walls_init(const struct vm *vm, struct vm_walls *out);
+void vm_walls_finish(struct vm_walls *walls);
+
 /* vm_installed.c: 1: the guest has a user of its own, or nobody knows yet, and the rest goes on in
  * the loop; 0: it has none; -errno: as vm_launch(). */
 int vm_installed_launch(struct vm *vm);

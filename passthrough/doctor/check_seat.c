@@ -15,6 +15,7 @@
 #include "passthrough/broker/broker.h"
 #include "passthrough/doctor/doctor.h"
 #include "vm/command_line.h"
+#include "vm/confine.h"
 
 #define SEATD_SOCKET "/run/seatd.sock"
 
@@ -191,11 +192,19 @@ static void report_levels(struct doctor *doctor, const struct running *running)
 		finding_pass(doctor->findings, "isolation",
 			     "Installed level for %u of %u guests (%s).", running->others,
 			     running->n, running->levels);
+	} else if (confine_version() == 0) {
+		finding_add(doctor->findings, FINDING_WARN, "isolation",
+			    "Add landlock to lsm= on the kernel's command line.",
+			    "User level without Landlock: who breaks out of a guest reaches all that "
+			    "the seat's user can.");
 	} else {
 		finding_pass(doctor->findings, "isolation",
-			     "User level: guests run as the user of the seat, in QEMU's sandbox%s.",
-			     running->n ? " and in control groups of their own"
-					: "; none runs now");
+			     "User level: guests run as the user of the seat, in QEMU's sandbox and "
+			     "behind Landlock%s%s.",
+			     confine_version() < CONFINE_SOCKETS
+				     ? " (for files; for sockets from Linux 7.1 on)"
+				     : "",
+			     running->n ? ", in control groups of their own" : "; none runs now");
 	}
 }
 

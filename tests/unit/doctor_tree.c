@@ -295,11 +295,18 @@ void tree_remove_iommu(struct doctor_tree *tree)
 /* ---- what no folder can make up ---- */
 
 enum kvm_probe tree_probe;
+int tree_landlock;
 rlim_t tree_memlock;
 
 enum kvm_probe __wrap_kvm_probe(void);
+int __wrap_confine_version(void);
 int __wrap_getrlimit64(int resource, struct rlimit *limit);
 struct passwd *__wrap_getpwnam(const char *name);
+
+int __wrap_confine_version(void)
+{
+	return tree_landlock;
+}
 
 enum kvm_probe __wrap_kvm_probe(void)
 {
@@ -327,6 +334,7 @@ int tree_setup(void **state)
 
 	tree_probe = KVM_PROBE_USABLE;
 	tree_memlock = 8 << 20;
+	tree_landlock = CONFINE_SOCKETS;
 	tree_create(tree);
 	*state = tree;
 	return 0;

@@ -17,6 +17,7 @@
 
 #include "passthrough/doctor/doctor.h"
 #include "tests/unit/machine.h"
+#include "vm/confine.h"
 #include "vm/kvm_probe.h"
 
 #define TREE_CARD "0000:01:00"
@@ -51,6 +52,7 @@ void tree_remove_iommu(struct doctor_tree *tree);
 /* What no folder can make up: what KVM does, and how much each process may lock, in bytes. */
 extern enum kvm_probe tree_probe;
 extern rlim_t tree_memlock;
+extern int tree_landlock; /* its version; 0: none */
 
 /* cmocka's: a tree, a KVM that works and 8 MiB. */
 int tree_setup(void **state);

@@ -460,6 +460,12 @@ static void test_isolation(void **state)
 	tree_put(tree, "proc/77/comm", "sh\n");
 	tree_ask(tree);
 	tree_expect(tree, "isolation", SEAT, FINDING_PASS, "none runs now");
+	tree_landlock = 7;
+	tree_ask(tree);
+	tree_expect(tree, "isolation", SEAT, FINDING_PASS, "for sockets from Linux 7.1 on");
+	tree_landlock = 0;
+	tree_ask(tree);
+	tree_expect(tree, "isolation", SEAT, FINDING_WARN, "without Landlock");
 }
 
 /* ---- output, and what hangs ---- */

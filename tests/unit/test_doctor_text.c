@@ -80,7 +80,7 @@ static void test_all_fine(void **state)
 		"PASS  broker              The broker answers and speaks our version, 2.\n"
 		"PASS  allow-list          The broker may lend the one card that is configured.\n"
 		"PASS  isolation           User level: guests run as the user of the seat, in\n"
-		"                          QEMU's sandbox; none runs now.\n"
+		"                          QEMU's sandbox and behind Landlock; none runs now.\n"
 		"\n"
 		"24 passed, 0 warnings, 0 failed.\n");
 }
@@ -181,7 +181,7 @@ static void test_all_wrong(void **state)
 		"                   To do: Run \"systemctl enable --now baton-broker\" as root.\n"
 		"PASS  allow-list          The broker may lend the one card that is configured.\n"
 		"PASS  isolation           User level: guests run as the user of the seat, in\n"
-		"                          QEMU's sandbox; none runs now.\n"
+		"                          QEMU's sandbox and behind Landlock; none runs now.\n"
 		"\n"
 		"10 passed, 3 warnings, 10 failed.\n");
 }

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What confine.h hides from a guest's QEMU: other guests' folders, and the sockets of seat and
+ * broker. The seat's lies in the folder above the guest's own.
+ *
+ * Extra arguments may have QEMU make a file in such a folder or beside it (a socket for a console,
+ * say), which no rule could allow without the rest. The user's word counts more: then there are no
+ * walls, and the log says so.
+ */
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/cleanup.h"
+#include "common/log.h"
+#include "common/strv.h"
+#include "vm/vm_private.h"
+
+#define BROKER_FOLDER "/run/baton"
+
+/* One is the other, or lies in it. */
+static bool is_related(const char *a, const char *b)
+{
+	size_t n = strlen(a), m = strlen(b), least = n < m ? n : m;
+
+	return strncmp(a, b, least) == 0 && (n == m || (n > m ? a : b)[least] == '/' || least == 1);
+}
+
+static bool is_near_hidden(const char *folder, char *const *hidden)
+{
+	_cleanup_free_ char *path = realpath(folder, NULL);
+
+	for (; path && hidden && *hidden; hidden++) {
+		_cleanup_free_ char *other = realpath(*hidden, NULL);
+
+		if (other && is_related(path, other)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What is there stays where it is, but a socket is made anew. */
+static bool is_made(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) < 0 || S_ISSOCK(st.st_mode);
+}
+
+/* Whether QEMU makes a file beside what is hidden. Paths begin an argument or a value in it. */
+static bool arg_makes_file(const char *arg, char *const *hidden)
+{
+	for (const char *at = strchr(arg, '/'); at; at = strchr(at + 1, '/')) {
+		_cleanup_free_ char *path = NULL;
+		char *slash;
+
+		if (at != arg && at[-1] != '=' && at[-1] != ':') {
+			continue;
+		}
+		path = strndup(at, strcspn(at, ","));
+		slash = path ? strrchr(path, '/') : NULL;
+		if (!slash || !is_made(path)) {
+			continue;
+		}
+		slash[slash == path] = '\0';
+		if (is_near_hidden(path, hidden)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static int list_hidden(const struct vm *vm, char ***out)
+{
+	int r = strv_appendf(out, "%s/..", vm->run_dir);
+
+	r = r < 0 ? r : strv_appendf(out, "%s/..", vm->state_dir);
+	r = r < 0 ? r : strv_append(out, BROKER_FOLDER);
+	return r < 0 ? r : strv_append(out, GUEST_SOCKET_FOLDER);
+}
+
+/* Its folders, and what it is made of, wherever that lies. */
+static int list_own(const struct vm *vm, char ***out)
+{
+	const struct vm_config *config = vm->config;
+	int r = strv_append(out, vm->run_dir);
+
+	r = r < 0 ? r : strv_append(out, vm->state_dir);
+	r = r < 0 ? r : strv_extend(out, config->disks);
+	r = r < 0 ? r : strv_extend(out, config->cdroms);
+	r = r < 0 || !config->kernel ? r : strv_append(out, config->kernel);
+	return r < 0 || !config->initrd ? r : strv_append(out, config->initrd);
+}
+
+void vm_walls_finish(struct vm_walls *walls)
+{
+	strv_free(walls->hidden);
+	strv_free(walls->own);
+	*walls = (struct vm_walls){ 0 };
+}
+
+int vm_walls_init(const struct vm *vm, struct vm_walls *out)
+{
+	int r = list_hidden(vm, &out->hidden);
+
+	for (char *const *arg = vm->config->qemu_args; r >= 0 && arg && *arg; arg++) {
+		if (arg_makes_file(*arg, out->hidden)) {
+			log_info("%s: QEMU can reach all that this user can, since \"%s\" makes a "
+				 "file beside Baton's; name a folder of its own",
+				 vm->config->name, *arg);
+			return 0;
+		}
+	}
+	out->wanted = true;
+	return r < 0 ? r : list_own(vm, &out->own);
+}
