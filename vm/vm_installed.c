@@ -223,9 +223,10 @@ static int hand_over(struct vm *vm, int fd)
 
 static int handle_knock(sd_event_source *source, uint64_t usec, void *data);
 
+/* -EAGAIN: others knock too, whom it will turn away. */
 static bool nobody_listens(int error)
 {
-	return error == -ENOENT || error == -ECONNREFUSED || error == -EACCES;
+	return error == -ENOENT || error == -ECONNREFUSED || error == -EACCES || error == -EAGAIN;
 }
 
 /* The unit's process does not listen yet, or is another's QEMU already. */
