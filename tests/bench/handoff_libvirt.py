@@ -93,6 +93,12 @@ class Libvirt:
             self.pc.wait(lambda g=guest: self.pc.run("grep -q ^ready %s" % self.log(g.name), check=False).rc == 0, 300,
                          "picture of libvirt's guest " + name)
 
+    def restart(self):
+        """So that it forgets a card that was not its to manage: else it does not give it back to the host later."""
+        self.pc.run("systemctl restart libvirtd.service", 120)
+        for guest in self.names:
+            self.has(guest)  # answered when it has found its guests again
+
     def file(self, managed):
         return "%s/%s.xml" % (FOLDER, managed)
 

@@ -107,4 +107,5 @@ class Virsh:
                      SECONDS, "card back from guest " + self.owner)
         if self.managed == "no":
             bind_host(self.pc, GPU)
+            self.libvirt.restart()
         freeze(self.pc, self.pids)
