@@ -51,7 +51,8 @@ struct broker_slot {
  * LEND       sanitized, with a pidfd of the guest's QEMU: gives its user the group's node and it
  *            the right to lock memory_bytes more. A guest (stage.to) that has a user of its own
  *            borrows as that one alone.
- * TAKE_BACK  lent: takes node and memlock back; -EBUSY while the borrower has the group open.
+ * TAKE_BACK  takes node and memlock back; -EBUSY while the borrower has the group open. The broker may
+ *            have done it already, for a borrower that ended.
  * RETURN     on vfio-pci, not lent: back to the host's drivers, the display first; nodes as they
  *            were before DRAIN.
  * UNLOAD     unloads the NVIDIA modules in their order when no NVIDIA card has a user; -EBUSY else.

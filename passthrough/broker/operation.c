@@ -32,7 +32,7 @@ static const struct {
 	[BROKER_DETACH] = { "detach", READY, CARD_BRIDGE, { DO(look), DO(scan) }, WAY_TAKE },
 	[BROKER_SANITIZE] = { "sanitize", PRESENT | CARD_POOLED, LENT, { DO(reset) } },
 	[BROKER_LEND] = { "lend", CARD_POOLED | CLEAN, LENT, { DO(lend) } },
-	[BROKER_TAKE_BACK] = { "take-back", LENT, 0, { DO(reclaim) } },
+	[BROKER_TAKE_BACK] = { "take-back", 0, 0, { DO(reclaim) } },
 	[BROKER_RETURN] = { "give-back", PRESENT, LENT | CARD_BRIDGE, { DO(look) }, WAY_GIVE },
 	[BROKER_UNLOAD] = { NULL, 0, LENT, { DO(unload) } },
 	[BROKER_RECLAIM] = { .plan = { DO(reclaim) } },

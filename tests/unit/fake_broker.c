@@ -156,7 +156,7 @@ static int permit(const struct broker_facts *facts, uint32_t verb)
 		return is_pooled(facts) && !lent && (facts->flags & BROKER_CARD_CLEAN) ? 0
 										       : -EINVAL;
 	case BROKER_TAKE_BACK:
-		return lent ? 0 : -EINVAL;
+		return 0;
 	case BROKER_RETURN:
 		return lent ? -EBUSY : 0;
 	default:
