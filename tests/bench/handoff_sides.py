@@ -6,7 +6,7 @@ from cards import GPU, bind_host, bind_vfio, on_host
 from handoff import HOST
 from seat import USER
 
-SECONDS = 60
+SECONDS = 180
 
 
 class Mover:

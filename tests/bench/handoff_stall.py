@@ -9,7 +9,7 @@ from benchlib import percentile, say
 from handoff_processor import WAITED_MAX, Processor
 from handoff_trace import turns
 
-FPS = 20
+FPS = 10
 TURNS_MIN = 1000
 TURNS = 4000  # of each kind; of fewer the 99.9th percentile would be the longest one
 HANDOFFS_MAX = 60
