@@ -12,12 +12,13 @@ SECOND = "second"
 
 
 def still(seat):
-    """No guest draws any more; the one in front is on the host's card, exactly."""
-    seat.switch("A")
-    for card in seat.cards.values():
-        card.stop()
-    _, size, digest = seat.cards["A"].hash()
-    return seat.showing(digest, size, 60)
+    """No guest draws any more, and all is known of what they drew; A in front is on the host's card, exactly."""
+    for name in ("B", "A"):
+        seat.switch(name)
+        seat.cards[name].stop()
+        _, size, digest = seat.cards[name].hash()
+        picture = seat.showing(digest, size, 60)
+    return picture
 
 
 def types(pc, seat, name):
