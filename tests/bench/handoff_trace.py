@@ -23,7 +23,7 @@ BATON = {
     "added": "take_added",
     "event": "take_event what=+0(%dx):string",
 }
-LINE = re.compile(r"^\s*(.+)-(\d+)\s+\[\d+\]\s+\S+\s+([\d.]+): (\w+): (.*)$")
+LINE = re.compile(r"^\s*(.+)-(\d+)\s+\[\d+\]\s+\S+\s+([\d.]+): (\w+)(: | -> |\()(.*)$")
 WAITS = ("epoll_wait", "epoll_pwait", "epoll_pwait2")
 
 Event = collections.namedtuple("Event", "time comm pid name text")
@@ -71,7 +71,9 @@ class Trace:
         for line in self.pc.run("cat %s/trace" % HERE, 120).out.splitlines():
             match = LINE.match(line)
             if match:
-                comm, pid, time, name, text = match.groups()
+                comm, pid, time, name, sign, text = match.groups()
+                # A system call's begin is told as "sys_NAME(…)", its end as "sys_NAME -> …".
+                name += {"(": "_enter", " -> ": "_exit"}.get(sign, "")
                 events.append(Event(float(time), comm.strip(), int(pid), name, text))
         return sorted(events, key=lambda event: event.time)
 
@@ -92,9 +94,9 @@ def turns(events):
     """(when it ended, seconds) of each turn of the loop: from the end of a wait to the next wait."""
     found, went_on = [], None
     for event in events:
-        if event.name.startswith("sys_") and "enter" in event.name and went_on is not None:
+        if event.name.startswith("sys_") and event.name.endswith("_enter") and went_on is not None:
             found.append((event.time, event.time - went_on))
             went_on = None
-        elif event.name.startswith("sys_") and "exit" in event.name:
+        elif event.name.startswith("sys_") and event.name.endswith("_exit"):
             went_on = event.time
     return found
