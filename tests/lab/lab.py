@@ -24,7 +24,7 @@ from qmp import Qmp
 HERE = os.path.dirname(os.path.abspath(__file__))
 # What the kernel says when nothing after it can be trusted.
 BROKEN = re.compile(r"Kernel panic|corrupted stack end|BUG: unable|Oops: |general protection fault"
-                    r"|kernel BUG at|double fault")
+                    r"|kernel BUG at|double fault|Possible timer handling issue on cpu")
 CPUS = 2
 CARD = "hostgpu"
 # A card behind a root port with a group of its own in the IOMMU, which it obeys; resets by FLR.
