@@ -137,8 +137,9 @@ struct control;
 int control_create(sd_event *event, const char *socket_path, const struct control_actions *actions,
 		   void *data, struct control **out);
 /*
- * Removes the socket: nobody new is served. Those who are connected take the end of their connection,
- * in control_destroy(), for the end of the seat, and may start the next one at once. NULL is legal.
+ * Removes the socket: nobody new is served. Those who are connected take the end of their
+ * connection, in control_destroy(), for the end of the seat, and may start the next one at once.
+ * NULL is legal.
  */
 void control_close(struct control *control);
 /*

@@ -225,9 +225,7 @@ static int client_read(struct broker_client *client)
 	int r;
 
 	if (n < 0) {
-		/* What was said before a connection that was closed in our face comes after the
-		 * error.
-		 */
+		/* What was said before a connection was closed in our face follows the error. */
 		return errno == ECONNRESET ? 1 : errno == EAGAIN || errno == EINTR ? 0 : -errno;
 	}
 	if (n == 0) {

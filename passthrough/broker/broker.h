@@ -27,7 +27,7 @@
 #include "proto/broker.h"
 
 #define ACCOUNTS_MAX (8 + BROKER_GUESTS_MAX)
-#define STEPS_MAX 32 /* three for each function, and a plan */
+#define STEPS_MAX (3 * BROKER_FUNCTIONS_MAX + 6) /* a plan of four, a way and its last two */
 #define NODES_MAX 48
 #define SEAT_GRACE_MS 10000 /* how long a pooled card waits for a seat to come back */
 #define HELLO_MS 30000      /* how long a peer may be silent before it is a seat */
@@ -145,8 +145,7 @@ struct broker {
 	bool greeted;
 	uint32_t connection;        /* counts connections */
 	struct broker_request list; /* the LIST under way; verb 0: none */
-	/* Since when, ms; NEVER: there is one that has greeted. Until when it must; NEVER: it has.
-	 */
+	/* Since when, ms, NEVER: one has greeted; until when it must greet, NEVER: it has. */
 	uint64_t seat_gone, hello;
 	char boot_id[40];
 };
