@@ -53,51 +53,6 @@ static struct dbus_source *dbus_source_of(struct frame_source *source)
 	return container_of(source, struct dbus_source, base);
 }
 
-/* ---- frames that we own: pixels that came as bytes ---- */
-
-struct copy_frame {
-	struct frame base;
-	pixman_image_t *image;
-};
-
-static void copy_frame_release(struct frame *frame)
-{
-	struct copy_frame *copy = container_of(frame, struct copy_frame, base);
-
-	pixman_image_unref(copy->image);
-	free(copy);
-}
-
-static struct frame *copy_frame_create(uint32_t width, uint32_t height)
-{
-	struct copy_frame *copy = calloc(1, sizeof(*copy));
-
-	if (!copy) {
-		return NULL;
-	}
-	copy->image = pixman_image_create_bits(PIXMAN_x8r8g8b8, (int)width, (int)height, NULL, 0);
-	if (!copy->image) {
-		free(copy);
-		return NULL;
-	}
-	copy->base = (struct frame){
-		.kind = FRAME_SHM,
-		.width = width,
-		.height = height,
-		.fourcc = DRM_FORMAT_XRGB8888,
-		.stride = (uint32_t)pixman_image_get_stride(copy->image),
-		.pixels = (const uint8_t *)pixman_image_get_data(copy->image),
-		.locks = 1,
-		.release = copy_frame_release,
-	};
-	return &copy->base;
-}
-
-static bool is_copy_frame(const struct frame *frame)
-{
-	return frame && frame->release == copy_frame_release;
-}
-
 /* ---- what the listener brings ---- */
 
 static bool same_picture(const struct frame *a, const struct frame *b)
@@ -165,36 +120,51 @@ static void handle_frame(struct frame *frame, void *data)
 	source->held = frame;
 }
 
-static void handle_pixels(bool whole, const pixman_box32_t *box, pixman_image_t *image,
-			  void *data)
+/* Pixels that came as bytes, into a frame of ours. */
+static int draw(struct frame *frame, pixman_image_t *image, const pixman_box32_t *box)
+{
+	pixman_image_t *to =
+		pixman_image_create_bits(PIXMAN_x8r8g8b8, (int)frame->width, (int)frame->height,
+					 frame_own_pixels(frame), (int)frame->stride);
+
+	if (!to) {
+		return -ENOMEM;
+	}
+	pixman_image_composite32(PIXMAN_OP_SRC, image, NULL, to, 0, 0, 0, 0, box->x1, box->y1,
+				 box->x2 - box->x1, box->y2 - box->y1);
+	pixman_image_unref(to);
+	return 0;
+}
+
+static void replace_picture(struct dbus_source *source, pixman_image_t *image,
+			    const pixman_box32_t *box)
+{
+	struct frame *frame =
+		frame_create((uint32_t)box->x2, (uint32_t)box->y2, DRM_FORMAT_XRGB8888);
+
+	if (frame && draw(frame, image, box) >= 0) {
+		frame_source_set_frame(&source->base, frame);
+	} else {
+		frame_unlock(frame);
+	}
+}
+
+static void handle_pixels(bool whole, const pixman_box32_t *box, pixman_image_t *image, void *data)
 {
 	struct dbus_source *source = data;
 	struct frame *frame = source->base.frame;
-	struct copy_frame *copy;
-	uint32_t width = (uint32_t)(box->x2 - box->x1), height = (uint32_t)(box->y2 - box->y1);
-	bool fresh = whole && !(is_copy_frame(frame) && frame->width == width &&
-				frame->height == height);
+	bool own = frame_own_pixels(frame);
 
 	if (whole) {
 		note_picture(source);
 		frame_unlock(take_held(source));
 	}
-	if (fresh) {
-		frame = copy_frame_create(width, height);
-		if (!frame) {
-			return;
-		}
-	} else if (!is_copy_frame(frame)) {
-		return; /* an update before any scan-out: legal, and of no use */
-	}
-	copy = container_of(frame, struct copy_frame, base);
-	pixman_image_composite32(PIXMAN_OP_SRC, image, NULL, copy->image, 0, 0, 0, 0, box->x1,
-				 box->y1, (int)width, (int)height);
-	if (fresh) {
-		frame_source_set_frame(&source->base, frame);
-	} else {
+	if (whole &&
+	    !(own && frame->width == (uint32_t)box->x2 && frame->height == (uint32_t)box->y2)) {
+		replace_picture(source, image, box);
+	} else if (own && draw(frame, image, box) >= 0) {
 		frame_source_damage(&source->base, box);
-	}
+	} /* else an update before any scan-out: legal, and of no use */
 }
 
 static void handle_damage(const pixman_box32_t *box, void *data)

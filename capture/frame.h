@@ -43,6 +43,14 @@ struct frame {
 	void (*release)(struct frame *frame); /* frees the frame and its pixels */
 };
 
+/*
+ * A frame in memory of its own, four bytes a pixel in rows without gaps, all zeros; locked once. The
+ * fourcc is one of those of 32 bits. NULL: no memory.
+ */
+struct frame *frame_create(uint32_t width, uint32_t height, uint32_t fourcc);
+/* Where to draw into such a frame; NULL for any other, and for no frame at all. */
+uint32_t *frame_own_pixels(struct frame *frame);
+
 /* One more holder. Returns the frame; NULL is passed through. */
 struct frame *frame_lock(struct frame *frame);
 /* One holder less. NULL is legal. */

@@ -4,11 +4,7 @@
 
 #include <drm_fourcc.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include "common/cleanup.h"
-#include "common/list.h"
 
 /* ---- formats ---- */
 
@@ -179,19 +175,6 @@ bool kvmfr_picture_is_complete(const struct shared_memory *memory,
 
 /* ---- frames of our own ---- */
 
-struct kvmfr_frame {
-	struct frame base;
-	uint32_t *data;
-};
-
-static void kvmfr_frame_release(struct frame *frame)
-{
-	struct kvmfr_frame *own = container_of(frame, struct kvmfr_frame, base);
-
-	free(own->data);
-	free(own);
-}
-
 static bool is_upright(const struct kvmfr_picture_shape *shape)
 {
 	return shape->rotation == KVMFR_ROTATION_0 || shape->rotation == KVMFR_ROTATION_180;
@@ -199,26 +182,9 @@ static bool is_upright(const struct kvmfr_picture_shape *shape)
 
 struct frame *kvmfr_frame_create(const struct kvmfr_picture_shape *shape)
 {
-	_cleanup_free_ struct kvmfr_frame *own = calloc(1, sizeof(*own));
-
-	if (!own) {
-		return NULL;
-	}
-	own->data = calloc((size_t)shape->width * shape->height, sizeof(*own->data));
-	if (!own->data) {
-		return NULL;
-	}
-	own->base = (struct frame){
-		.kind = FRAME_SHM,
-		.width = is_upright(shape) ? shape->width : shape->height,
-		.height = is_upright(shape) ? shape->height : shape->width,
-		.fourcc = formats[shape->format].fourcc,
-		.pixels = (const uint8_t *)own->data,
-		.locks = 1,
-		.release = kvmfr_frame_release,
-	};
-	own->base.stride = own->base.width * (uint32_t)sizeof(*own->data);
-	return &take_ptr(own)->base;
+	return frame_create(is_upright(shape) ? shape->width : shape->height,
+			    is_upright(shape) ? shape->height : shape->width,
+			    formats[shape->format].fourcc);
 }
 
 /* ---- copies ---- */
@@ -317,7 +283,7 @@ pixman_box32_t kvmfr_picture_copy(const struct shared_memory *memory,
 	const uint8_t *from = shared_bytes(memory, header->pixels + first, end - first);
 
 	if (from) {
-		copy_rows(header, from, box, container_of(frame, struct kvmfr_frame, base)->data);
+		copy_rows(header, from, box, frame_own_pixels(frame));
 	}
 	return turn_box(&header->shape, box);
 }

@@ -3,6 +3,8 @@
  * The live pictures of the switcher: small copies that follow their guests at a bounded rate. One
  * timer for all of them, and only while the switcher is open and something has changed.
  */
+#include <drm_fourcc.h>
+
 #include "common/clock.h"
 #include "compositor/compositor_private.h"
 #include "compositor/scene/thumbnail.h"
@@ -114,7 +116,8 @@ static void refresh(struct guest *guest)
 
 	guest->previewed_ns = clock_now_ns();
 	if (is_missing(guest)) {
-		entry->thumbnail = thumbnail_create(guest->preview_width, guest->preview_height);
+		entry->thumbnail = frame_create(guest->preview_width, guest->preview_height,
+						DRM_FORMAT_XRGB8888);
 		guest->stale = (pixman_box32_t){ 0, 0, (int32_t)entry->frame->width,
 						 (int32_t)entry->frame->height };
 	}

@@ -3,46 +3,13 @@
 #include "compositor/scene/thumbnail.h"
 
 #include <drm_fourcc.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "common/list.h"
 #include "compositor/render/renderer.h"
 
 /* Pixels of the source that are read for a whole thumbnail, or one row for each of its own: no
  * guest makes a turn of the loop long by the size of its picture. */
 #define SAMPLES_MAX (4u << 20)
-
-struct thumbnail {
-	struct frame frame;
-	uint32_t pixels[];
-};
-
-static void thumbnail_release(struct frame *frame)
-{
-	free(container_of(frame, struct thumbnail, frame));
-}
-
-struct frame *thumbnail_create(uint32_t width, uint32_t height)
-{
-	size_t bytes = (size_t)width * height * sizeof(uint32_t);
-	struct thumbnail *thumbnail = calloc(1, sizeof(*thumbnail) + bytes);
-
-	if (!thumbnail) {
-		return NULL;
-	}
-	thumbnail->frame = (struct frame){
-		.kind = FRAME_SHM,
-		.width = width,
-		.height = height,
-		.fourcc = DRM_FORMAT_XRGB8888,
-		.stride = width * (uint32_t)sizeof(uint32_t),
-		.pixels = (const uint8_t *)thumbnail->pixels,
-		.locks = 1,
-		.release = thumbnail_release,
-	};
-	return &thumbnail->frame;
-}
 
 /* The pixels [*start, *end) of a source of from_length that thumbnail pixel i of length averages:
  * at least one. */
@@ -116,10 +83,10 @@ static uint32_t average(const struct frame *from, const pixman_box32_t *box)
 	return high << 16 | sums.middle / n << 8 | low;
 }
 
-static void draw_averaged(struct thumbnail *thumbnail, const struct frame *from,
+static void draw_averaged(struct frame *frame, const struct frame *from,
 			  const pixman_box32_t *drawn)
 {
-	const struct frame *frame = &thumbnail->frame;
+	uint32_t *pixels = frame_own_pixels(frame);
 
 	for (int32_t y = drawn->y1; y < drawn->y2; y++) {
 		for (int32_t x = drawn->x1; x < drawn->x2; x++) {
@@ -130,19 +97,16 @@ static void draw_averaged(struct thumbnail *thumbnail, const struct frame *from,
 			source_range((uint32_t)y, frame->height, from->height, &y1, &y2);
 			source = (pixman_box32_t){ (int32_t)x1, (int32_t)y1, (int32_t)x2,
 						   (int32_t)y2 };
-			thumbnail->pixels[(size_t)y * frame->width + (size_t)x] =
-				average(from, &source);
+			pixels[(size_t)y * frame->width + (size_t)x] = average(from, &source);
 		}
 	}
 }
 
 /* Averaging needs at least two pixels in each direction to look even; below that the renderer's
  * interpolation looks better. */
-static void draw_interpolated(struct thumbnail *thumbnail, struct frame *from,
-			      const pixman_box32_t *drawn)
+static void draw_interpolated(struct frame *frame, struct frame *from, const pixman_box32_t *drawn)
 {
-	const struct frame *frame = &thumbnail->frame;
-	struct render_target target = { thumbnail->pixels, frame->width, frame->height,
+	struct render_target target = { frame_own_pixels(frame), frame->width, frame->height,
 					frame->stride };
 	struct layer layer = { .kind = LAYER_FRAME,
 			       .dst = { 0, 0, (int32_t)frame->width, (int32_t)frame->height },
@@ -172,7 +136,6 @@ static void touched_range(int32_t from_start, int32_t from_end, uint32_t from_le
 
 pixman_box32_t thumbnail_update(struct frame *frame, struct frame *from, const pixman_box32_t *box)
 {
-	struct thumbnail *thumbnail = container_of(frame, struct thumbnail, frame);
 	bool averaged = from->width >= 2 * frame->width && from->height >= 2 * frame->height;
 	int32_t reach = averaged ? 0 : 1; /* interpolation reads the neighbours */
 	pixman_box32_t drawn;
@@ -182,9 +145,9 @@ pixman_box32_t thumbnail_update(struct frame *frame, struct frame *from, const p
 	touched_range(box->y1 - reach, box->y2 + reach, from->height, frame->height, &drawn.y1,
 		      &drawn.y2);
 	if (averaged) {
-		draw_averaged(thumbnail, from, &drawn);
+		draw_averaged(frame, from, &drawn);
 	} else {
-		draw_interpolated(thumbnail, from, &drawn);
+		draw_interpolated(frame, from, &drawn);
 	}
 	return drawn;
 }

@@ -11,11 +11,8 @@
 
 #include "capture/frame.h"
 
-/* A black XRGB8888 frame of this size with one lock; NULL: no memory. */
-struct frame *thumbnail_create(uint32_t width, uint32_t height);
-
-/* Draws anew what box (pixels of from, a FRAME_SHM) touches. Returns the thumbnail's box that was
- * drawn. */
+/* Draws anew what box (pixels of from, a FRAME_SHM) touches. The thumbnail is a frame_create() of
+ * XRGB8888. Returns the box of it that was drawn. */
 pixman_box32_t thumbnail_update(struct frame *thumbnail, struct frame *from,
 				const pixman_box32_t *box);
 

@@ -533,7 +533,7 @@ static void thumbnails_average(void **state)
 {
 	uint32_t random = 9;
 	struct frame *from = test_frame_create(8, 4, DRM_FORMAT_XBGR8888, 36, &random);
-	struct frame *thumbnail = thumbnail_create(2, 2);
+	struct frame *thumbnail = frame_create(2, 2, DRM_FORMAT_XRGB8888);
 	pixman_box32_t all = { 0, 0, 8, 4 };
 
 	thumbnail_update(thumbnail, from, &all);
@@ -566,7 +566,7 @@ static void huge_pictures_are_read_in_part(void **state)
 			      .height = SIDE,
 			      .fourcc = DRM_FORMAT_XRGB8888,
 			      .stride = 4 * SIDE };
-	struct frame *thumbnail = thumbnail_create(450, 280);
+	struct frame *thumbnail = frame_create(450, 280, DRM_FORMAT_XRGB8888);
 	pixman_box32_t all = { 0, 0, SIDE, SIDE };
 	struct stat st;
 	void *pixels;
@@ -598,7 +598,8 @@ static void thumbnails_follow_damage(void **state)
 		uint32_t width = (uint32_t)random_between(&random, 1, 90);
 		uint32_t height = (uint32_t)random_between(&random, 1, 70);
 		struct frame *from = test_frame_plain(width, height, &random);
-		struct frame *parts = thumbnail_create(17, 11), *whole = thumbnail_create(17, 11);
+		struct frame *parts = frame_create(17, 11, DRM_FORMAT_XRGB8888);
+		struct frame *whole = frame_create(17, 11, DRM_FORMAT_XRGB8888);
 		pixman_box32_t all = { 0, 0, (int32_t)width, (int32_t)height };
 
 		thumbnail_update(parts, from, &all);
