@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define BROKER_SOCKET "/run/baton/broker.sock"
-#define BROKER_PROTOCOL 2
+#define BROKER_PROTOCOL 3
 #define BROKER_CARDS_MAX 8
 #define BROKER_GUESTS_MAX 16
 #define BROKER_FUNCTIONS_MAX 8
@@ -98,7 +98,7 @@ struct broker_request {
 };
 
 enum broker_kind {
-	BROKER_DONE = 1, /* error, text, took_usec */
+	BROKER_DONE = 1, /* error, text */
 	BROKER_CARD,     /* facts; with serial 0: something changed */
 	BROKER_HOLDER,   /* who has which node open */
 	BROKER_PROGRESS, /* a kernel write is late: text says which, and where it waits */
@@ -158,8 +158,7 @@ struct broker_message {
 	uint32_t kind;
 	uint32_t serial;
 	struct broker_slot slot;
-	int32_t error;      /* 0 or -errno */
-	uint64_t took_usec; /* from the request to this message */
+	int32_t error;              /* 0 or -errno */
 	char text[BROKER_TEXT_MAX]; /* one sentence with cause and remedy, or empty */
 	union {
 		struct broker_facts facts;

@@ -72,15 +72,10 @@ int unbind_step(struct card *card, unsigned int number, struct report *report)
 /* With a user of the group vfio-pci would wait for it, for ever. */
 int release_step(struct card *card, unsigned int number, struct report *report)
 {
-	struct groups groups;
-	int r;
-
 	if (!has_driver(card, number, "vfio-pci")) {
 		return 0;
 	}
-	r = groups_open(card, &groups, report->text);
-	groups_close(&groups);
-	return r == -EBUSY ? r : unbind(card, number, report);
+	return groups_are_open(card, report->text) ? -EBUSY : unbind(card, number, report);
 }
 
 static bool probe(struct card *card, unsigned int number, const char *wanted)

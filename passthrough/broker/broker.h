@@ -28,12 +28,13 @@
 
 #define ACCOUNTS_MAX (8 + BROKER_GUESTS_MAX)
 #define STEPS_MAX (3 * BROKER_FUNCTIONS_MAX + 6) /* a plan of four, a way and its last two */
-#define NODES_MAX 48
+#define NODES_MAX (48 + BROKER_FUNCTIONS_MAX)    /* and the IOMMU groups' */
 #define SEAT_GRACE_MS 10000 /* how long a pooled card waits for a seat to come back */
 #define HELLO_MS 30000      /* how long a peer may be silent before it is a seat */
 #define DISPLAY_CLASS 0x03
 #define NEVER UINT64_MAX
 #define OR_NONE(word) ((word)[0] ? (word) : "-") /* in the journal */
+#define _cleanup_(f) __attribute__((cleanup(f)))
 #define PRINTF(a, b) __attribute__((format(printf, a, b)))
 
 /* Beside those of enum broker_card_flag. */
@@ -44,31 +45,36 @@
 /* Beside those of enum broker_verb: as TAKE_BACK, without a line in the journal. */
 #define BROKER_RECLAIM BROKER_VERB_COUNT
 
+/* The character devices that processes reach a card by. */
+struct node {
+	char path[48]; /* from /dev on */
+	dev_t device;
+	mode_t mode; /* of those that were changed: before that, as the next two */
+	uid_t uid;
+	gid_t gid;
+};
+struct nodes {
+	unsigned int n;
+	struct node all[NODES_MAX];
+};
+
 /* What was found before it was changed, so that it can be put back: what the journal of this boot
  * says, filled by journal_read() alone. */
+enum changed_nodes { DRAINED_NODES, LENT_NODES, CHANGED_NODES };
 struct saved_function {
 	bool known;
 	char driver[32]; /* the host's; "-": it had none */
 	char power[8], d3cold[4];
 	uint64_t identity; /* of its configuration space */
 };
-struct saved_node {
-	char path[48]; /* from /dev on */
-	dev_t device;
-	mode_t mode;
-	uid_t uid;
-	gid_t gid;
-};
-enum nodes { DRAINED_NODES, LENT_NODES, NODES_COUNT };
 struct loan {
-	pid_t pid;           /* 0: not lent */
-	uint64_t start;      /* of the process: the pid alone may be another's by now */
-	uint64_t soft, hard; /* bytes by which its memlock limits were raised */
+	pid_t pid;      /* 0: not lent */
+	uint64_t start; /* of the process: the pid alone may be another's by now */
+	uint64_t bytes; /* by which its limits of locked memory were raised */
 };
 struct saved {
 	struct saved_function functions[BROKER_FUNCTIONS_MAX];
-	struct saved_node nodes[NODES_COUNT][NODES_MAX];
-	unsigned int n_nodes[NODES_COUNT];
+	struct nodes nodes[CHANGED_NODES];
 	bool drained;
 	struct loan loan;
 	struct broker_stage stage; /* the last one */
@@ -106,7 +112,7 @@ struct worker {
 /* A request being carried out, or something that the broker does by itself (serial 0). */
 struct operation {
 	struct broker_request request; /* verb 0: none */
-	uint32_t connection;           /* the seat that asked */
+	bool asked;                    /* by a seat, which waits for its end */
 	int borrower;                  /* pidfd, or -1 */
 	uint64_t started_us;
 	struct step steps[STEPS_MAX];
@@ -127,8 +133,8 @@ struct card {
 	 * reset_tried: by ourselves, before it goes home. */
 	bool looked, stale, changed, clean, reset_tried;
 	int borrower; /* pidfd of whom it is lent to; -1: nobody, or it has ended */
-	/* The connection that drained it; the one that unloaded its driver, to detach it next. */
-	uint32_t drainer, unloader;
+	/* By the seat that is connected: drained; its driver unloaded, to detach it next. */
+	bool seat_drained, seat_unloaded;
 	uint64_t retry; /* before that, ms, nothing is done unasked; NEVER: it failed */
 	struct operation operation, waiting; /* waiting: until what we do unasked is over */
 	struct worker stuck;                 /* missed its hard deadline: WEDGED */
@@ -142,9 +148,7 @@ struct broker {
 	const char *journal; /* folder */
 	unsigned int hurry;  /* deadlines are divided by it; 1 but in tests */
 	int listener, uevents, launcher, seat, seat_pidfd; /* -1: none */
-	bool greeted;
-	uint32_t connection;        /* counts connections */
-	struct broker_request list; /* the LIST under way; verb 0: none */
+	struct broker_request list;                        /* the LIST under way; verb 0: none */
 	/* Since when, ms, NEVER: one has greeted; until when it must greet, NEVER: it has. */
 	uint64_t seat_gone, hello;
 	char boot_id[40];
@@ -160,14 +164,16 @@ struct broker {
 extern const char *system_root;                       /* "" but in tests */
 const char *at(const char *format, ...) PRINTF(1, 2); /* a path below it; good for three more */
 const char *at_function(const struct card *card, unsigned int number, const char *attribute);
-int text_read(const char *path, char *out, size_t size);  /* without its last newline */
-void link_read(const char *path, char *out, size_t size); /* the last component */
+int text_read(const char *path, char *out, size_t size);   /* without its last newline */
+uint64_t number_read(const char *path, const char *after); /* 0: there is none */
+void link_read(const char *path, char *out, size_t size);  /* the last component */
 struct dirent *dir_next(DIR **dir);                    /* without . and ..; closes it at the end */
 int kernel_write(const char *path, const char *value); /* nothing else writes to sysfs */
 uint64_t now_us(void);
 uint64_t now_ms(void);
 bool is_readable(int fd);
-void close_fd(int *fd);                                                /* and makes it -1 */
+void close_fd(int *fd); /* and makes it -1 */
+void close_file(FILE **file);
 int fail(char *text, int error, const char *format, ...) PRINTF(3, 4); /* text[BROKER_TEXT_MAX] */
 
 /* config.c, journal.c, launcher.c, packet.c, seat.c, main.c */
@@ -175,9 +181,12 @@ int config_load(struct broker *broker, const char *path, char *text);
 /* Of that name ("": who may ask), with that user; NULL: any. NULL: there is none. */
 const struct broker_guest *account_find(const struct broker *b, const char *name, const uid_t *uid);
 int launcher_start(struct broker *broker, char *text); /* before the sandbox */
-int launcher_ask(const struct broker *broker, const struct broker_request *request);
+int launcher_ask(const struct broker *broker, const struct broker_request *request, char *text);
 int journal_append(struct card *card, const char *format, ...) PRINTF(2, 3); /* on disk at 0 */
 int journal_stage(struct card *card, const struct broker_stage *stage, uint32_t finished);
+int journal_function(struct card *card, unsigned int number, const struct saved_function *function);
+int journal_node(struct card *card, enum changed_nodes kind, const struct node *node);
+int journal_loan(struct card *card, const struct loan *loan);
 void journal_read(struct card *card); /* what is new in it */
 void journal_lock(struct card *card); /* until this process ends, and reads it */
 bool packet_check(const void *packet, size_t size, bool greeted, struct broker_request *out,
@@ -194,7 +203,9 @@ void seat_facts(struct card *card, uint32_t serial);
 void seat_list(struct broker *broker); /* answers the LIST under way when all is known */
 
 /* operation.c, reconcile.c, worker.c */
-void operation_request(struct card *card, const struct broker_request *request, int borrower);
+/* Takes the borrower, unless the card has something else to do. */
+int operation_request(struct card *card, const struct broker_request *request, int *borrower,
+		      char *text);
 void operation_worker(struct card *card, const struct report *report); /* its worker has ended */
 void operation_late(struct card *card, uint64_t now);                  /* a deadline has passed */
 bool card_idle(const struct card *card);
@@ -205,9 +216,10 @@ int worker_start(struct card *card, struct step step);
 bool worker_finish(struct card *card, struct worker *worker, struct report *report);
 
 /* The steps. look: reads the facts; save: journals what will be changed; scan: finds holders;
- * close, reopen: nodes, no new openers, as they were; unload: NVIDIA's modules. Of one function:
- * claim: vfio-pci is to have it, or (disclaim) not; unbind: from its host driver; release: from
- * vfio-pci if it is free; take: probed, vfio-pci has it; give: its host driver has it. */
+ * close, reopen: nodes, no new openers, as they were (number: which); unload: NVIDIA's modules. Of
+ * one function: claim: vfio-pci is to have it, or (disclaim) not; unbind: from its host driver;
+ * release: from vfio-pci if it is free; take: probed, vfio-pci has it; give: its host driver has
+ * it. */
 extern step_fn look_step, save_step, scan_step, close_step, reopen_step, reset_step, lend_step,
 	reclaim_step, unload_step, claim_step, disclaim_step, unbind_step, release_step, take_step,
 	give_step;
@@ -215,24 +227,24 @@ int identity_read(const struct card *card, unsigned int number, uint64_t *out); 
 int attribute_write(struct card *card, unsigned int number, const char *attribute,
 		    const char *value); /* bind.c; journals it first */
 
-/* nodes.c: the character devices that processes reach a card by; loan.c: its IOMMU groups. */
-struct node {
-	char path[48];
-	dev_t device;
-};
-unsigned int node_add(struct node *nodes, unsigned int n, const char *path); /* the new n */
-unsigned int nodes_find(const struct card *card, struct node out[NODES_MAX]);
+#define node_for_each(nodes, node)                                                                 \
+	for (const struct node *node = (nodes)->all; node < (nodes)->all + (nodes)->n; node++)
+/* nodes.c; loan.c: a card's IOMMU groups. Each is added once. */
+void node_add(struct nodes *nodes, const struct node *node);
+void node_find(struct nodes *nodes, const char *path, dev_t device); /* 0: whichever it is */
+void nodes_find(const struct card *card, struct nodes *out);
+void groups_find(const struct card *card, struct nodes *out);
 /* holders.c: the one that a descriptor in the folder /proc/PID/fd belongs to, or NULL. */
-const struct node *node_open_in(const char *folder, const struct node *nodes, unsigned int n);
-int node_change(struct card *card, enum nodes kind, const char *path, mode_t mode, uid_t uid);
-int nodes_restore(struct card *card, enum nodes kind);
-unsigned int groups_find(const struct card *card, struct node out[BROKER_FUNCTIONS_MAX]);
+const struct node *node_open_in(const char *folder, const struct nodes *nodes);
+int nodes_change(struct card *card, enum changed_nodes kind, const struct nodes *nodes, mode_t mode,
+		 uid_t uid);
 struct groups {
 	unsigned int n;
 	int fds[BROKER_FUNCTIONS_MAX];
 };
 int groups_open(const struct card *card, struct groups *out, char *text); /* -EBUSY: another has */
 void groups_close(struct groups *groups);
+bool groups_are_open(const struct card *card, char *text); /* by another */
 uint64_t process_start(pid_t pid); /* in ticks after the machine's; 0: it has ended */
 pid_t pidfd_pid(int pidfd);
 

@@ -27,7 +27,9 @@ static int add_card(struct broker *broker, const unsigned int slot[3], char *tex
 	if (broker->n_cards == BROKER_CARDS_MAX || slot[2] > 31) {
 		return fail(text, -EINVAL, slot[2] > 31 ? "no such PCI slot" : "too many cards");
 	}
-	*card = (struct card){ .broker = broker, .borrower = -1, .operation.borrower = -1 };
+	*card = (struct card){
+		.broker = broker, .borrower = -1, .operation.borrower = -1, .waiting.borrower = -1
+	};
 	card->slot = (struct broker_slot){ (uint16_t)slot[0], (uint8_t)slot[1], (uint8_t)slot[2] };
 	snprintf(card->name, sizeof(card->name), "%04x:%02x:%02x", slot[0], slot[1], slot[2]);
 	broker->n_cards++;
@@ -72,7 +74,7 @@ static int read_line(struct broker *broker, char *line, char *text)
 
 int config_load(struct broker *broker, const char *path, char *text)
 {
-	FILE *file = fopen(path, "re");
+	_cleanup_(close_file) FILE *file = fopen(path, "re");
 	char line[256], why[BROKER_TEXT_MAX];
 	unsigned int number = 0;
 	struct stat st;
@@ -91,6 +93,5 @@ int config_load(struct broker *broker, const char *path, char *text)
 			fail(text, r, "%s, line %u: %.160s", path, number, why);
 		}
 	}
-	fclose(file);
 	return r;
 }

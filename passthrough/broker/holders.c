@@ -8,7 +8,7 @@
 #include <ctype.h>
 #include <sys/sysmacros.h>
 
-const struct node *node_open_in(const char *folder, const struct node *nodes, unsigned int n)
+const struct node *node_open_in(const char *folder, const struct nodes *nodes)
 {
 	const struct node *found = NULL;
 	DIR *dir = opendir(folder);
@@ -19,9 +19,11 @@ const struct node *node_open_in(const char *folder, const struct node *nodes, un
 		if (statx(dirfd(dir), entry->d_name, AT_STATX_DONT_SYNC, STATX_TYPE, &stx) < 0) {
 			continue;
 		}
-		for (unsigned int i = 0; i < n && S_ISCHR(stx.stx_mode); i++) {
-			if (makedev(stx.stx_rdev_major, stx.stx_rdev_minor) == nodes[i].device) {
-				found = &nodes[i];
+		node_for_each(nodes, node)
+		{
+			if (S_ISCHR(stx.stx_mode) &&
+			    makedev(stx.stx_rdev_major, stx.stx_rdev_minor) == node->device) {
+				found = node;
 			}
 		}
 	}
@@ -29,44 +31,42 @@ const struct node *node_open_in(const char *folder, const struct node *nodes, un
 }
 
 /* A mapping outlives its descriptor. */
-static const struct node *by_mapping(int32_t pid, const struct node *nodes, unsigned int n)
+static const struct node *by_mapping(int32_t pid, const struct nodes *nodes)
 {
-	FILE *maps = fopen(at("/proc/%d/maps", pid), "re");
+	_cleanup_(close_file) FILE *maps = fopen(at("/proc/%d/maps", pid), "re");
 	const struct node *found = NULL;
 	char line[512], *name;
 
 	while (maps && fgets(line, sizeof(line), maps)) {
 		name = strstr(line, " /dev/");
-		for (unsigned int i = 0; name && i < n; i++) {
-			size_t length = strlen(nodes[i].path);
+		node_for_each(nodes, node)
+		{
+			size_t length = strlen(node->path);
 
-			if (!strncmp(name + 1, nodes[i].path, length) &&
+			if (name && !strncmp(name + 1, node->path, length) &&
 			    isspace((unsigned char)name[1 + length])) {
-				found = &nodes[i];
+				found = node;
 			}
 		}
-	}
-	if (maps) {
-		fclose(maps);
 	}
 	return found;
 }
 
 int scan_step(struct card *card, unsigned int unused, struct report *report)
 {
-	struct node nodes[NODES_MAX + BROKER_FUNCTIONS_MAX];
-	unsigned int n = nodes_find(card, nodes);
+	struct nodes nodes;
 	DIR *proc = opendir(at("/proc"));
 	struct dirent *entry;
 
-	n += groups_find(card, nodes + n);
+	nodes_find(card, &nodes);
+	groups_find(card, &nodes);
 	while ((entry = dir_next(&proc))) {
 		int32_t pid = (int32_t)strtol(entry->d_name, NULL, 10);
 		const struct node *node = NULL;
 
 		if (pid > 0 && pid != getpid()) {
-			node = node_open_in(at("/proc/%d/fd", pid), nodes, n);
-			node = node ? node : by_mapping(pid, nodes, n);
+			node = node_open_in(at("/proc/%d/fd", pid), &nodes)
+				       ?: by_mapping(pid, &nodes);
 		}
 		if (node && report->n_holders++ < BROKER_HOLDERS_MAX) {
 			struct broker_holder *holder = &report->holders[report->n_holders - 1];

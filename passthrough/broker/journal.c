@@ -32,7 +32,7 @@ int journal_append(struct card *card, const char *format, ...)
 {
 	char line[512];
 	int n = snprintf(line, sizeof(line), "%s %" PRIu64 " ", card->broker->boot_id, now_us());
-	int fd = file_open(card, O_WRONLY | O_APPEND | O_CREAT), r = 0;
+	_cleanup_(close_fd) int fd = file_open(card, O_WRONLY | O_APPEND | O_CREAT);
 	va_list args;
 
 	va_start(args, format);
@@ -40,11 +40,8 @@ int journal_append(struct card *card, const char *format, ...)
 	va_end(args);
 	n = n < (int)sizeof(line) ? n : (int)sizeof(line) - 1;
 	line[n++] = '\n';
-	if (fd < 0 || write(fd, line, (size_t)n) != n || fsync(fd) < 0) {
-		r = errno ? -errno : -ENOSPC;
-	}
-	close_fd(&fd);
-	return r;
+	errno = fd < 0 ? errno : ENOSPC; /* as after a write that is cut short */
+	return fd < 0 || write(fd, line, (size_t)n) != n || fsync(fd) < 0 ? -errno : 0;
 }
 
 int journal_stage(struct card *card, const struct broker_stage *stage, uint32_t finished)
@@ -62,35 +59,46 @@ int journal_stage(struct card *card, const struct broker_stage *stage, uint32_t 
 			      OR_NONE(stage->to), finished_names[finished]);
 }
 
-static void parse_function(struct saved *saved, const char *line)
+int journal_function(struct card *card, unsigned int number, const struct saved_function *function)
 {
-	struct saved_function found = { .known = true };
-	unsigned int n;
-
-	if (sscanf(line, "@function %u %31s %7s %3s %" SCNx64, &n, found.driver, found.power,
-		   found.d3cold, &found.identity) == 5 &&
-	    n < BROKER_FUNCTIONS_MAX) {
-		saved->functions[n] = found;
-	}
+	return journal_append(card, "@function %u %s %s %s %" PRIx64, number,
+			      OR_NONE(function->driver), OR_NONE(function->power),
+			      OR_NONE(function->d3cold), function->identity);
 }
 
-/* A node that stands here already keeps what was found first. */
-static void parse_node(struct saved *saved, const char *line)
+int journal_node(struct card *card, enum changed_nodes kind, const struct node *node)
 {
-	struct saved_node node;
-	unsigned int kind, major, minor, i = 0;
+	return journal_append(card, "@node %u %s %u:%u %o %u %u", kind, node->path,
+			      major(node->device), minor(node->device), node->mode, node->uid,
+			      node->gid);
+}
 
-	if (sscanf(line, "@node %u %47s %u:%u %o %u %u", &kind, node.path, &major, &minor,
-		   &node.mode, &node.uid, &node.gid) != 7 ||
-	    kind >= NODES_COUNT) {
-		return;
-	}
-	node.device = makedev(major, minor);
-	while (i < saved->n_nodes[kind] && strcmp(saved->nodes[kind][i].path, node.path) != 0) {
-		i++;
-	}
-	if (i == saved->n_nodes[kind] && i < NODES_MAX) {
-		saved->nodes[kind][saved->n_nodes[kind]++] = node;
+int journal_loan(struct card *card, const struct loan *loan)
+{
+	return journal_append(card, "@lent %d %" PRIu64 " %" PRIu64, loan->pid, loan->start,
+			      loan->bytes);
+}
+
+/* Their parts, as they are written above. A node that stands here keeps what was found first. */
+static void parse_found(struct saved *saved, const char *line)
+{
+	struct saved_function function = { .known = true };
+	unsigned int number, major, minor;
+	struct node node;
+	struct loan loan;
+
+	if (sscanf(line, "@function %u %31s %7s %3s %" SCNx64, &number, function.driver,
+		   function.power, function.d3cold, &function.identity) == 5 &&
+	    number < BROKER_FUNCTIONS_MAX) {
+		saved->functions[number] = function;
+	} else if (sscanf(line, "@node %u %47s %u:%u %o %u %u", &number, node.path, &major, &minor,
+			  &node.mode, &node.uid, &node.gid) == 7 &&
+		   number < CHANGED_NODES) {
+		node.device = makedev(major, minor);
+		node_add(&saved->nodes[number], &node);
+	} else if (sscanf(line, "@lent %d %" SCNu64 " %" SCNu64, &loan.pid, &loan.start,
+			  &loan.bytes) == 3) {
+		saved->loan = loan;
 	}
 }
 
@@ -109,34 +117,27 @@ static void parse_stage(struct saved *saved, const char *line)
 
 static void parse(struct saved *saved, const char *line)
 {
-	struct loan loan;
-
 	if (line[0] != '@') {
 		parse_stage(saved, line);
-	} else if (!strncmp(line, "@function ", 10)) {
-		parse_function(saved, line);
-	} else if (!strncmp(line, "@node ", 6)) {
-		parse_node(saved, line);
-	} else if (sscanf(line, "@lent %d %" SCNu64 " %" SCNu64 " %" SCNu64, &loan.pid, &loan.start,
-			  &loan.soft, &loan.hard) == 4) {
-		saved->loan = loan;
 	} else if (!strcmp(line, "@drained")) {
 		saved->drained = true;
 	} else if (!strcmp(line, "@reopened")) {
 		saved->drained = false;
-		saved->n_nodes[DRAINED_NODES] = 0;
+		saved->nodes[DRAINED_NODES].n = 0;
 	} else if (!strcmp(line, "@reclaimed")) {
 		saved->loan.pid = 0;
-		saved->n_nodes[LENT_NODES] = 0;
+		saved->nodes[LENT_NODES].n = 0;
 	} else if (!strcmp(line, "@returned")) {
 		memset(saved->functions, 0, sizeof(saved->functions));
+	} else {
+		parse_found(saved, line);
 	}
 }
 
 void journal_read(struct card *card)
 {
 	int fd = file_open(card, O_RDONLY), start = 0;
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	_cleanup_(close_file) FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
 	char line[512], id[40];
 
 	if (!file || fseeko(file, card->saved.read, SEEK_SET) < 0) {
@@ -151,7 +152,6 @@ void journal_read(struct card *card)
 			parse(&card->saved, line + start);
 		}
 	}
-	fclose(file);
 }
 
 /* Waits for a worker of a broker that was killed: what it still does must be seen. */

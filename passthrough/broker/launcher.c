@@ -55,10 +55,10 @@ int launcher_start(struct broker *broker, char *text)
 	return 0;
 }
 
-int launcher_ask(const struct broker *broker, const struct broker_request *request)
+int launcher_ask(const struct broker *broker, const struct broker_request *request, char *text)
 {
 	if (!request->stage.to[0] || !account_find(broker, request->stage.to, NULL)) {
-		return -EPERM;
+		return fail(text, -EPERM, "no guest of broker.conf");
 	}
 	return send(broker->launcher, request, sizeof(*request), MSG_DONTWAIT) < 0 ? -errno : 0;
 }

@@ -2,8 +2,6 @@
 /* The truth about a card: what sysfs says of its functions, and of its IOMMU group. */
 #include "passthrough/broker/broker.h"
 
-#include <inttypes.h>
-
 #define NO_IOMMU "switch the IOMMU on in the firmware, and by intel_iommu=on for the kernel"
 
 /* What must survive a reset of the header of the configuration space, a character a byte: identity,
@@ -13,11 +11,11 @@ static const char lasting[] = "1111....1111..1.111111111111111111111111....1111"
 /* -ENODEV: it does not answer. Else a sum (FNV-1a) over what must survive a reset. */
 int identity_read(const struct card *card, unsigned int number, uint64_t *out)
 {
-	int fd = open(at_function(card, number, "config"), O_RDONLY | O_CLOEXEC);
+	_cleanup_(close_fd) int fd =
+		open(at_function(card, number, "config"), O_RDONLY | O_CLOEXEC);
 	uint8_t config[sizeof(lasting) - 1];
 	ssize_t n = fd < 0 ? -1 : read(fd, config, sizeof(config));
 
-	close_fd(&fd);
 	if (n != sizeof(config) || (config[0] == 0xff && config[1] == 0xff)) {
 		return -ENODEV;
 	}
@@ -28,20 +26,12 @@ int identity_read(const struct card *card, unsigned int number, uint64_t *out)
 	return 0;
 }
 
-static uint32_t number_read(const struct card *card, unsigned int number, const char *name)
-{
-	char text[32];
-
-	text_read(at_function(card, number, name), text, sizeof(text));
-	return (uint32_t)strtoul(text, NULL, 0);
-}
-
 static void function_look(const struct card *card, unsigned int n, struct broker_function *out)
 {
 	out->number = (uint8_t)n;
-	out->class = number_read(card, n, "class");
-	out->vendor = (uint16_t)number_read(card, n, "vendor");
-	out->device = (uint16_t)number_read(card, n, "device");
+	out->class = (uint32_t)number_read(at_function(card, n, "class"), "");
+	out->vendor = (uint16_t)number_read(at_function(card, n, "vendor"), "");
+	out->device = (uint16_t)number_read(at_function(card, n, "device"), "");
 	link_read(at_function(card, n, "driver"), out->driver, sizeof(out->driver));
 	text_read(at_function(card, n, "driver_override"), out->override, sizeof(out->override));
 	out->override[0] *= strcmp(out->override, "(null)") != 0;
@@ -73,18 +63,14 @@ static bool group_is_ours(const struct card *card, unsigned int number, char *te
 /* While it is lent, to try could be in the borrower's way. */
 static bool is_open(const struct card *card)
 {
-	struct node nodes[BROKER_FUNCTIONS_MAX];
+	struct nodes groups = { 0 };
 	char text[BROKER_TEXT_MAX];
-	unsigned int n = groups_find(card, nodes);
-	struct groups groups;
-	int r;
 
 	if (card->saved.loan.pid) {
-		return node_open_in(at("/proc/%d/fd", card->saved.loan.pid), nodes, n);
+		groups_find(card, &groups);
+		return node_open_in(at("/proc/%d/fd", card->saved.loan.pid), &groups);
 	}
-	r = groups_open(card, &groups, text);
-	groups_close(&groups);
-	return r == -EBUSY;
+	return groups_are_open(card, text);
 }
 
 /* It is unplugged, so nobody has it any more, and what comes back into the slot is another one.
@@ -95,7 +81,7 @@ static void forget(struct card *card, struct report *report)
 		reclaim_step(card, 0, report);
 	}
 	if (card->saved.functions[0].known) {
-		nodes_restore(card, DRAINED_NODES);
+		reopen_step(card, DRAINED_NODES, report);
 		journal_append(card, "@returned");
 	}
 }
@@ -115,7 +101,9 @@ int look_step(struct card *card, unsigned int unused, struct report *report)
 		}
 		facts->function_count++;
 		function_look(card, n, f);
-		facts->flags |= number_read(card, n, "boot_vga") ? BROKER_CARD_BOOT_VGA : 0;
+		if (number_read(at_function(card, n, "boot_vga"), "")) {
+			facts->flags |= BROKER_CARD_BOOT_VGA;
+		}
 		if ((f->driver[0] && strcmp(f->driver, "vfio-pci") != 0) ||
 		    card->saved.functions[n].driver[0] > '-') {
 			facts->flags |= BROKER_CARD_HAD_HOST;
@@ -143,23 +131,23 @@ int look_step(struct card *card, unsigned int unused, struct report *report)
 /* Once in a stay with the host: what is found now is what the host will get back. */
 int save_step(struct card *card, unsigned int unused, struct report *report)
 {
-	char power[8], d3cold[4];
-	uint64_t identity;
 	int r = 0;
 
 	function_for_each(card, f) {
-		const char *driver = strcmp(f->driver, "vfio-pci") ? f->driver : "";
+		struct saved_function now = { 0 };
 
 		if (card->saved.functions[f->number].known || r < 0) {
 			continue;
 		}
-		text_read(at_function(card, f->number, "power/control"), power, sizeof(power));
-		text_read(at_function(card, f->number, "d3cold_allowed"), d3cold, sizeof(d3cold));
-		if (identity_read(card, f->number, &identity) < 0) {
-			return -ENODEV;
+		if (strcmp(f->driver, "vfio-pci") != 0) {
+			memcpy(now.driver, f->driver, sizeof(now.driver));
 		}
-		r = journal_append(card, "@function %u %s %s %s %" PRIx64, f->number,
-				   OR_NONE(driver), OR_NONE(power), OR_NONE(d3cold), identity);
+		text_read(at_function(card, f->number, "power/control"), now.power,
+			  sizeof(now.power));
+		text_read(at_function(card, f->number, "d3cold_allowed"), now.d3cold,
+			  sizeof(now.d3cold));
+		r = identity_read(card, f->number, &now.identity)
+			    ?: journal_function(card, f->number, &now);
 	}
 	return r;
 }

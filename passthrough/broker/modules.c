@@ -11,15 +11,13 @@
 int unload_step(struct card *card, unsigned int unused, struct report *report)
 {
 	static const char *const all[] = { "nvidia_uvm", "nvidia_drm", "nvidia_modeset", "nvidia" };
-	long users = 0;
-	char count[16];
+	uint64_t users = 0;
 
 	/* Each of these modules is a user of those that it needs. */
 	for (int i = 0; i < 4 * 4; i++) {
 		const char *name = all[i / 4];
 
-		text_read(at("/sys/module/%s/refcnt", name), count, sizeof(count));
-		users += i % 4 == 0 ? strtol(count, NULL, 10) : 0;
+		users += i % 4 ? 0 : number_read(at("/sys/module/%s/refcnt", name), "");
 		users -= access(at("/sys/module/%s/holders/%s", name, all[i % 4]), F_OK) == 0;
 	}
 	errno = EWOULDBLOCK;

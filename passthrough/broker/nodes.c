@@ -10,28 +10,32 @@
 
 #define DEPTH_MAX 6 /* drm/card0/card0-DP-1/i2c-7/i2c-dev/i2c-7 */
 
-static unsigned int add(struct node *nodes, unsigned int n, const char *path, dev_t device)
+void node_add(struct nodes *nodes, const struct node *node)
 {
 	unsigned int i = 0;
 
-	while (i < n && strcmp(nodes[i].path, path) != 0) {
+	while (i < nodes->n && strcmp(nodes->all[i].path, node->path) != 0) {
 		i++;
 	}
-	if (i == n && n < NODES_MAX) {
-		snprintf(nodes[n].path, sizeof(nodes[n].path), "%s", path);
-		nodes[n++].device = device;
+	if (i == nodes->n && i < NODES_MAX) {
+		nodes->all[nodes->n++] = *node;
 	}
-	return n;
 }
 
-unsigned int node_add(struct node *nodes, unsigned int n, const char *path)
+void node_find(struct nodes *nodes, const char *path, dev_t device)
 {
-	struct stat st;
+	struct stat st = { .st_rdev = device };
+	struct node node;
 
-	return lstat(at("%s", path), &st) == 0 ? add(nodes, n, path, st.st_rdev) : n;
+	/* One that is not there may still be open. */
+	if (lstat(at("%s", path), &st) == 0 ? S_ISCHR(st.st_mode) || system_root[0] : device) {
+		node = (struct node){ "", st.st_rdev, st.st_mode & 07777, st.st_uid, st.st_gid };
+		snprintf(node.path, sizeof(node.path), "%s", path);
+		node_add(nodes, &node);
+	}
 }
 
-static unsigned int add_from(struct node *nodes, unsigned int n, const char *folder)
+static void add_from(struct nodes *nodes, const char *folder)
 {
 	char path[256], uevent[512], name[40];
 	unsigned int major, minor;
@@ -40,12 +44,11 @@ static unsigned int add_from(struct node *nodes, unsigned int n, const char *fol
 	text_read(path, uevent, sizeof(uevent));
 	if (sscanf(uevent, "MAJOR=%u MINOR=%u DEVNAME=%39s", &major, &minor, name) == 3) {
 		snprintf(path, sizeof(path), "/dev/%s", name);
-		n = add(nodes, n, path, makedev(major, minor));
+		node_find(nodes, path, makedev(major, minor));
 	}
-	return n;
 }
 
-static unsigned int walk(struct node *nodes, unsigned int n, const char *folder, int depth)
+static void walk(struct nodes *nodes, const char *folder, int depth)
 {
 	DIR *dir = opendir(folder);
 	struct dirent *entry;
@@ -55,19 +58,17 @@ static unsigned int walk(struct node *nodes, unsigned int n, const char *folder,
 		if (entry->d_type == DT_DIR && depth < DEPTH_MAX &&
 		    strncmp(entry->d_name, "usb", 3) && strncmp(entry->d_name, "input", 5)) {
 			snprintf(below, sizeof(below), "%.180s/%.60s", folder, entry->d_name);
-			n = add_from(nodes, n, below);
-			n = walk(nodes, n, below, depth + 1);
+			add_from(nodes, below);
+			walk(nodes, below, depth + 1);
 		}
 	}
-	return n;
 }
 
 /* NVIDIA's nodes are no children of the card; all but nvidiaN serve every NVIDIA card together. */
-static unsigned int add_nvidia(struct node *nodes, unsigned int n, const struct card *card,
-			       unsigned int number)
+static void add_nvidia(struct nodes *nodes, const struct card *card, unsigned int number)
 {
-	static const char *const names[] = { "ctl", "-modeset", "-uvm", "-uvm-tools",
-					     "0",   "1",        "2",    "3" };
+	static const char *const shared[] = { "/dev/nvidiactl", "/dev/nvidia-modeset",
+					      "/dev/nvidia-uvm", "/dev/nvidia-uvm-tools" };
 	DIR *gpus = opendir(at("/proc/driver/nvidia/gpus"));
 	char about[1024], path[48], *minor;
 	unsigned int cards = 0;
@@ -78,63 +79,56 @@ static unsigned int add_nvidia(struct node *nodes, unsigned int n, const struct 
 	text_read(at("/proc/driver/nvidia/gpus/%s.%u/information", card->name, number), about,
 		  sizeof(about));
 	minor = strstr(about, "Device Minor:");
-	for (size_t i = 0; minor && i < sizeof(names) / sizeof(names[0]); i++) {
-		snprintf(path, sizeof(path), "/dev/nvidia%s", names[i]);
-		if (cards == 1 || strtol(minor + 13, NULL, 10) == (long)i - 4) {
-			n = node_add(nodes, n, path);
+	for (int i = 0; minor && i < (cards == 1 ? 4 : 0); i++) {
+		node_find(nodes, shared[i], 0);
+	}
+	if (minor) {
+		snprintf(path, sizeof(path), "/dev/nvidia%ld", strtol(minor + 13, NULL, 10));
+		node_find(nodes, path, 0);
+	}
+}
+
+void nodes_find(const struct card *card, struct nodes *out)
+{
+	/* Those that were closed may be gone from sysfs while somebody still has them open. */
+	*out = card->saved.nodes[DRAINED_NODES];
+	function_for_each(card, f) {
+		walk(out, at_function(card, f->number, ""), 0);
+		if (!strcmp(f->driver, "nvidia")) {
+			add_nvidia(out, card, f->number);
 		}
 	}
-	return n;
 }
 
-unsigned int nodes_find(const struct card *card, struct node out[NODES_MAX])
+/* Journals what each was, first. uid -1: its owner stays. */
+int nodes_change(struct card *card, enum changed_nodes kind, const struct nodes *nodes, mode_t mode,
+		 uid_t uid)
 {
-	const struct saved_node *closed = card->saved.nodes[DRAINED_NODES];
-	unsigned int n = 0;
+	int r = 0;
 
-	/* Those that were closed may be gone from sysfs while somebody still has them open. */
-	for (unsigned int i = 0; i < card->saved.n_nodes[DRAINED_NODES]; i++) {
-		n = add(out, n, closed[i].path, closed[i].device);
-	}
-	function_for_each(card, f) {
-		n = walk(out, n, at_function(card, f->number, ""), 0);
-		n = strcmp(f->driver, "nvidia") ? n : add_nvidia(out, n, card, f->number);
-	}
-	return n;
-}
+	node_for_each(nodes, node)
+	{
+		const char *path = at("%s", node->path);
 
-/* Journals what it was, first. uid -1: its owner stays. */
-int node_change(struct card *card, enum nodes kind, const char *path, mode_t mode, uid_t uid)
-{
-	const char *full = at("%s", path);
-	struct stat st;
-	int r;
-
-	if (lstat(full, &st) < 0) {
-		return -errno;
-	}
-	if (!S_ISCHR(st.st_mode) && !system_root[0]) {
-		return -ENOTTY;
-	}
-	r = journal_append(card, "@node %u %s %u:%u %o %u %u", kind, path, major(st.st_rdev),
-			   minor(st.st_rdev), st.st_mode & 07777, st.st_uid, st.st_gid);
-	if (r == 0 && (chmod(full, mode) < 0 || chown(full, uid, (gid_t)-1) < 0)) {
-		r = -errno;
+		r = r < 0 ? r : journal_node(card, kind, node);
+		if (r == 0 && (chmod(path, mode) < 0 || chown(path, uid, (gid_t)-1) < 0)) {
+			r = errno == ENOENT ? 0 : -errno;
+		}
 	}
 	return r;
 }
 
 /* A node that is another one by now, or that somebody opened again, stays as it is. */
-int nodes_restore(struct card *card, enum nodes kind)
+int reopen_step(struct card *card, unsigned int kind, struct report *report)
 {
-	for (unsigned int i = 0; i < card->saved.n_nodes[kind]; i++) {
-		const struct saved_node *node = &card->saved.nodes[kind][i];
-		const char *full = at("%s", node->path);
+	node_for_each(&card->saved.nodes[kind], node)
+	{
+		const char *path = at("%s", node->path);
 		struct stat st;
 
-		if (lstat(full, &st) == 0 && st.st_rdev == node->device &&
+		if (lstat(path, &st) == 0 && st.st_rdev == node->device &&
 		    (kind == LENT_NODES || !(st.st_mode & 07777)) &&
-		    (chown(full, node->uid, node->gid) < 0 || chmod(full, node->mode) < 0)) {
+		    (chown(path, node->uid, node->gid) < 0 || chmod(path, node->mode) < 0)) {
 			return -errno;
 		}
 	}
@@ -144,18 +138,9 @@ int nodes_restore(struct card *card, enum nodes kind)
 /* Mode 0 also takes away what access control lists gave: it is their mask. */
 int close_step(struct card *card, unsigned int unused, struct report *report)
 {
-	struct node nodes[NODES_MAX];
-	unsigned int n = nodes_find(card, nodes);
-	int r = journal_append(card, "@drained");
+	struct nodes nodes;
 
-	for (unsigned int i = 0; i < n && r == 0; i++) {
-		r = node_change(card, DRAINED_NODES, nodes[i].path, 0, (uid_t)-1);
-		r = r == -ENOENT ? 0 : r;
-	}
-	return r;
-}
-
-int reopen_step(struct card *card, unsigned int unused, struct report *report)
-{
-	return nodes_restore(card, DRAINED_NODES);
+	nodes_find(card, &nodes);
+	return journal_append(card, "@drained")
+		       ?: nodes_change(card, DRAINED_NODES, &nodes, 0, (uid_t)-1);
 }

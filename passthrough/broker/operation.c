@@ -15,7 +15,7 @@
 enum way { WAY_NONE, WAY_TAKE, WAY_GIVE };
 
 /* clang-format off */
-#define DO(name) { name##_step, #name, 0 }
+#define DO(name) { name##_step, #name, 0 } /* reopen: DRAINED_NODES */
 enum { PRESENT = BROKER_CARD_PRESENT, CLEAN = BROKER_CARD_CLEAN, LENT = BROKER_CARD_LENT,
        READY = PRESENT | BROKER_CARD_VIABLE | BROKER_CARD_DRAINED,
        ON_VFIO = CARD_ON_VFIO | CARD_BRIDGE };
@@ -116,7 +116,7 @@ static void add_way(struct card *card, enum way way)
 		}
 	}
 	if (way == WAY_GIVE) {
-		add(op, (struct step)DO(reopen), 0);
+		add(op, (struct step)DO(reopen), DRAINED_NODES);
 	}
 	add(op, (struct step)DO(look), 0);
 }
@@ -145,18 +145,11 @@ static void operation_fail(struct card *card, int error, const char *text)
 
 /* ---- the way through the steps ---- */
 
-static bool asked(const struct card *card)
-{
-	return card->operation.request.serial &&
-	       card->operation.connection == card->broker->connection;
-}
-
 static void tell(struct card *card, struct broker_message *message)
 {
 	message->serial = card->operation.request.serial;
 	message->slot = card->slot;
-	message->took_usec = now_us() - card->operation.started_us;
-	if (asked(card)) {
+	if (card->operation.asked) {
 		seat_send(card->broker, message);
 	}
 }
@@ -164,15 +157,16 @@ static void tell(struct card *card, struct broker_message *message)
 static void operation_end(struct card *card)
 {
 	struct operation *op = &card->operation;
-	struct broker_message done = { .kind = BROKER_DONE, .error = op->error };
 	bool stage = verbs[op->request.verb].stage != NULL;
+	bool changes = stage || op->request.verb == BROKER_RECLAIM;
 
 	if (op->error == 0 && op->request.verb == BROKER_RETURN) {
 		journal_append(card, "@returned");
 	}
-	card->drainer = op->request.verb == BROKER_DRAIN ? op->connection : card->drainer;
-	if (op->request.verb != BROKER_DRAIN && (op->request.verb == BROKER_UNLOAD || stage)) {
-		card->unloader = stage ? 0 : op->connection;
+	if (op->request.verb == BROKER_DRAIN) {
+		card->seat_drained = op->asked;
+	} else if (op->request.verb == BROKER_UNLOAD || stage) {
+		card->seat_unloaded = !stage && op->asked;
 	}
 	if (stage) {
 		card->clean = op->request.verb == BROKER_SANITIZE && op->error == 0;
@@ -183,14 +177,15 @@ static void operation_end(struct card *card)
 	}
 	journal_read(card);
 	card_watch(card);
-	if (stage || card->changed || op->request.verb == BROKER_RECLAIM) {
-		seat_facts(card, asked(card) ? op->request.serial : 0);
+	if (changes || card->changed) {
+		seat_facts(card, op->asked ? op->request.serial : 0);
 	}
-	fail(done.text, 0, "%s", op->text);
-	tell(card, &done);
+	if (op->asked) {
+		seat_done(card->broker, &op->request, op->error, op->text);
+	}
 	if (op->request.serial == 0 && op->error == -EBUSY) {
 		card->retry = now_ms() + SEAT_GRACE_MS / card->broker->hurry;
-	} else if ((stage || op->request.verb == BROKER_RECLAIM) && op->error == 0) {
+	} else if (changes && op->error == 0) {
 		card->retry = 0;
 	}
 	close_fd(&op->borrower);
@@ -307,32 +302,30 @@ void operation_late(struct card *card, uint64_t now)
 	}
 }
 
-/* Takes borrower. What comes while we do something unasked waits for its end. */
-void operation_request(struct card *card, const struct broker_request *request, int borrower)
+/* What comes while we do something unasked waits for its end. */
+int operation_request(struct card *card, const struct broker_request *request, int *borrower,
+		      char *text)
 {
 	struct operation *op = &card->operation;
-	const char *stage = verbs[request->verb].stage, *why = NULL;
+	const char *stage = verbs[request->verb].stage;
 	int r;
 
 	if (card->stuck.pid && (op->request.verb || request->verb != BROKER_HOLDERS)) {
-		why = card->note;
-	} else if (op->request.verb && (op->request.serial || card->waiting.request.verb)) {
-		why = "the card has a request under way";
+		return fail(text, -EIO, "%s", card->note);
 	}
-	if (why) {
-		seat_done(card->broker, request, card->stuck.pid ? -EIO : -EBUSY, why);
-		close_fd(&borrower);
-		return;
+	if (op->request.verb && (op->request.serial || card->waiting.request.verb)) {
+		return fail(text, -EBUSY, "the card has a request under way");
 	}
 	op = op->request.verb ? &card->waiting : op;
-	*op = (struct operation){ .request = *request, .borrower = borrower, .way = STEPS_MAX };
-	op->connection = card->broker->connection;
+	*op = (struct operation){ .request = *request, .borrower = *borrower, .way = STEPS_MAX };
+	*borrower = -1;
+	op->asked = request->serial != 0;
 	op->started_us = now_us();
 	if (stage && !op->request.stage.name[0]) {
 		snprintf(op->request.stage.name, sizeof(op->request.stage.name), "%s", stage);
 	}
 	if (op == &card->waiting) {
-		return;
+		return 0;
 	}
 	card->retry = request->serial ? 0 : card->retry;
 	r = stage ? journal_stage(card, &op->request.stage, 0) : 0;
@@ -343,4 +336,5 @@ void operation_request(struct card *card, const struct broker_request *request, 
 		add(op, verbs[request->verb].plan[0], 0);
 	}
 	operation_next(card);
+	return 0;
 }

@@ -31,14 +31,13 @@ void card_watch(struct card *card)
 /* No state that anybody wants: some functions here and some there, none, or a stale override. */
 static bool is_broken(const struct card *card)
 {
-	bool detaching = card->broker->seat >= 0 && card->unloader == card->broker->connection;
 	bool broken = false;
 
 	function_for_each(card, f) {
 		bool bare = !f->driver[0] && card->saved.functions[f->number].driver[0] > '-';
 
 		broken |= !strcmp(f->driver, "vfio-pci") || !strcmp(f->override, "vfio-pci") ||
-			  (bare && !detaching);
+			  (bare && !card->seat_unloaded);
 	}
 	return broken && !(card_flags(card) & CARD_POOLED);
 }
@@ -59,13 +58,16 @@ static bool should_go_home(const struct card *card)
 	       (flags & BROKER_CARD_BOOT_VGA || (stage->name[0] && !stage->to[0]));
 }
 
+/* The card is idle, so it is not refused. */
 static void start(struct card *card, uint32_t verb, const char *why)
 {
+	int nobody = -1;
+
 	if (why) {
 		fprintf(stderr, "%s: %s\n", card->name, why);
 		card->retry = NEVER;
 	}
-	operation_request(card, &(struct broker_request){ .verb = verb }, -1);
+	operation_request(card, &(struct broker_request){ .verb = verb }, &nobody, NULL);
 }
 
 static void put_right(struct card *card)
@@ -84,8 +86,8 @@ static void put_right(struct card *card)
 		start(card, BROKER_SANITIZE, NULL);
 	} else if (should_go_home(card)) {
 		start(card, BROKER_RETURN, "nobody wants it: goes to the host");
-	} else if (card->saved.drained && !(card_flags(card) & CARD_POOLED) &&
-		   (card->broker->seat < 0 || card->drainer != card->broker->connection)) {
+	} else if (card->saved.drained && !card->seat_drained &&
+		   !(card_flags(card) & CARD_POOLED)) {
 		start(card, BROKER_UNDRAIN, "who drained it has gone: reopened");
 	}
 }
@@ -97,11 +99,9 @@ void card_settle(struct card *card)
 	if (!card_idle(card)) {
 		return;
 	}
-	card->waiting.request.verb = 0;
-	if (waiting.request.verb && waiting.connection != card->broker->connection) {
-		close_fd(&waiting.borrower);
-	} else if (waiting.request.verb) {
-		operation_request(card, &waiting.request, waiting.borrower);
+	card->waiting = (struct operation){ .borrower = -1 };
+	if (waiting.request.verb) {
+		operation_request(card, &waiting.request, &waiting.borrower, NULL);
 	} else if (!card->looked || card->stale) {
 		start(card, BROKER_LIST, NULL);
 	} else if (now_ms() >= card->retry) {

@@ -65,8 +65,6 @@ void seat_adopt(struct broker *broker, int fd, int pidfd)
 {
 	broker->seat = fd;
 	broker->seat_pidfd = pidfd;
-	broker->greeted = false;
-	broker->connection++;
 	broker->hello = now_ms() + HELLO_MS / broker->hurry;
 }
 
@@ -91,12 +89,14 @@ void seat_close(struct broker *broker, const char *why)
 	close_fd(&broker->seat);
 	close_fd(&broker->seat_pidfd);
 	broker->list.verb = 0;
-	broker->connection++;
 	broker->seat_gone = MIN(broker->seat_gone, now_ms());
 	broker->hello = NEVER;
 	card_for_each(broker, card) {
 		card->retry = 0;
-		card->reset_tried = false;
+		card->reset_tried = card->seat_drained = card->seat_unloaded = false;
+		card->operation.asked = false;
+		close_fd(&card->waiting.borrower);
+		card->waiting.request.verb = 0;
 	}
 }
 
@@ -156,39 +156,38 @@ void seat_list(struct broker *broker)
 	}
 }
 
-/* Takes descriptor. */
+/* What is not answered here is at its end. */
 static void obey(struct broker *broker, const struct broker_request *request, int *descriptor)
 {
+	char text[BROKER_TEXT_MAX] = "";
 	struct card *its = NULL;
-	int r;
+	int r = 0;
 
 	card_for_each(broker, card) {
 		its = memcmp(&card->slot, &request->slot, sizeof(card->slot)) ? its : card;
 		card->stale |= request->verb == BROKER_LIST; /* also during a look */
 	}
-	if (request->verb == BROKER_HELLO) {
-		broker->greeted = request->protocol == BROKER_PROTOCOL;
-		broker->hello = broker->greeted ? NEVER : broker->hello;
-		broker->seat_gone = broker->greeted ? NEVER : broker->seat_gone;
-		seat_done(broker, request, broker->greeted ? 0 : -EPROTO,
-			  broker->greeted ? "" : "seat and broker differ in version: restart both");
+	if (request->verb == BROKER_HELLO && request->protocol != BROKER_PROTOCOL) {
+		r = fail(text, -EPROTO, "seat and broker differ in version: restart both");
+	} else if (request->verb == BROKER_HELLO) {
+		broker->hello = broker->seat_gone = NEVER;
 	} else if (request->verb == BROKER_LIST) {
 		broker->list = *request;
+		return;
 	} else if (request->verb >= BROKER_START_GUEST) {
-		r = launcher_ask(broker, request);
-		seat_done(broker, request, r, r == -EPERM ? "no guest of broker.conf" : "");
+		r = launcher_ask(broker, request, text);
 	} else if (!its) {
-		seat_done(broker, request, -EPERM, "the card is not in broker.conf");
+		r = fail(text, -EPERM, "the card is not in broker.conf");
 	} else if (request->verb == BROKER_RECORD) {
 		/* After 32 MiB of one boot without being home once: a loop. */
 		r = its->saved.read >> 25 ? -ENOSPC : 0;
 		r = r ?: journal_stage(its, &request->stage, request->stage.finished);
+		fail(text, 0, "%s", r < 0 ? "the journal cannot be written" : "");
 		journal_read(its);
-		seat_done(broker, request, r, r < 0 ? "the journal cannot be written" : "");
-	} else {
-		operation_request(its, request, *descriptor);
-		*descriptor = -1;
+	} else if ((r = operation_request(its, request, descriptor, text)) == 0) {
+		return;
 	}
+	seat_done(broker, request, r, text);
 }
 
 void seat_read(struct broker *broker)
@@ -208,7 +207,7 @@ void seat_read(struct broker *broker)
 	if (c && c->cmsg_type == SCM_RIGHTS) {
 		memcpy(&descriptor, CMSG_DATA(c), sizeof(descriptor));
 	}
-	if (n > 0 && packet_check(packet, (size_t)n, broker->greeted, &request, &why) &&
+	if (n > 0 && packet_check(packet, (size_t)n, broker->seat_gone == NEVER, &request, &why) &&
 	    (descriptor < 0 || request.verb == BROKER_LEND)) {
 		obey(broker, &request, &descriptor);
 	} else if (n >= 0 || errno != EAGAIN) {

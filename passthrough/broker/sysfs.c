@@ -28,13 +28,21 @@ const char *at_function(const struct card *card, unsigned int number, const char
 
 int text_read(const char *path, char *out, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, out, size - 1);
 
 	n -= n > 0 && out[n - 1] == '\n';
 	out[n < 0 ? 0 : n] = '\0';
-	close_fd(&fd);
 	return n < 0 ? -errno : 0;
+}
+
+uint64_t number_read(const char *path, const char *after)
+{
+	char text[2048], *found;
+
+	text_read(path, text, sizeof(text));
+	found = strstr(text, after);
+	return found ? strtoull(found + strlen(after), NULL, 0) : 0;
 }
 
 void link_read(const char *path, char *out, size_t size)
@@ -62,11 +70,9 @@ struct dirent *dir_next(DIR **dir)
 
 int kernel_write(const char *path, const char *value)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
-	int r = fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
+	_cleanup_(close_fd) int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 
-	close_fd(&fd);
-	return r;
+	return fd < 0 || write(fd, value, strlen(value)) < 0 ? -errno : 0;
 }
 
 uint64_t now_us(void)
@@ -93,6 +99,13 @@ void close_fd(int *fd)
 		close(*fd);
 	}
 	*fd = -1;
+}
+
+void close_file(FILE **file)
+{
+	if (*file) {
+		fclose(*file);
+	}
 }
 
 int fail(char *text, int error, const char *format, ...)

@@ -131,14 +131,15 @@ static void look_memory(struct card_look *look, unsigned int function)
 /* The first few by name: a card with many connectors has dozens. */
 static void look_nodes(const struct card *card, struct card_look *look)
 {
-	struct node nodes[NODES_MAX + BROKER_FUNCTIONS_MAX];
+	struct nodes nodes;
 	size_t used = 0;
 
-	look->n_nodes = nodes_find(card, nodes);
-	look->n_nodes += groups_find(card, nodes + look->n_nodes);
+	nodes_find(card, &nodes);
+	groups_find(card, &nodes);
+	look->n_nodes = nodes.n;
 	for (unsigned int i = 0; i < look->n_nodes && i < NODES_NAMED; i++) {
 		used += (size_t)snprintf(look->nodes + used, sizeof(look->nodes) - used, "%s%.47s",
-					 i ? ", " : "", nodes[i].path);
+					 i ? ", " : "", nodes.all[i].path);
 	}
 	if (look->n_nodes > NODES_NAMED) {
 		snprintf(look->nodes + used, sizeof(look->nodes) - used,

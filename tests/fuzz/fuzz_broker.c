@@ -256,7 +256,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		stage.broker.cards[i] = (struct card){ .broker = &stage.broker,
 						       .slot.bus = (uint8_t)i,
 						       .borrower = -1,
-						       .operation.borrower = -1 };
+						       .operation.borrower = -1,
+						       .waiting.borrower = -1 };
 	}
 	stage.request = (struct broker_request){ .serial = 1, .protocol = BROKER_PROTOCOL };
 	connect_seat();
@@ -272,9 +273,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	card_for_each(&stage.broker, card) {
 		close_fd(&card->operation.borrower);
-		if (card->waiting.request.verb) {
-			close_fd(&card->waiting.borrower);
-		}
+		close_fd(&card->waiting.borrower);
 		close_fd(&card->borrower);
 	}
 	/* Every descriptor that came was closed. */

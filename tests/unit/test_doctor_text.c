@@ -77,7 +77,7 @@ static void test_all_fine(void **state)
 		"                          vfio-pci.\n"
 		"PASS  seat                seatd answers on run/seatd.sock.\n"
 		"PASS  pipewire            PipeWire answers.\n"
-		"PASS  broker              The broker answers and speaks our version, 2.\n"
+		"PASS  broker              The broker answers and speaks our version, 3.\n"
 		"PASS  allow-list          The broker may lend the one card that is configured.\n"
 		"PASS  isolation           User level: guests run as the user of the seat, in\n"
 		"                          QEMU's sandbox and behind Landlock; none runs now.\n"
