@@ -16,7 +16,7 @@
 
 #define GUEST_SOCKET_FOLDER "/run/baton-guest" /* /USER/launch.sock */
 #define GUEST_SOCKET_NAME "launch.sock"
-#define GUEST_PROTOCOL 1
+#define GUEST_PROTOCOL 2
 #define GUEST_PACKET_MAX 65536
 #define GUEST_WAIT_SEC 20 /* baton-guest waits so long for the seat */
 
@@ -28,6 +28,8 @@ enum guest_descriptor {
 	GUEST_QMP_USER, /* listens: for the user's tools */
 	GUEST_LOCK,     /* a file, which gets the pid, and which that process keeps locked */
 	GUEST_UEFI,     /* the firmware's variables; /dev/null without such firmware */
+	GUEST_SHARED,   /* memory for pictures, as a file; /dev/null without */
+	GUEST_AGENT,    /* listens: the port of the program in the guest; /dev/null without */
 	GUEST_DESCRIPTORS
 };
 #define GUEST_FIRST_FD 2 /* GUEST_QMP is 3, as at user level */

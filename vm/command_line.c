@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "common/strv.h"
+#include "proto/agent.h"
 #include "proto/guest.h"
 
 /*
@@ -373,6 +374,54 @@ static void add_network(struct builder *b)
 		   tail + 4, b->config->kernel ? ",romfile=" : "");
 }
 
+/*
+ * Where the picture of a card of the guest's own comes from. QEMU takes a file by its path alone;
+ * so one that it is handed is opened through its descriptor. A card's driver in the host reaches it
+ * as it reaches the guest's memory, and has it filled.
+ */
+static void add_shared_memory(struct builder *b)
+{
+	char object[128];
+
+	if (!b->input->shared_mib) {
+		return;
+	}
+	snprintf(object, sizeof(object),
+		 "memory-backend-file,id=baton-shared,size=%" PRIu64 "M,share=on%s,mem-path=%%s",
+		 b->input->shared_mib, b->config->lends ? ",prealloc=on" : "");
+	if (b->input->handed) {
+		char path[32];
+
+		snprintf(path, sizeof(path), "/proc/self/fd/%d", GUEST_FIRST_FD + GUEST_SHARED);
+		add_path(b, "-object", NULL, path, object);
+	} else {
+		add_path(b, "-object", b->input->run_dir, RUN_FILE_SHARED, object);
+	}
+	add_option(b, "-device", "ivshmem-plain,memdev=baton-shared");
+}
+
+bool command_line_has_agent(const struct vm_config *config)
+{
+	return config->os == VM_OS_LINUX && (config->lends || vm_config_shared_mib(config));
+}
+
+static void add_agent(struct builder *b)
+{
+	if (!command_line_has_agent(b->config)) {
+		return;
+	}
+	if (b->input->handed) {
+		add_option(b, "-chardev", "socket,id=baton-agent,fd=%d,server=on,wait=off",
+			   GUEST_FIRST_FD + GUEST_AGENT);
+	} else {
+		add_path(b, "-chardev", b->input->run_dir, RUN_FILE_AGENT,
+			 "socket,id=baton-agent,server=on,wait=off,path=%s");
+	}
+	add_option(b, "-device", "virtio-serial-pci,id=baton-serial,max_ports=2");
+	add_option(b, "-device",
+		   "virtserialport,bus=baton-serial.0,chardev=baton-agent,id=baton-agent,name=" AGENT_PORT);
+}
+
 int command_line_build(const struct command_line *input, char ***argv)
 {
 	struct builder b = { .input = input, .config = input->config };
@@ -387,6 +436,9 @@ int command_line_build(const struct command_line *input, char ***argv)
 	add_disks(&b);
 	add_kernel(&b);
 	add_network(&b);
+	/* Last: the places of the others in the machine stay. */
+	add_shared_memory(&b);
+	add_agent(&b);
 	if (!b.error) {
 		b.error = strv_extend(&b.argv, input->config->qemu_args);
 	}

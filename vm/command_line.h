@@ -23,6 +23,8 @@
 #define RUN_FILE_QMP_USER "qmp-user.sock" /* for the user's tools: QMP serves one client */
 #define RUN_FILE_PID "pid"		  /* QEMU holds a lock on it while it lives */
 #define RUN_FILE_LOG "qemu.log"		  /* its stdout and stderr */
+#define RUN_FILE_SHARED "shared-memory"	  /* the guest's programs write pictures into it */
+#define RUN_FILE_AGENT "agent.sock"	  /* the other end of baton-agent's port */
 
 /* Files in a guest's state folder. */
 #define STATE_FILE_UEFI "uefi-variables.fd"
@@ -44,7 +46,11 @@ struct command_line {
 	 * state_dir, where its user may not go. */
 	bool handed;
 	uint64_t huge_page_kib; /* pages for the memory of a guest that lends; 0: common ones */
+	uint64_t shared_mib;    /* of RUN_FILE_SHARED, which is there; 0: it is not */
 };
+
+/* Whether the machine has a port for baton-agent. */
+bool command_line_has_agent(const struct vm_config *config);
 
 /* Writes an argument vector for execvp() to *argv; the caller frees it with strv_free(). Returns
  * 0, -ENOMEM or -ENOENT (UEFI firmware asked for and absent). */

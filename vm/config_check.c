@@ -252,6 +252,18 @@ static void check_host(const struct check *check)
 	}
 }
 
+/* How an attached guest's machine is made is not ours to say. */
+static void check_attached(const struct check *check)
+{
+	if (check->config->shared.mib) {
+		ini_report_add(check->report, check->file ? check->file : check->config->name,
+			       check->file ? ini_find_line(check->file, "capture", "shared-memory", 0)
+					   : 0,
+			       "shared-memory",
+			       "a QEMU that runs already gets no other devices; remove this line");
+	}
+}
+
 int vm_config_check(const struct vm_config *config, const char *file, struct ini_report *report)
 {
 	struct check check = { .config = config, .file = file, .report = report };
@@ -264,6 +276,8 @@ int vm_config_check(const struct vm_config *config, const char *file, struct ini
 			check_argument(&check, n);
 		}
 		check_host(&check);
+	} else {
+		check_attached(&check);
 	}
 	return ini_report_count(report) > mistakes ? -EINVAL : 0;
 }

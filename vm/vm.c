@@ -156,6 +156,7 @@ void vm_ended(struct vm *vm, const struct process_end *end)
 	vm->vcpus_run = false;
 	huge_pages_forget(&vm->huge_pages);
 	answers_alive(&vm->answers);
+	vm_shared_remove(vm);
 	if (stop.step == VM_STOP_KILL) {
 		vm_set_state(vm, VM_STATE_STOPPED, "stopped by force");
 	} else if (stop.step != VM_STOP_NONE) {
@@ -314,7 +315,8 @@ int vm_pidfd(const struct vm *vm)
 
 uint64_t vm_lockable_bytes(const struct vm *vm)
 {
-	return (vm->config->memory_mib + VM_LOCKABLE_SLACK_MIB) << 20;
+	return (vm->config->memory_mib + vm_config_shared_mib(vm->config) + VM_LOCKABLE_SLACK_MIB)
+	       << 20;
 }
 
 sd_bus *vm_peer(const struct vm *vm)
@@ -373,6 +375,7 @@ static int vm_take_over(struct vm *vm, pid_t pid)
 static int vm_take_over_early(struct vm *vm)
 {
 	if (vm_link_open(vm, VM_GREETING_USEC) < 0) {
+		vm_shared_remove(vm); /* of one that ended while there was no seat */
 		return 0;
 	}
 	vm_set_state(vm, VM_STATE_STARTING, NULL);

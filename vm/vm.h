@@ -145,6 +145,17 @@ int vm_resume(struct vm *vm);
 #define VM_SHUTDOWN_DEADLINE_SEC 30
 #define VM_HUNG_AFTER_USEC (2 * 1000 * 1000)
 
+/*
+ * The memory that the guest's programs share with the seat: a new descriptor, open for reading and
+ * writing, with its size in bytes; or -errno (-ENOENT: this QEMU has none). The guest writes into
+ * it, and its QEMU may change its size.
+ */
+int vm_open_shared(const struct vm *vm, uint64_t *size);
+
+/* A new connection to the port of baton-agent, which QEMU serves to one at a time; as
+ * unix_connect() of fd.h. */
+int vm_connect_agent(const struct vm *vm);
+
 /* The peer D-Bus connection, or NULL while it is down. Not a new reference. */
 sd_bus *vm_peer(const struct vm *vm);
 

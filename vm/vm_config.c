@@ -16,6 +16,12 @@
 #define MEMORY_MIN_MIB 16
 #define MEMORY_DEFAULT_MIB 2048
 #define CPUS_DEFAULT 2
+#define SHARED_MIN_MIB 16
+#define SHARED_MAX_MIB 1024
+#define SHARED_OVERHEAD (10 << 20) /* bytes, of the capture programs that there are */
+#define MODE_DEFAULT_WIDTH 3840
+#define MODE_DEFAULT_HEIGHT 2160
+#define MODE_SIDE_MAX 16384
 
 static const char *const os_names[VM_OS_COUNT] = {
 	[VM_OS_LINUX] = "linux",
@@ -133,6 +139,41 @@ static int parse_memory(const char *value, void *field, char *expected, size_t s
 	return 0;
 }
 
+static int parse_shared(const char *value, void *field, char *expected, size_t size)
+{
+	struct vm_shared_config *shared = field;
+	uint64_t mib = 0;
+
+	if (strcmp(value, "off") != 0 &&
+	    (ini_parse_size_mib(value, &mib, expected, size) < 0 || mib < SHARED_MIN_MIB ||
+	     mib > SHARED_MAX_MIB || (mib & (mib - 1)))) {
+		snprintf(expected, size, "off, or a power of two from %dM to %dM", SHARED_MIN_MIB,
+			 SHARED_MAX_MIB);
+		return -EINVAL;
+	}
+	shared->set = true;
+	shared->mib = mib;
+	return 0;
+}
+
+static int parse_mode(const char *value, void *field, char *expected, size_t size)
+{
+	struct vm_shared_config *shared = field;
+	uint32_t width, height;
+	char end;
+
+	if (sscanf(value, "%5ux%5u%c", &width, &height, &end) != 2 || width == 0 || height == 0 ||
+	    width > MODE_SIDE_MAX || height > MODE_SIDE_MAX ||
+	    (uint64_t)width * height * 8 + SHARED_OVERHEAD > (uint64_t)SHARED_MAX_MIB << 20) {
+		snprintf(expected, size, "WIDTHxHEIGHT in pixels, such as 2560x1440, and not more "
+					 "than fits into %dM", SHARED_MAX_MIB);
+		return -EINVAL;
+	}
+	shared->width = width;
+	shared->height = height;
+	return 0;
+}
+
 static int parse_net(const char *value, void *field, char *expected, size_t size)
 {
 	bool tap = strncmp(value, "tap:", 4) == 0 && value[4] && !strpbrk(value, ", \t/") &&
@@ -171,6 +212,8 @@ static const struct ini_key keys[] = {
 	KEY("qemu-args", qemu_args, parse_qemu_args),
 	KEY("attach", attach, ini_parse_string),
 	KEY("autostart", autostart, ini_parse_bool),
+	{ "capture", "shared-memory", offsetof(struct vm_config, shared), parse_shared },
+	{ "capture", "largest-mode", offsetof(struct vm_config, shared), parse_mode },
 	{ .section = "cards" }, /* which devices it may have: not a vm's business */
 	{ 0 },
 };
@@ -187,6 +230,8 @@ struct vm_config *vm_config_create(const char *name)
 	config->memory_mib = MEMORY_DEFAULT_MIB;
 	config->cpus = CPUS_DEFAULT;
 	config->autostart = true;
+	config->shared.width = MODE_DEFAULT_WIDTH;
+	config->shared.height = MODE_DEFAULT_HEIGHT;
 	if (!config->name || !config->net) {
 		vm_config_destroy(config);
 		return NULL;
@@ -211,6 +256,27 @@ void vm_config_destroy(struct vm_config *config)
 	strv_free(config->qemu_lines);
 	free(config->attach);
 	free(config);
+}
+
+/* Two pictures of four bytes a pixel, and what a capture program needs beside them. */
+static uint64_t mode_mib(uint32_t width, uint32_t height)
+{
+	uint64_t needed = (uint64_t)width * height * 4 * 2 + SHARED_OVERHEAD, mib = SHARED_MIN_MIB;
+
+	while (mib << 20 < needed) {
+		mib *= 2;
+	}
+	return mib;
+}
+
+uint64_t vm_config_shared_mib(const struct vm_config *config)
+{
+	const struct vm_shared_config *shared = &config->shared;
+
+	if (shared->set || !config->lends) {
+		return shared->set ? shared->mib : 0;
+	}
+	return mode_mib(shared->width, shared->height);
 }
 
 DEFINE_CLEANUP(struct vm_config *, vm_config_destroy)

@@ -21,6 +21,13 @@ struct vm_port {
 	uint64_t window_mib; /* kept free for 64-bit memory; a power of two, 0: QEMU's default */
 };
 
+/* Memory that the guest's programs share with the seat, for the picture of a card of its own. */
+struct vm_shared_config {
+	bool set;     /* mib counts, 0: none; else it follows from the largest mode, if it lends */
+	uint64_t mib; /* a power of two: PCI has no other sizes */
+	uint32_t width, height; /* of the largest mode */
+};
+
 struct vm_config {
 	char *file; /* that says all this, or NULL */
 	char *name; /* [A-Za-z0-9][A-Za-z0-9._+-]{0,62}: it names folders and units */
@@ -37,6 +44,7 @@ struct vm_config {
 	char **qemu_lines; /* the lines of the file that they stand in */
 	char *attach;     /* QMP socket of a QEMU that runs already, instead of all of the above */
 	bool autostart;   /* start with the seat; default yes */
+	struct vm_shared_config shared;
 	/* Not from the guest's file alone: who lends devices to guests sets them. */
 	struct vm_port ports[VM_PORTS];
 	bool lends; /* a device may reach all of its memory: that is there from the start on */
@@ -46,8 +54,11 @@ struct vm_config {
 struct vm_config *vm_config_create(const char *name);
 void vm_config_destroy(struct vm_config *config);
 
+/* How much memory the guest's machine shares with the seat; 0: none. */
+uint64_t vm_config_shared_mib(const struct vm_config *config);
+
 /*
- * Reads [vm] of one ini file; a missing name is the file's base name. Relative paths are relative
+ * Reads [vm] and [capture] of one ini file; a missing name is the file's base name. Relative paths are relative
  * to the file. All mistakes, also of vm_config_check(), go to the report. Returns 0 or -errno.
  */
 int vm_config_load(const char *path, struct ini_report *report, struct vm_config **out);

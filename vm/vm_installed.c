@@ -173,23 +173,36 @@ static int open_own(const char *folder, const char *file, int flags)
 	return !path ? -ENOMEM : fd < 0 ? -errno : fd;
 }
 
+static int open_nothing(void)
+{
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 /* -errno; what was opened is in fds, the rest is -1. */
 static int open_descriptors(struct vm *vm, int fds[GUEST_DESCRIPTORS])
 {
 	_cleanup_free_ char *log = vm_path(vm->run_dir, RUN_FILE_LOG);
 	_cleanup_free_ char *qmp = vm_path(vm->run_dir, RUN_FILE_QMP);
 	_cleanup_free_ char *user = vm_path(vm->run_dir, RUN_FILE_QMP_USER);
+	_cleanup_free_ char *agent = vm_path(vm->run_dir, RUN_FILE_AGENT);
 	bool uefi = vm->config->firmware == VM_FIRMWARE_UEFI;
 
-	if (!log || !qmp || !user) {
+	if (!log || !qmp || !user || !agent) {
 		return -ENOMEM;
 	}
 	fds[GUEST_LOG] = launch_log_open(log);
 	fds[GUEST_QMP] = unix_listen(qmp, VM_QMP_BACKLOG);
 	fds[GUEST_QMP_USER] = unix_listen(user, 1);
 	fds[GUEST_LOCK] = open_own(vm->run_dir, RUN_FILE_PID, O_CREAT);
-	fds[GUEST_UEFI] = uefi ? open_own(vm->state_dir, STATE_FILE_UEFI, 0)
-			       : open("/dev/null", O_RDWR | O_CLOEXEC);
+	fds[GUEST_UEFI] = uefi ? open_own(vm->state_dir, STATE_FILE_UEFI, 0) : open_nothing();
+	fds[GUEST_SHARED] = open_own(vm->run_dir, RUN_FILE_SHARED, 0);
+	if (fds[GUEST_SHARED] == -ENOENT) {
+		fds[GUEST_SHARED] = open_nothing();
+	}
+	fds[GUEST_AGENT] =
+		command_line_has_agent(vm->config) ? unix_listen(agent, 1) : open_nothing();
 	for (int i = 0; i < GUEST_DESCRIPTORS; i++) {
 		if (fds[i] < 0) {
 			return fds[i];
@@ -200,7 +213,7 @@ static int open_descriptors(struct vm *vm, int fds[GUEST_DESCRIPTORS])
 
 static int hand_over(struct vm *vm, int fd)
 {
-	_cleanup_(close_all) int fds[GUEST_DESCRIPTORS] = { -1, -1, -1, -1, -1 };
+	_cleanup_(close_all) int fds[GUEST_DESCRIPTORS] = { -1, -1, -1, -1, -1, -1, -1 };
 	_cleanup_strv_ char **args = NULL, **checks = NULL;
 	int r = list_args(vm, &args);
 

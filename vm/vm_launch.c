@@ -75,6 +75,7 @@ int vm_launch_argv(struct vm *vm, bool handed, char ***argv)
 		.accel = accel_get(),
 		.handed = handed,
 		.huge_page_kib = vm->huge_pages.page_kib,
+		.shared_mib = vm_shared_create(vm, handed ? &vm->installed.account : NULL),
 	};
 	int r = load_uuid(vm, uuid);
 

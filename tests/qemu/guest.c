@@ -66,7 +66,7 @@ static void preload(void)
 void guest_start_config(struct guest *guest, struct vm_config *config)
 {
 	memset(guest, 0, sizeof(*guest));
-	snprintf(guest->folder, sizeof(guest->folder), "/tmp/baton-test-XXXXXX");
+	snprintf(guest->folder, sizeof(guest->folder), "/dev/shm/baton-test-XXXXXX");
 	assert_non_null(mkdtemp(guest->folder));
 	assert_true(sd_event_default(&guest->event) >= 0);
 	assert_int_equal(vm_create(guest->event, config, guest->folder, guest->folder, &guest->vm),

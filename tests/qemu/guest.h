@@ -12,7 +12,7 @@
 struct guest {
 	sd_event *event;
 	struct vm *vm;
-	char folder[64]; /* runtime and state; removed by guest_stop() */
+	char folder[64]; /* runtime and state, in memory; removed by guest_stop() */
 };
 
 /* Starts it and waits until it runs; fails the test after 60 s. Arguments are QEMU's, appended,

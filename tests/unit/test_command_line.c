@@ -14,7 +14,7 @@ struct fixture {
 	struct vm_config *config;
 	char **argv;
 	enum accel accel;
-	uint64_t huge_page_kib;
+	uint64_t huge_page_kib, shared_mib;
 	const char *run_dir;
 	bool handed;
 };
@@ -50,6 +50,7 @@ static int build(struct fixture *f)
 		.accel = f->accel,
 		.handed = f->handed,
 		.huge_page_kib = f->huge_page_kib,
+		.shared_mib = f->shared_mib,
 	};
 
 	strv_free(f->argv);
@@ -356,6 +357,56 @@ static void ports_keep_the_windows_that_are_asked_for(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void shared_memory_is_a_device_only_where_it_is_there(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(build(f), 0);
+	assert_null(find(f, "ivshmem"));
+	assert_null(find(f, "virtserialport"));
+	f->shared_mib = 64;
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-object",
+			       "memory-backend-file,id=baton-shared,size=64M,share=on,"
+			       "mem-path=/run/baton/work/shared-memory"),
+			 1);
+	assert_int_equal(count(f, "-device", "ivshmem-plain,memdev=baton-shared"), 1);
+	f->config->lends = true;
+	f->handed = true;
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-object",
+			       "memory-backend-file,id=baton-shared,size=64M,share=on,prealloc=on,"
+			       "mem-path=/proc/self/fd/7"),
+			 1);
+}
+
+static void agent_has_a_port_where_there_is_work_for_it(void **state)
+{
+	struct fixture *f = *state;
+
+	f->config->lends = true;
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-chardev",
+			       "socket,id=baton-agent,server=on,wait=off,"
+			       "path=/run/baton/work/agent.sock"),
+			 1);
+	assert_non_null(find(f, "chardev=baton-agent,id=baton-agent,name=org.baton.agent"));
+	f->handed = true;
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-chardev",
+			       "socket,id=baton-agent,fd=8,server=on,wait=off"),
+			 1);
+	f->config->os = VM_OS_WINDOWS;
+	assert_int_equal(build(f), 0);
+	assert_null(find(f, "virtserialport"));
+	/* Guests that only ask for the memory have one too. */
+	f->config->os = VM_OS_LINUX;
+	f->config->lends = false;
+	f->config->shared = (struct vm_shared_config){ .set = true, .mib = 64 };
+	assert_int_equal(build(f), 0);
+	assert_non_null(find(f, "virtserialport"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -375,6 +426,8 @@ int main(void)
 		TEST(extra_arguments_come_last),
 		TEST(memory_is_filled_where_devices_are_lent),
 		TEST(ports_keep_the_windows_that_are_asked_for),
+		TEST(shared_memory_is_a_device_only_where_it_is_there),
+		TEST(agent_has_a_port_where_there_is_work_for_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

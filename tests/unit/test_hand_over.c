@@ -80,7 +80,7 @@ static size_t receive(char *packet, size_t *n_fds)
 
 static size_t send_and_receive(char *packet, char *const *checks, char *const *args)
 {
-	int fds[GUEST_DESCRIPTORS] = { 0, 1, 2, 0, 1 };
+	int fds[GUEST_DESCRIPTORS] = { 0, 1, 2, 0, 1, 2, 0 };
 	const struct launch_order order = { checks, args, fds };
 	size_t n_fds, n;
 	pid_t pid;

@@ -425,6 +425,53 @@ static void absent_programs_are_found(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static uint64_t shared_mib(struct fixture *f, const char *text, bool lends)
+{
+	assert_int_equal(load(f, text), 0);
+	f->config->lends = lends;
+	return vm_config_shared_mib(f->config);
+}
+
+static void memory_is_shared_with_those_that_may_have_a_card(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(shared_mib(f, "[vm]\n", false), 0);
+	assert_int_equal(shared_mib(f, "[vm]\n", true), 128);
+	assert_int_equal(shared_mib(f, "[capture]\nshared-memory = off\n", true), 0);
+	assert_int_equal(shared_mib(f, "[capture]\nshared-memory = 64M\n", false), 64);
+	assert_int_equal(shared_mib(f, "[capture]\nshared-memory = 1G\n", true), 1024);
+	assert_int_equal(ini_report_count(f->report), 0);
+}
+
+static void shared_memory_follows_from_the_largest_mode(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(shared_mib(f, "[capture]\nlargest-mode = 1024x768\n", true), 16);
+	assert_int_equal(shared_mib(f, "[capture]\nlargest-mode = 1920x1080\n", true), 32);
+	assert_int_equal(shared_mib(f, "[capture]\nlargest-mode = 2560x1440\n", true), 64);
+	assert_int_equal(shared_mib(f, "[capture]\nlargest-mode = 7680x4320\n", true), 512);
+	/* It says how large, not that there is any. */
+	assert_int_equal(shared_mib(f, "[capture]\nlargest-mode = 1920x1080\n", false), 0);
+}
+
+static void mistakes_in_capture_name_what_would_be_right(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(load(f, "[capture]\nshared-memory = 48M\nlargest-mode = 4k\n"), -EINVAL);
+	assert_mistake(f, "guest.ini:2: shared-memory: \"48M\"");
+	assert_mistake(f, "off, or a power of two from 16M to 1024M");
+	assert_mistake(f, "guest.ini:3: largest-mode: \"4k\"");
+	assert_int_equal(load(f, "[capture]\nshared-memory = 8M\n"), -EINVAL);
+	assert_int_equal(load(f, "[capture]\nshared-memory = 2G\n"), -EINVAL);
+	assert_int_equal(load(f, "[capture]\nlargest-mode = 16384x16384\n"), -EINVAL);
+	assert_int_equal(load(f, "[capture]\nlargest-mode = 1920x1080p\n"), -EINVAL);
+	assert_int_equal(load(f, "[vm]\nattach = /x\n[capture]\nshared-memory = 64M\n"), -EINVAL);
+	assert_mistake(f, "guest.ini:4: shared-memory: a QEMU that runs already gets no other");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -445,6 +492,9 @@ int main(void)
 		TEST(single_files_become_guests),
 		TEST(too_many_sata_disks),
 		TEST(absent_programs_are_found),
+		TEST(memory_is_shared_with_those_that_may_have_a_card),
+		TEST(shared_memory_follows_from_the_largest_mode),
+		TEST(mistakes_in_capture_name_what_would_be_right),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
