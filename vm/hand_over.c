@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -26,6 +27,22 @@ static int seqpacket_connect(const char *path)
 	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : take_fd(fd);
 }
 
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
+
+/* Its socket may outlive it, in a child: its pid is worth nothing then. Older kernels do not say. */
+static bool has_ended(int fd)
+{
+	_cleanup_close_ int pidfd = -1;
+	socklen_t size = sizeof(pidfd);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size) < 0) {
+		return errno != ENOPROTOOPT;
+	}
+	return pidfd_send_signal(pidfd, 0, NULL, 0) < 0 && errno == ESRCH;
+}
+
 /* Who listens is who has called listen(), also after it has executed something else. */
 static int find_peer(int fd, uid_t uid, pid_t *pid)
 {
@@ -36,7 +53,10 @@ static int find_peer(int fd, uid_t uid, pid_t *pid)
 		return -errno;
 	}
 	*pid = peer.pid;
-	return peer.uid != uid || peer.pid <= 0 ? -EPERM : 0;
+	if (peer.uid != uid || peer.pid <= 0) {
+		return -EPERM;
+	}
+	return has_ended(fd) ? -ESRCH : 0;
 }
 
 /* Appends all strings with their zeros; false: there is no room. */

@@ -33,7 +33,8 @@ struct launch_order {
 };
 
 /* Connects to the process of that user that listens there. A descriptor with the process in *pid, or
- * -errno: -EPERM: it is another user's; -ENOENT, -ECONNREFUSED: nobody listens, or not any more. */
+ * -errno: -EPERM: it is another user's; -ESRCH: it has ended, and its number may be another's, but its
+ * socket is there; -ENOENT, -ECONNREFUSED: nobody listens, or not any more. */
 int launch_knock(const char *socket, uid_t uid, pid_t *pid);
 
 /* What it gets on that connection. 0 or -errno. */

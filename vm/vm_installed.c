@@ -86,6 +86,7 @@ static int ask_again(struct vm *vm)
 
 	if (r < 0) {
 		installed_end(vm);
+		huge_pages_forget(&vm->huge_pages);
 		vm_set_state(vm, VM_STATE_FAILED,
 			     "the broker does not say as which user the guest runs (%s); see "
 			     "\"systemctl status baton-broker\"",
@@ -277,7 +278,10 @@ static void knock(struct vm *vm)
 	r = fd < 0 ? fd : hand_over(vm, fd);
 	if (r < 0) {
 		installed_fail(vm, r,
-			       r == -EPERM ? "another user's process is in its place" : NULL);
+			       r == -EPERM || r == -ESRCH
+				       ? "another process listens in its place; end what runs as "
+					 "that user"
+				       : NULL);
 	} else {
 		vm_launch_watch(vm, pid);
 	}

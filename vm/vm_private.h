@@ -45,7 +45,7 @@ struct vm_link {
  * NONE    not asked
  * ACPI    the guest was asked; the deadline leads to QUIT
  * QUIT    QEMU was told to quit; the deadline leads to KILL
- * KILL    SIGKILL was sent
+ * KILL    SIGKILL was sent, or the starter was asked to; the deadline has it asked again
  */
 enum vm_stop_step { VM_STOP_NONE, VM_STOP_ACPI, VM_STOP_QUIT, VM_STOP_KILL };
 
@@ -54,6 +54,7 @@ struct vm_stop {
 	sd_event_source *deadline;
 	bool announced;	   /* QEMU said that it ends (event SHUTDOWN) … */
 	bool by_guest;	   /* … because the guest switched itself off */
+	bool complained;   /* that nobody can kill it */
 	bool resume_reset; /* run the guest again when the reset is done */
 };
 

@@ -10,6 +10,7 @@
 #include "vm/vm_private.h"
 
 #define QUIT_DEADLINE_USEC (3 * 1000 * 1000)
+#define KILL_AGAIN_USEC (1000 * 1000)
 
 void vm_stop_finish(struct vm *vm)
 {
@@ -18,11 +19,16 @@ void vm_stop_finish(struct vm *vm)
 }
 
 static void stop_step(struct vm *vm, enum vm_stop_step step);
+static void kill_by_starter(struct vm *vm);
 
 static int handle_deadline(sd_event_source *source, uint64_t usec, void *data)
 {
 	struct vm *vm = data;
 
+	if (vm->stop.step == VM_STOP_KILL) {
+		kill_by_starter(vm);
+		return 0;
+	}
 	log_info("%s: does not end by itself, %s", vm->config->name,
 		 vm->stop.step == VM_STOP_ACPI ? "ending QEMU" : "killing QEMU");
 	stop_step(vm, vm->stop.step + 1);
@@ -48,20 +54,36 @@ static void press_button(struct vm *vm)
 	vm_link_command(vm, "system_powerdown");
 }
 
+/* Another user's process: at the installed level its starter may kill it, by a way on which much may
+ * be away for a while. So it is asked until the process has ended. */
+static void kill_by_starter(struct vm *vm)
+{
+	int r = vm_installed_kill(vm);
+
+	if (r < 0 && !vm->stop.complained) {
+		vm->stop.complained = true;
+		log_error("%s: QEMU is another user's process (%d), which baton-broker has to kill: "
+			  "%s; it is asked again until that has ended",
+			  vm->config->name, (int)process_pid(vm->process),
+			  r == -ENOTCONN || r == -EPERM ? "no broker is there" : strerror(-r));
+	}
+	vm->stop.deadline = sd_event_source_disable_unref(vm->stop.deadline);
+	(void)sd_event_add_time_relative(vm->event, &vm->stop.deadline, CLOCK_MONOTONIC,
+					 KILL_AGAIN_USEC, 0, handle_deadline, vm);
+}
+
 static void kill_process(struct vm *vm)
 {
-	if (vm->process) {
-		int r = process_kill(vm->process);
+	int r = vm->process ? process_kill(vm->process) : 0;
 
-		/* Another user's: at the installed level its starter may. */
-		r = r == -EPERM ? vm_installed_kill(vm) : r;
-		if (r < 0) {
-			log_error("%s: process %d cannot be killed: %s", vm->config->name,
-				  (int)process_pid(vm->process), strerror(-r));
-		}
-	} else {
+	if (!vm->process) {
 		/* A foreign QEMU that we cannot reach by signal: nothing is left to try. */
 		vm_ended(vm, NULL);
+	} else if (r == -EPERM) {
+		kill_by_starter(vm);
+	} else if (r < 0) {
+		log_error("%s: process %d cannot be killed: %s", vm->config->name,
+			  (int)process_pid(vm->process), strerror(-r));
 	}
 }
 
@@ -89,6 +111,7 @@ static bool cancel_launch(struct vm *vm)
 	}
 	accel_probe_destroy(vm->accel);
 	vm->accel = NULL;
+	huge_pages_forget(&vm->huge_pages);
 	vm_set_state(vm, VM_STATE_STOPPED, NULL);
 	return true;
 }

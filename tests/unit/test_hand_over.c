@@ -12,7 +12,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
+
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77 /* Linux 6.5 */
+#endif
 
 static char folder[] = "/tmp/baton-hand-over-XXXXXX";
 static char path[64];
@@ -53,6 +58,28 @@ static void test_knock(void **state)
 	assert_int_equal(launch_knock("/tmp/not-there/socket", getuid(), &pid), -ENOENT);
 	close(listener);
 	assert_int_equal(launch_knock(path, getuid(), &pid), -ECONNREFUSED);
+}
+
+/* The socket is still there, and the number of the process may be anybody's by now. */
+static void test_listener_has_ended(void **state)
+{
+	pid_t child = fork(), pid = 0;
+	int fd, pidfd = -1;
+	socklen_t size = sizeof(pidfd);
+
+	if (child == 0) {
+		_exit(listen(listener, 1) < 0);
+	}
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	fd = launch_knock(path, getuid(), &pid);
+	if (fd >= 0) {
+		/* Before Linux 6.5. */
+		assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &size), -1);
+		assert_int_equal(errno, ENOPROTOOPT);
+		close(fd);
+		return;
+	}
+	assert_int_equal(fd, -ESRCH);
 }
 
 /* What came, into packet; the number of descriptors in *n_fds, which are closed. */
@@ -174,6 +201,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(test_knock),
+		TEST(test_listener_has_ended),
 		TEST(test_order),
 		TEST(test_too_long),
 		TEST(test_broken_packets),

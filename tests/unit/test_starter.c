@@ -3,12 +3,18 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "common/strv.h"
-#include "vm/vm.h"
+#include "vm/huge_pages.h"
+#include "vm/launch.h"
+#include "vm/vm_private.h"
 
 static struct {
 	sd_event *event;
@@ -48,6 +54,48 @@ static int fake_kill(void *data, struct vm *vm)
 {
 	world.killed++;
 	return world.kill;
+}
+
+/* ---- a guest's process that is another user's ---- */
+
+static pid_t child;
+
+int __wrap_process_kill(const struct process *process);
+int __wrap_launch_knock(const char *socket, uid_t uid, pid_t *pid);
+int __wrap_launch_hand_over(int fd, const struct launch_order *order);
+int __real_sd_event_add_time_relative(sd_event *event, sd_event_source **out, clockid_t clock,
+				      uint64_t usec, uint64_t accuracy,
+				      sd_event_time_handler_t handler, void *data);
+int __wrap_sd_event_add_time_relative(sd_event *event, sd_event_source **out, clockid_t clock,
+				      uint64_t usec, uint64_t accuracy,
+				      sd_event_time_handler_t handler, void *data);
+
+int __wrap_process_kill(const struct process *process)
+{
+	assert_int_equal(process_pid(process), child);
+	return -EPERM;
+}
+
+int __wrap_launch_knock(const char *socket, uid_t uid, pid_t *pid)
+{
+	if (!child) {
+		return -ENOENT;
+	}
+	*pid = child;
+	return open("/dev/null", O_RDWR | O_CLOEXEC);
+}
+
+int __wrap_launch_hand_over(int fd, const struct launch_order *order)
+{
+	return 0;
+}
+
+/* Nobody waits for seconds here. */
+int __wrap_sd_event_add_time_relative(sd_event *event, sd_event_source **out, clockid_t clock,
+				      uint64_t usec, uint64_t accuracy,
+				      sd_event_time_handler_t handler, void *data)
+{
+	return __real_sd_event_add_time_relative(event, out, clock, usec / 1000, 1, handler, data);
 }
 
 static const struct vm_starter_ops ops = { fake_account, fake_start, fake_cancel, fake_kill };
@@ -134,6 +182,52 @@ static void test_stopped_while_starting(void **state)
 	assert_int_equal(world.cancelled, 1);
 }
 
+/* As many huge pages as there are, for the guest under test. */
+static void promise(void)
+{
+	const struct huge_pages_free free_pages = { { 0, 8 } };
+
+	huge_pages_promise(&free_pages, 16, &world.vm->huge_pages);
+	assert_int_equal(world.vm->huge_pages.n, 8);
+}
+
+static void test_huge_pages_are_free_again(void **state)
+{
+	promise();
+	assert_int_equal(vm_start(world.vm), 0);
+	assert_int_equal(vm_shutdown(world.vm), 0);
+	promise();
+	world.unknown = UINT32_MAX;
+	assert_int_equal(vm_start(world.vm), 0);
+	run_until(VM_STATE_FAILED);
+	assert_non_null(strstr(vm_reason(world.vm), "the broker does not say"));
+	promise();
+}
+
+/* The broker may be away, or what it asks may fail: it is asked until the process has ended. */
+static void test_killed_by_the_starter(void **state)
+{
+	child = fork();
+	if (child == 0) {
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(vm_start(world.vm), 0);
+	vm_started(world.vm, 0, NULL);
+	assert_int_equal(vm_pid(world.vm), child);
+	world.kill = -ENOTCONN;
+	assert_int_equal(vm_kill(world.vm), 0);
+	assert_int_equal(world.killed, 1);
+	for (int i = 0; i < 1000 && world.killed < 3; i++) {
+		assert_true(sd_event_run(world.event, 10 * 1000) >= 0);
+		assert_int_equal(vm_get_state(world.vm), VM_STATE_STOPPING);
+	}
+	assert_int_equal(world.killed, 3);
+	assert_int_equal(kill(child, SIGKILL), 0);
+	run_until(VM_STATE_STOPPED);
+	child = 0;
+}
+
 static void test_starter_goes(void **state)
 {
 	assert_int_equal(vm_start(world.vm), 0);
@@ -158,6 +252,8 @@ int main(void)
 		TEST(test_asked_until_known),      TEST(test_refused),
 		TEST(test_stopped_while_knocking), TEST(test_stopped_while_starting),
 		TEST(test_starter_goes),           TEST(test_user_level),
+		TEST(test_huge_pages_are_free_again),
+		TEST(test_killed_by_the_starter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
