@@ -123,7 +123,7 @@ class BrokerClient:
 
     def greet(self):
         self.connect()
-        reply = self.call("hello", protocol=2)
+        reply = self.call("hello", protocol=3)
         assert reply.error == 0, reply.text
         return self
 

@@ -18,7 +18,7 @@ import struct
 import sys
 
 REQUEST = struct.Struct("=IIHBBIQ24s64s64sII")
-HEAD = struct.Struct("=IIHBBiQ256s")
+HEAD = struct.Struct("=IIHBBi256s")
 FUNCTION = struct.Struct("=B3xIHH32s32s48s")
 FACTS = struct.Struct("=IiiI")
 STAGE = struct.Struct("=24s64s64sII")
@@ -55,8 +55,8 @@ def facts_parse(data):
 
 
 def message_parse(data):
-    kind, serial, domain, bus, device, error, took, words = HEAD.unpack_from(data)
-    told = {"kind": KINDS[kind] if kind < len(KINDS) else kind, "serial": serial, "error": error, "usec": took,
+    kind, serial, domain, bus, device, error, words = HEAD.unpack_from(data)
+    told = {"kind": KINDS[kind] if kind < len(KINDS) else kind, "serial": serial, "error": error,
             "slot": "%04x:%02x:%02x" % (domain, bus, device), "text": text(words), "size": len(data)}
     if told["kind"] == "card":
         told["facts"] = facts_parse(data[HEAD.size:])
