@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory behind framebuffers of other programs, mapped for reading. Some are kept mapped, since
+ * a guest shows two to four of them in turn; the longest unused goes first.
+ */
+#ifndef AGENT_DRM_BUFFERS_H
+#define AGENT_DRM_BUFFERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "agent/card_ops.h"
+
+struct drm_buffers;
+
+/* fd: of the card, the caller's and longer-lived. 0 or -ENOMEM. */
+int drm_buffers_create(int fd, struct drm_buffers **out);
+void drm_buffers_destroy(struct drm_buffers *buffers);
+
+/* As card_ops.h says of buffer(). */
+int drm_buffers_find(struct drm_buffers *buffers, uint32_t number, const struct card_buffer **out);
+
+/* Around reading: makes the processor see what the card has drawn. */
+void drm_buffers_sync(const struct card_buffer *buffer, bool begin);
+
+#endif
