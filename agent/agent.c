@@ -16,6 +16,8 @@
 #define WATCHES_MAX 4
 /* For the heart to beat, and for vertical blanks that do not come, as when a screen goes dark. */
 #define PERIOD_SLOW (100 * NSEC_PER_MSEC)
+/* How often the seat is told that nobody reads what it wants. */
+#define UNREAD_MS 1000
 #define REFRESH_DEFAULT 60000u /* mHz */
 #define REFRESH_MAX 1000000u
 
@@ -40,7 +42,9 @@ struct agent {
 	bool vblank_asked; /* it will be told */
 	bool stopped;
 	int result;
-	int complaint; /* -errno that was told already */
+	int complaint;      /* -errno that was told already */
+	uint64_t unread_ms; /* when the seat was told that nobody reads; 0: not since it subscribed
+			     */
 	struct card_screen told;
 	struct loop_source watches[WATCHES_MAX];
 	unsigned int watch_count;
@@ -178,6 +182,22 @@ static void tell_screen(struct agent *agent)
 	}
 }
 
+/* A reader that waits for the bell has to be told that there is something to subscribe to. */
+static uint32_t ring_unread(struct agent *agent)
+{
+	uint64_t now = now_ms();
+
+	if (agent->state != AGENT_WAITING) {
+		agent->unread_ms = 0;
+		return 0;
+	}
+	if (agent->unread_ms && now - agent->unread_ms < UNREAD_MS) {
+		return 0;
+	}
+	agent->unread_ms = now;
+	return AGENT_RING_UNREAD;
+}
+
 static void look(struct agent *agent)
 {
 	uint32_t rung;
@@ -191,6 +211,7 @@ static void look(struct agent *agent)
 		if (relay_is_awake(agent->relay)) {
 			tell_screen(agent);
 		}
+		rung |= ring_unread(agent);
 		talk_ring(agent->talk, rung, relay_serial(agent->relay));
 	} while (change_state(agent));
 	set_period(agent, next_period(agent));
@@ -228,6 +249,7 @@ static void talk_changed(void *data)
 		end(agent, 0);
 	}
 	if (change_state(agent)) {
+		agent->unread_ms = 0;
 		look(agent);
 	}
 	set_period(agent, next_period(agent));

@@ -21,8 +21,9 @@
  *                        One at a time: another one meanwhile gets DONE with -EALREADY.
  * The agent  HELLO       when it has opened the port, and as an answer. Nothing is subscribed then.
  *            CARD        what became of a card: when asked by HELLO, and when that changes.
- *            RING        a picture or the pointer was written into shared memory. No more often
- *                        than the card's screen is refreshed; only while subscribed.
+ *            RING        look into the shared memory: a picture or the pointer was written, or
+ *                        nobody has subscribed there, as after the start of a session. No more
+ *                        often than the card's screen is refreshed; only while subscribed here.
  */
 #ifndef PROTO_AGENT_H
 #define PROTO_AGENT_H
@@ -74,7 +75,7 @@ struct agent_hello {
 enum agent_card_state {
 	AGENT_CARD_GONE = 1,  /* not on the bus any more */
 	AGENT_CARD_NO_DRIVER, /* on the bus */
-	AGENT_CARD_DARK,      /* has a driver, and no screen is lit */
+	AGENT_CARD_DARK,      /* has a driver; no screen is lit, or that is not known */
 	AGENT_CARD_LIT,       /* shows a picture of width x height */
 };
 
@@ -90,6 +91,8 @@ struct agent_card {
 
 #define AGENT_RING_FRAME 0x1u
 #define AGENT_RING_CURSOR 0x2u
+#define AGENT_RING_UNREAD 0x4u /* nobody reads; at once after SUBSCRIBE, and once a second */
+#define AGENT_RING_ALL (AGENT_RING_FRAME | AGENT_RING_CURSOR | AGENT_RING_UNREAD)
 
 struct agent_ring {
 	uint32_t what;   /* AGENT_RING_*, at least one */
@@ -164,7 +167,7 @@ static inline bool agent_message_is_legal(const struct agent_message *message, b
 	case AGENT_CARD:
 		return agent_card_is_legal(&message->card);
 	case AGENT_RING:
-		return (message->ring.what & (AGENT_RING_FRAME | AGENT_RING_CURSOR)) != 0;
+		return message->ring.what != 0 && (message->ring.what & ~AGENT_RING_ALL) == 0;
 	case AGENT_HOLDER:
 		return message->serial != 0 && message->holder.pid > 0 &&
 		       agent_text_ends(message->holder.command, sizeof(message->holder.command)) &&
