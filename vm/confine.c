@@ -107,6 +107,34 @@ static bool leads_to_hidden(const struct builder *b, const char *path)
 	return false;
 }
 
+static int allow_around(const struct builder *b, const char *path);
+
+/* What a folder on the way to a hidden one has in it. */
+static int allow_entry(const struct builder *b, const char *path)
+{
+	if (leads_to_hidden(b, path)) {
+		return allow_around(b, path);
+	}
+	return is_hidden(b, path) ? 0 : allow(b, path);
+}
+
+/* In a folder whose names we may not read nothing is allowed but what lies on the way. */
+static int allow_on_the_way(const struct builder *b, const char *path)
+{
+	size_t n = strlen(path);
+	char below[PATH_MAX];
+	int r = 0;
+
+	for (char **hidden = b->hidden; hidden && *hidden && r >= 0; hidden++) {
+		if (strncmp(*hidden, path, n) == 0 && (*hidden)[n] == '/') {
+			snprintf(below, sizeof(below), "%.*s",
+				 (int)(n + 1 + strcspn(*hidden + n + 1, "/")), *hidden);
+			r = leads_to_hidden(b, below) ? allow_around(b, below) : 0;
+		}
+	}
+	return r;
+}
+
 /* All that is in a folder on the way to a hidden one. path is "" or begins with "/". A symbolic
  * link gets no rule: where it leads to has its own. */
 static int allow_around(const struct builder *b, const char *path)
@@ -117,24 +145,19 @@ static int allow_around(const struct builder *b, const char *path)
 	int r = 0;
 
 	if (!dir) {
-		return -errno;
+		return errno == EACCES ? allow_on_the_way(b, path) : errno == ENOENT ? 0 : -errno;
 	}
 	while (r >= 0 && (entry = readdir(dir))) {
-		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-		    entry->d_type == DT_LNK) {
-			continue;
-		}
-		snprintf(below, sizeof(below), "%.2000s/%s", path, entry->d_name);
-		if (leads_to_hidden(b, below)) {
-			r = allow_around(b, below);
-		} else if (!is_hidden(b, below)) {
-			r = allow(b, below);
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+		    entry->d_type != DT_LNK) {
+			snprintf(below, sizeof(below), "%.2000s/%s", path, entry->d_name);
+			r = allow_entry(b, below);
 		}
 	}
 	return r;
 }
 
-/* A folder that is not there yet hides nothing. */
+/* A folder that is not there yet may come. */
 static int find_hidden(char *const *folders, char ***out)
 {
 	int r = 0;
@@ -142,7 +165,7 @@ static int find_hidden(char *const *folders, char ***out)
 	for (; folders && *folders && r >= 0; folders++) {
 		char *path = realpath(*folders, NULL);
 
-		r = path ? strv_append_take(out, path) : 0;
+		r = path ? strv_append_take(out, path) : strv_append(out, *folders);
 	}
 	return r;
 }

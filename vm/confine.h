@@ -10,7 +10,7 @@
 #define VM_CONFINE_H
 
 struct confinement {
-	char *const *hidden; /* folders; those that are not there are left out */
+	char *const *hidden; /* folders; one that is not there yet by its canonical path */
 	char *const *own;    /* files and folders that are allowed, also in hidden ones */
 };
 

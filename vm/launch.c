@@ -197,9 +197,12 @@ static int spawn_confined(struct confined_spawn *job)
 	}
 	pthread_join(thread, NULL);
 	if (job->confined < 0) {
-		log_warning("QEMU can reach all that this user can: Landlock is not in force (%s); "
-			    "switch it on by lsm= on the kernel's command line",
-			    strerror(-job->confined));
+		log_warning("A guest's QEMU can reach all that this user can: %s%s",
+			    job->confined == -EOPNOTSUPP
+				    ? "Landlock is not in force; switch it on by lsm= on the "
+				      "kernel's command line"
+				    : "Landlock does not confine it: ",
+			    job->confined == -EOPNOTSUPP ? "" : strerror(-job->confined));
 	}
 	return job->result;
 }

@@ -6,11 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -115,6 +117,75 @@ static void test_files(void **state)
 	assert_int_equal(in_confinement(look_around), 0);
 }
 
+/* The confined process waits until the other one has made the folder. */
+static int made[2];
+
+static int look_into_late(void)
+{
+	char c;
+
+	return read(made[0], &c, 1) != 1 || try_open("late/file", O_RDONLY) != EACCES;
+}
+
+static void test_folder_that_comes_later(void **state)
+{
+	char *hidden[] = { (char *)in_folder("late"), NULL };
+	const struct confinement walls = { hidden, NULL };
+	pid_t pid;
+	int status, confined[2];
+	char c;
+
+	assert_int_equal(pipe(made) | pipe(confined), 0);
+	pid = fork();
+	if (pid == 0) {
+		_exit(confine_thread(&walls) < 0 || write(confined[1], "", 1) != 1
+			      ? 255
+			      : look_into_late());
+	}
+	assert_int_equal(read(confined[0], &c, 1), 1);
+	assert_int_equal(mkdir(in_folder("late"), 0700), 0);
+	put("late/file");
+	assert_int_equal(write(made[1], "", 1), 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	for (int i = 0; i < 2; i++) {
+		close(made[i]);
+		close(confined[i]);
+	}
+}
+
+/* As /home may be on a machine of several people. */
+static int look_from_unlistable(void)
+{
+	int wrong = 0;
+
+	wrong |= try_open("run/own/file", O_RDWR) == 0 ? 0 : 1;
+	wrong |= try_open("run/other/file", O_RDONLY) == EACCES ? 0 : 2;
+	wrong |= try_open("disks/file", O_RDWR) == EACCES ? 0 : 4;
+	wrong |= open("/dev/null", O_RDWR | O_CLOEXEC) >= 0 ? 0 : 8;
+	return wrong;
+}
+
+static void test_unlistable_folder(void **state)
+{
+	char *hidden[] = { (char *)in_folder("run/other"), NULL };
+	const struct confinement walls = { hidden, NULL };
+	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+	struct __user_cap_data_struct none[2] = { 0 };
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		_exit(chmod(folder, 0300) < 0 || syscall(SYS_capset, &head, none) < 0 ||
+				      confine_thread(&walls) < 0
+			      ? 255
+			      : look_from_unlistable());
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(chmod(folder, 0700), 0);
+	assert_int_equal(status, 0);
+}
+
 static int connect_other(void)
 {
 	int fd = unix_connect(in_folder("run/other/socket"));
@@ -148,6 +219,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 		TEST(test_files),
+		TEST(test_folder_that_comes_later),
+		TEST(test_unlistable_folder),
 		TEST(test_sockets),
 		TEST(test_signals),
 	};
