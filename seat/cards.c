@@ -18,7 +18,8 @@
 #include "seat/seat.h"
 
 #define SECOND_USEC (1000 * 1000)
-/* Stages may follow each other faster than one can read, and drawing each holds up the next. */
+/* Stages may follow each other faster than one can read, and drawing each, also the first, holds
+ * up the next: in this time the guest has been asked to let go. */
 #define READABLE_USEC (100 * 1000)
 #define LINE_MAX_BYTES 400
 
@@ -281,7 +282,7 @@ static void handle_changed(void *data, const struct passthrough_card *card)
 {
 	struct cards *cards = data;
 	struct seat_card *own = cards_find(cards, card->name);
-	bool only_stage = own && own->moving && card->moving && !card->text && !card->asking;
+	bool only_stage = own && card->moving && !card->text && !card->asking;
 
 	if (!own) {
 		return;

@@ -97,6 +97,7 @@ struct report {
 	int32_t error;
 	/* Functions that the reset covered; holders, also those that are not told. */
 	uint32_t reset_count, n_holders;
+	bool proved; /* the kernel can reset the card's one function whenever it opens it */
 	char text[BROKER_TEXT_MAX];
 	struct broker_facts facts;
 	struct broker_holder holders[BROKER_HOLDERS_MAX];
@@ -132,6 +133,7 @@ struct card {
 	/* stale: to be looked at when idle; changed: the facts, since they were last told;
 	 * reset_tried: by ourselves, before it goes home. */
 	bool looked, stale, changed, clean, reset_tried;
+	bool proved; /* as in a report; since it came to vfio-pci */
 	int borrower; /* pidfd of whom it is lent to; -1: nobody, or it has ended */
 	/* By the seat that is connected: drained; its driver unloaded, to detach it next. */
 	bool seat_drained, seat_unloaded;

@@ -170,10 +170,8 @@ static void operation_end(struct card *card)
 	}
 	if (stage) {
 		card->clean = op->request.verb == BROKER_SANITIZE && op->error == 0;
+		card->proved &= !verbs[op->request.verb].way;
 		journal_stage(card, &op->request.stage, op->error ? 2 : 1);
-		fprintf(stderr, "%s: %s: %s (%u ms)\n", card->name, op->request.stage.name,
-			op->text[0] ? op->text : "done",
-			(unsigned int)((now_us() - op->started_us) / 1000));
 	}
 	journal_read(card);
 	card_watch(card);
@@ -182,6 +180,11 @@ static void operation_end(struct card *card)
 	}
 	if (op->asked) {
 		seat_done(card->broker, &op->request, op->error, op->text);
+	}
+	if (stage) {
+		fprintf(stderr, "%s: %s: %s (%u ms)\n", card->name, op->request.stage.name,
+			op->text[0] ? op->text : "done",
+			(unsigned int)((now_us() - op->started_us) / 1000));
 	}
 	if (op->request.serial == 0 && op->error == -EBUSY) {
 		card->retry = now_ms() + SEAT_GRACE_MS / card->broker->hurry;
@@ -258,11 +261,13 @@ void operation_worker(struct card *card, const struct report *report)
 		card->changed |= memcmp(&facts, &card->facts, sizeof(facts)) != 0;
 		card->facts = facts;
 		card->looked = true;
+		card->proved &= (facts.flags & BROKER_CARD_PRESENT) != 0;
 		fail(card->note, 0, "%s", report->text);
 	} else if (run == scan_step) {
 		take_holders(card, report);
 	} else if (run == reset_step) {
 		card->facts.hot_reset_count = report->reset_count;
+		card->proved = report->proved;
 		fail(op->text, 0, "%s", report->text);
 	}
 	/* We had the group, so nobody else has. */

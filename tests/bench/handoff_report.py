@@ -47,7 +47,7 @@ STAGES = (
     ("batonctl, until baton has its request", "give", "ours"),
     ("baton and broker, until device_del is sent", "device_del", "ours"),
     ("QEMU and the giving guest, until DEVICE_DELETED", "deleted", "QEMU's"),
-    ("baton and broker, until the kernel resets", "reset", "ours"),
+    ("baton and broker, until the kernel is asked for a reset", "reset", "ours"),
     ("the kernel's reset", "was reset", "the kernel's"),
     ("broker and baton, until device_add is sent", "device_add", "ours"),
     ("QEMU and the kernel, until device_add is answered", "added", "QEMU's"),
@@ -81,9 +81,10 @@ def stages_report(results, rounds):
     for one in every:
         at, last, own = marks(one), one.answer["began"], 0
         for what, mark, whose in STAGES:
-            columns[what].append((at[mark] - last) * 1000)
-            own += at[mark] - last if whose == "ours" else 0
-            last = at[mark]
+            end = at.get(mark, last)  # a handoff without a reset of the broker's has no such stage
+            columns[what].append((end - last) * 1000)
+            own += end - last if whose == "ours" else 0
+            last = end
         ours.append(own * 1000)
     for what, _, whose in STAGES:
         say("%8.1f ms  %-12s %s" % (median(columns[what]), whose, what))

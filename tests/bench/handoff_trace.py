@@ -14,8 +14,8 @@ RESETS = {
     "flr": "pcie_flr name=dev->dev.kobj.name:string",
     "bus": "pci_bridge_secondary_bus_reset name=dev->dev.kobj.name:string",
 }
-# The write to "reset" in sysfs is this function's time.
-KERNEL = {"reset": "pci_reset_function name=dev->dev.kobj.name:string"}
+# The write of the broker's worker "reset" to sysfs; the kernel wakes the function up before it resets it.
+KERNEL = {"reset": "dev_attr_store name=kobj->name:string"}
 # Functions of baton: what it sends to QEMU and hears from it. "%si" and "%dx" are second and third argument.
 BATON = {
     "give": "passthrough_give",

@@ -15,6 +15,7 @@ USER = "seat"
 UID = 1000
 RUNTIME = "/run/user/%d" % UID
 PROGRAMS = "/opt/baton"
+PRELOAD = "vm/preload/baton-qemu.so"  # lies to the programs as in the build folder
 HOME = "/home/seat"
 CONFIG = HOME + "/.config/baton"
 BINARIES = ("seat/baton", "control/batonctl")
@@ -66,6 +67,7 @@ class Seat:
         install_guests(pc)
         for name in BINARIES:
             pc.put_file(os.path.join(pc.build, name), "%s/%s" % (PROGRAMS, os.path.basename(name)))
+        pc.put_file(os.path.join(pc.build, PRELOAD), os.path.join(os.path.dirname(PROGRAMS), PRELOAD))
         pc.run("install -d -m 700 -o {u} -g {u} {r} && rm -rf {c} && install -d -o {u} -g {u} {h}/.config {c} "
                "{c}/guests {k}".format(u=USER, r=RUNTIME, c=CONFIG, h=HOME, k=CONSOLES))
         pc.channel.put(CONFIG + "/baton.conf", settings.encode(), user=USER)
@@ -230,7 +232,7 @@ class SeatScene:
     these guests and to the sources that decide how QEMU is started (MAKERS).
     """
 
-    MAKERS = ("vm", "common", "seat/guests.c")
+    MAKERS = ("vm", "vm/preload", "common", "seat/guests.c")
 
     def __init__(self, name, guests, options=("--no-toasts",), settings=""):
         self.name = name

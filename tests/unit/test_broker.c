@@ -288,6 +288,30 @@ static void test_one_function_is_reset_alone(void **state)
 	assert_string_equal(machine_get(&machine, "log"), "write " UNO ".0 reset 1\n");
 }
 
+/* What was proved once is the kernel's to do from one guest to the next, not on the way home. */
+static void test_proved_resets_are_the_kernels(void **state)
+{
+	struct broker_request request;
+
+	seat_bring(&machine, UNO, BROKER_SANITIZE);
+	machine_forget_log(&machine);
+	request = seat_request(&machine, BROKER_SANITIZE, UNO);
+	snprintf(request.stage.to, sizeof(request.stage.to), "windows");
+	seat_send_request(&machine, &request, -1);
+	assert_int_equal(seat_wait_done(&machine, request.serial), 0);
+	assert_false(machine_log_has(&machine, "reset 1"));
+	assert_int_equal(seat_ask(&machine, BROKER_SANITIZE, UNO), 0);
+	assert_true(machine_log_has(&machine, "reset 1"));
+	/* The host's driver may have done anything to it. */
+	assert_int_equal(seat_ask(&machine, BROKER_RETURN, UNO), 0);
+	seat_bring(&machine, UNO, BROKER_DETACH);
+	machine_forget_log(&machine);
+	request.serial = seat_request(&machine, BROKER_SANITIZE, UNO).serial;
+	seat_send_request(&machine, &request, -1);
+	assert_int_equal(seat_wait_done(&machine, request.serial), 0);
+	assert_true(machine_log_has(&machine, "reset 1"));
+}
+
 /* A change of the power state is no reset. */
 static void test_power_is_no_reset(void **state)
 {
@@ -716,6 +740,7 @@ int main(int argc, char **argv)
 		TEST(test_limits_that_were_changed),
 		TEST(test_limits_that_stay),
 		TEST(test_one_function_is_reset_alone),
+		TEST(test_proved_resets_are_the_kernels),
 		TEST(test_power_is_no_reset),
 		TEST(test_module_is_loaded_again),
 		TEST(test_undrain),

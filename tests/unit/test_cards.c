@@ -210,11 +210,10 @@ static void the_way_is_on_the_screen(void **state)
 
 	assert_int_equal(give(f, false), 0);
 	move("work", "prepare");
-	assert_string_equal(rest.line, "gpu goes to work: prepare");
 	/* A stage that would be over before one could read it is not drawn. */
 	move("work", "drain");
 	move("work", "detach");
-	assert_string_equal(rest.line, "gpu goes to work: prepare");
+	assert_string_equal(rest.line, "");
 	run_until(f, next_stage_is_shown);
 	assert_string_equal(rest.line, "gpu goes to work: detach");
 	made->cards[0].stage_usec -= 1000000;
@@ -228,7 +227,6 @@ static void the_way_is_on_the_screen(void **state)
 	assert_null(cards->soon);
 	assert_int_equal(rest.told, 4);
 	move(NULL, "eject");
-	assert_string_equal(rest.line, "gpu goes to the host: eject");
 	stop(NULL, NULL);
 	assert_string_equal(screen.toast, "The host has the graphics card");
 }
