@@ -80,6 +80,7 @@ struct ini_reader {
 	struct ini_report *report;
 	char section[64];
 	bool section_skipped; /* somebody else's, or reported already */
+	bool secondary;       /* the table has INI_OTHERS */
 	int line;
 };
 
@@ -142,7 +143,7 @@ static void open_section(struct ini_reader *reader, const char *name)
 			reader->section_skipped = !k->key;
 		}
 	}
-	if (!known) {
+	if (!known && !reader->secondary) {
 		ini_report_add(reader->report, reader->path, reader->line, NULL,
 			       "there is no section [%s]; did you mean [%s]?", name,
 			       nearest_name(reader->keys, NULL, name));
@@ -208,6 +209,9 @@ static int read_line(struct ini_reader *reader, char *line)
 	if (*s == '[' && s[n - 1] == ']') {
 		s[n - 1] = '\0';
 		open_section(reader, trim(s + 1));
+		return 0;
+	}
+	if (reader->secondary && (!equals || equals == s || !*reader->section)) {
 		return 0;
 	}
 	if (!equals || equals == s) {
@@ -280,8 +284,13 @@ int ini_load(const char *path, const struct ini_key keys[], void *settings,
 	_cleanup_free_ char *text = NULL;
 	int r = read_file(path, &text);
 
-	if (r < 0) {
+	for (const struct ini_key *k = keys; k->section; k++) {
+		reader.secondary |= strcmp(k->section, INI_OTHERS) == 0;
+	}
+	if (r < 0 && !reader.secondary) {
 		ini_report_add(report, path, 0, NULL, "cannot be read: %s", strerror(-r));
+	}
+	if (r < 0) {
 		return r;
 	}
 	r = read_text(&reader, text);

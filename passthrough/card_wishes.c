@@ -22,7 +22,7 @@ static const struct ini_key keys[] = {
 	{ "cards", "on-request", offsetof(struct card_wishes, on_request), ini_parse_words },
 	{ "cards", "follow-focus", offsetof(struct card_wishes, follow_focus), ini_parse_words },
 	{ "cards", "pinned", offsetof(struct card_wishes, pinned), ini_parse_words },
-	{ .section = "vm" }, /* the guest's own */
+	{ .section = INI_OTHERS }, /* vm_config.c reads it too */
 	{ 0 },
 };
 

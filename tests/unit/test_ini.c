@@ -259,6 +259,28 @@ static void skips_the_sections_of_others(void **state)
 	assert_int_equal(ini_report_count(f->report), 2);
 }
 
+/* Who reads a part of a file tells the mistakes of that part: all else was told already. */
+static void leaves_the_file_to_others(void **state)
+{
+	static const struct ini_key some[] = {
+		KEY("one", text, ini_parse_string),
+		{ .section = INI_OTHERS },
+		{ 0 },
+	};
+	struct fixture *f = *state;
+	FILE *file = fopen(f->path, "w");
+
+	fputs("key = outside\n[thiers]\ntext = no\n[one]\ntext = yes\ngarbage\nany = y\n", file);
+	fclose(file);
+	assert_int_equal(ini_load(f->path, some, &f->settings, f->report), -EINVAL);
+	assert_string_equal(f->settings.text, "yes");
+	assert_int_equal(ini_report_count(f->report), 1);
+	assert_string_equal(mistake(f, 0),
+			    "7: any: there is no such key in [one]; did you mean \"text\"?");
+	assert_int_equal(ini_load("/nonexistent", some, &f->settings, f->report), -ENOENT);
+	assert_int_equal(ini_report_count(f->report), 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -274,6 +296,7 @@ int main(void)
 		TEST(finds_the_line_of_a_key),
 		TEST(survives_garbage),
 		TEST(skips_the_sections_of_others),
+		TEST(leaves_the_file_to_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
