@@ -39,7 +39,8 @@ struct agent {
 	struct loop_source timer;
 	uint64_t period; /* of the timer, ns; 0: off */
 	struct loop_source card;
-	bool vblank_asked; /* it will be told */
+	bool vblank_asked;  /* it will be told */
+	uint64_t looked_ns; /* when the screen was looked at */
 	bool stopped;
 	int result;
 	int complaint;      /* -errno that was told already */
@@ -198,12 +199,22 @@ static uint32_t ring_unread(struct agent *agent)
 	return AGENT_RING_UNREAD;
 }
 
-static void look(struct agent *agent)
+/* A vertical blank was told, and none before it was missed. */
+static bool is_paced(struct agent *agent, bool vblank)
 {
+	uint64_t now = clock_now_ns(), before = agent->looked_ns;
+
+	agent->looked_ns = now;
+	return vblank && now - before < refresh_period(relay_screen(agent->relay)->refresh) * 3 / 2;
+}
+
+static void look(struct agent *agent, bool vblank)
+{
+	bool paced = is_paced(agent, vblank);
 	uint32_t rung;
 
 	do {
-		if (relay_look(agent->relay, now_ms(), &rung) == -ENODEV) {
+		if (relay_look(agent->relay, now_ms(), paced, &rung) == -ENODEV) {
 			log_info("the card is gone");
 			end(agent, 0);
 			return;
@@ -223,7 +234,7 @@ static void timer_ready(void *data)
 
 	timer_drain(agent->timer.fd);
 	if (agent->state != AGENT_ASLEEP) {
-		look(agent);
+		look(agent, false);
 	}
 }
 
@@ -233,7 +244,7 @@ static void card_ready(void *data)
 
 	agent->config.ops->drain(agent->config.card);
 	agent->vblank_asked = false;
-	look(agent);
+	look(agent, true);
 }
 
 /* ---- what the conversation wants ---- */
@@ -250,7 +261,7 @@ static void talk_changed(void *data)
 	}
 	if (change_state(agent)) {
 		agent->unread_ms = 0;
-		look(agent);
+		look(agent, false);
 	}
 	set_period(agent, next_period(agent));
 }

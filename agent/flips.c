@@ -4,12 +4,20 @@
 
 #include <string.h>
 
-bool flips_show(struct flips *flips, uint64_t identity)
+static bool stays(struct flips *flips, bool paced)
+{
+	bool read = flips->returns < FLIPS_SURE || flips->missed || (flips->fresh && !paced);
+
+	flips->fresh = flips->missed = false;
+	return read;
+}
+
+bool flips_show(struct flips *flips, uint64_t identity, bool paced)
 {
 	unsigned int at = 0;
 
 	if (flips->recent[0] == identity) {
-		return flips->returns < FLIPS_SURE;
+		return stays(flips, paced);
 	}
 	while (at < FLIPS_KEPT && flips->recent[at] != identity) {
 		at++;
@@ -22,5 +30,12 @@ bool flips_show(struct flips *flips, uint64_t identity)
 	}
 	memmove(flips->recent + 1, flips->recent, at * sizeof(*flips->recent));
 	flips->recent[0] = identity;
+	flips->fresh = true;
+	flips->missed = false;
 	return true;
+}
+
+void flips_miss(struct flips *flips)
+{
+	flips->missed = true;
 }

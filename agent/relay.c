@@ -217,12 +217,13 @@ static int write_picture(struct relay *relay, uint32_t *rung)
 	return 0;
 }
 
-static int look_at_picture(struct relay *relay, uint32_t *rung)
+static int look_at_picture(struct relay *relay, bool paced, uint32_t *rung)
 {
 	const struct card_buffer *buffer;
 	int r;
 
-	if (!relay->screen.buffer || !kvmfr_producer_has_room(relay->producer)) {
+	if (!kvmfr_producer_has_room(relay->producer)) {
+		flips_miss(&relay->flips);
 		return 0;
 	}
 	r = relay->ops->buffer(relay->card, relay->screen.buffer, &buffer);
@@ -230,7 +231,7 @@ static int look_at_picture(struct relay *relay, uint32_t *rung)
 	if (r < 0) {
 		return r;
 	}
-	if (flips_show(&relay->flips, buffer->identity) || !relay->format) {
+	if (flips_show(&relay->flips, buffer->identity, paced) || !relay->format) {
 		r = prepare_tiles(relay, pixel_format_find(buffer->format));
 		if (r < 0) {
 			return r;
@@ -376,7 +377,7 @@ static void welcome(struct relay *relay, uint32_t *rung)
 	}
 }
 
-int relay_look(struct relay *relay, uint64_t now, uint32_t *rung)
+int relay_look(struct relay *relay, uint64_t now, bool paced, uint32_t *rung)
 {
 	bool newcomer;
 	int r;
@@ -393,7 +394,7 @@ int relay_look(struct relay *relay, uint64_t now, uint32_t *rung)
 	if (r < 0) {
 		return r;
 	}
-	if (relay->screen.crtc && look_at_picture(relay, rung) == -ENODEV) {
+	if (relay->screen.crtc && look_at_picture(relay, paced, rung) == -ENODEV) {
 		return -ENODEV;
 	}
 	look_at_pointer(relay, rung);

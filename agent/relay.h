@@ -31,10 +31,11 @@ void relay_sleep(struct relay *relay);
 bool relay_is_awake(const struct relay *relay);
 
 /*
- * Keeps the session alive, and writes what is new. now: milliseconds, as the producer's. Returns 0,
- * or -ENODEV when the card is gone; *rung is what was written, of AGENT_RING_*.
+ * Keeps the session alive, and writes what is new. now: milliseconds, as the producer's; paced: at
+ * most one vertical blank has been since the last call. Returns 0, or -ENODEV when the card is
+ * gone; *rung is what was written, of AGENT_RING_*.
  */
-int relay_look(struct relay *relay, uint64_t now, uint32_t *rung);
+int relay_look(struct relay *relay, uint64_t now, bool paced, uint32_t *rung);
 
 /* The screen as it was at the last look. */
 const struct card_screen *relay_screen(const struct relay *relay);
