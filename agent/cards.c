@@ -13,8 +13,6 @@
 
 #define CLASS_DISPLAY 0x03u
 
-DEFINE_CLEANUP(DIR *, closedir)
-
 bool slot_equal(struct agent_slot a, struct agent_slot b)
 {
 	return a.domain == b.domain && a.bus == b.bus && a.device == b.device;
@@ -35,7 +33,7 @@ static int parse_slot(const char *text, struct agent_slot *slot, unsigned int *f
 /* The node "card1" among drm/card1, drm/renderD129. */
 static void read_node(const char *folder, char *node, size_t size)
 {
-	_cleanup_(closedir_ptr) DIR *drm = NULL;
+	_cleanup_folder_ DIR *drm = NULL;
 	char path[PATH_MAX];
 	struct dirent *entry;
 
@@ -51,7 +49,7 @@ static void read_node(const char *folder, char *node, size_t size)
 /* A paravirtual card's node belongs to the virtio device below it. */
 static void read_virtio_node(const char *folder, char *node, size_t size)
 {
-	_cleanup_(closedir_ptr) DIR *children = opendir(folder);
+	_cleanup_folder_ DIR *children = opendir(folder);
 	char path[PATH_MAX];
 	struct dirent *entry;
 

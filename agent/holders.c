@@ -16,8 +16,6 @@
 
 #define DEPTH_MAX 8 /* folders below a function's */
 
-DEFINE_CLEANUP(DIR *, closedir)
-
 /* ---- nodes ---- */
 
 static void node_add(struct nodes *nodes, const char *folder)
@@ -33,7 +31,7 @@ static void node_add(struct nodes *nodes, const char *folder)
 
 static void folder_walk(struct nodes *nodes, const char *folder, int depth)
 {
-	_cleanup_(closedir_ptr) DIR *children = opendir(folder);
+	_cleanup_folder_ DIR *children = opendir(folder);
 	char path[PATH_MAX];
 	struct dirent *entry;
 
@@ -82,7 +80,7 @@ static bool holds(const struct nodes *nodes, const char *path, char *node, size_
 
 static bool process_holds(const char *process, const struct nodes *nodes, char *node, size_t size)
 {
-	_cleanup_(closedir_ptr) DIR *descriptors = NULL;
+	_cleanup_folder_ DIR *descriptors = NULL;
 	char folder[PATH_MAX], path[PATH_MAX];
 	struct dirent *entry;
 
@@ -113,7 +111,7 @@ static bool holder_fill(struct agent_holder *holder, const char *proc, const cha
 unsigned int holders_find(const char *proc, const struct nodes *nodes, pid_t except, holder_fn fn,
 			  void *data)
 {
-	_cleanup_(closedir_ptr) DIR *folder = opendir(proc);
+	_cleanup_folder_ DIR *folder = opendir(proc);
 	struct agent_holder last = { 0 }, holder;
 	unsigned int count = 0;
 	struct dirent *entry;

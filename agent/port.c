@@ -19,11 +19,9 @@ struct port {
 	size_t filled;
 };
 
-DEFINE_CLEANUP(DIR *, closedir)
-
 int port_find(const char *classes, const char *name)
 {
-	_cleanup_(closedir_ptr) DIR *folder = opendir(classes);
+	_cleanup_folder_ DIR *folder = opendir(classes);
 	char path[PATH_MAX], text[64];
 	struct dirent *entry;
 	int fd;

@@ -26,8 +26,6 @@
 #define IVSHMEM_DEVICE 0x1110
 #define SIZE_MIN ((size_t)1 << 20)
 
-DEFINE_CLEANUP(DIR *, closedir)
-
 static int map_size(int fd, const char *path, size_t size, struct region *out)
 {
 	void *memory;
@@ -102,7 +100,7 @@ static bool is_ivshmem(const char *folder)
 /* The one with the lowest address. -ENODEV: there is none. */
 static int find_device(const char *devices, char found[static PATH_MAX])
 {
-	_cleanup_(closedir_ptr) DIR *folder = opendir(devices);
+	_cleanup_folder_ DIR *folder = opendir(devices);
 	char path[PATH_MAX];
 	struct dirent *entry;
 

@@ -3,8 +3,20 @@
 #ifndef AGENT_SYSFS_H
 #define AGENT_SYSFS_H
 
+#include <dirent.h>
 #include <limits.h>
 #include <stddef.h>
+
+#include "common/cleanup.h"
+
+/* For a local DIR *, which may be NULL. */
+static inline void folder_close_ptr(DIR **folder)
+{
+	if (*folder) {
+		closedir(*folder);
+	}
+}
+#define _cleanup_folder_ _cleanup_(folder_close_ptr)
 
 /* "folder/name". 0 or -ENAMETOOLONG. */
 int sysfs_path(char path[static PATH_MAX], const char *folder, const char *name);
