@@ -13,6 +13,8 @@
 
 #include "common/log.h"
 
+const struct kvmfr_rect kvmfr_world_box = { 8, 4, 16, 10 };
+
 #define CURSOR_SIZE 16384u
 
 int __wrap_sd_event_now(sd_event *event, clockid_t clock, uint64_t *usec);
@@ -162,6 +164,24 @@ void kvmfr_world_destroy(struct kvmfr_world *world)
 	free(world);
 }
 
+int kvmfr_world_set_up_b7(void **fixture)
+{
+	*fixture = kvmfr_world_create(KVMFR_VERSION_B7);
+	return 0;
+}
+
+int kvmfr_world_set_up_b6(void **fixture)
+{
+	*fixture = kvmfr_world_create(KVMFR_VERSION_B6);
+	return 0;
+}
+
+int kvmfr_world_tear_down(void **fixture)
+{
+	kvmfr_world_destroy(*fixture);
+	return 0;
+}
+
 void kvmfr_world_tick_producer(struct kvmfr_world *world, unsigned int ms)
 {
 	world->now_ms += ms;
@@ -244,6 +264,18 @@ void kvmfr_world_send(struct kvmfr_world *world, unsigned int n, const struct kv
 	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
 	kvmfr_world_draw(pixels, &picture, n);
 	kvmfr_producer_end(world->producer);
+}
+
+void kvmfr_world_show(struct kvmfr_world *world, unsigned int n, const struct kvmfr_rect *damage)
+{
+	kvmfr_world_send(world, n, damage);
+	kvmfr_world_tick(world, WORLD_INTERVAL);
+}
+
+void kvmfr_world_begin(struct kvmfr_world *world)
+{
+	kvmfr_world_settle(world);
+	kvmfr_world_show(world, 1, NULL);
 }
 
 uint32_t kvmfr_world_pixel(const struct kvmfr_world *world, uint32_t x, uint32_t y)

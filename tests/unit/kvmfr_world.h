@@ -16,7 +16,11 @@
 #define WORLD_SIZE (1024u * 1024u)
 #define WORLD_WIDTH 64u
 #define WORLD_HEIGHT 48u
+#define WORLD_INTERVAL 16 /* ms, of a refresh */
 #define WORLD_UUID "00010203-0405-0607-0809-0a0b0c0d0e0f"
+
+/* Some damage. */
+extern const struct kvmfr_rect kvmfr_world_box;
 
 struct kvmfr_world {
 	sd_event *event;
@@ -42,6 +46,17 @@ struct kvmfr_world {
 struct kvmfr_world *kvmfr_world_create(uint32_t version);
 void kvmfr_world_destroy(struct kvmfr_world *world);
 
+/* The same for cmocka, in each version of KVMFR that a producer may have. */
+int kvmfr_world_set_up_b7(void **fixture);
+int kvmfr_world_set_up_b6(void **fixture);
+int kvmfr_world_tear_down(void **fixture);
+
+/* clang-format off */
+#define KVMFR_TEST_BOTH(test) \
+	{ #test " B7", test, kvmfr_world_set_up_b7, kvmfr_world_tear_down, NULL }, \
+	{ #test " B6", test, kvmfr_world_set_up_b6, kvmfr_world_tear_down, NULL }
+/* clang-format on */
+
 /* Time goes on; the producer ticks and the source looks, or one of them does not. */
 void kvmfr_world_tick(struct kvmfr_world *world, unsigned int ms);
 void kvmfr_world_tick_producer(struct kvmfr_world *world, unsigned int ms);
@@ -61,6 +76,10 @@ void kvmfr_world_draw(uint8_t *pixels, const struct kvmfr_picture *picture, unsi
 struct kvmfr_picture kvmfr_world_picture(enum kvmfr_format format);
 /* Sends the n-th picture, whole or with one damaged box, and draws all of it. */
 void kvmfr_world_send(struct kvmfr_world *world, unsigned int n, const struct kvmfr_rect *damage);
+/* Sends it, and lets a refresh interval pass. */
+void kvmfr_world_show(struct kvmfr_world *world, unsigned int n, const struct kvmfr_rect *damage);
+/* The source has subscribed and shows picture 1. */
+void kvmfr_world_begin(struct kvmfr_world *world);
 /* The source's pixel as 0xRRGGBB, whatever its format. */
 uint32_t kvmfr_world_pixel(const struct kvmfr_world *world, uint32_t x, uint32_t y);
 /* Fails unless the source shows the n-th picture. */

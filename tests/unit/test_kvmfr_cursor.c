@@ -16,12 +16,6 @@ static int set_up(void **fixture)
 	return 0;
 }
 
-static int tear_down(void **fixture)
-{
-	kvmfr_world_destroy(*fixture);
-	return 0;
-}
-
 static void point(struct kvmfr_world *world, int16_t x, int16_t y, const struct kvmfr_shape *shape)
 {
 	assert_int_equal(kvmfr_producer_point(world->producer, x, y, true, shape), 0);
@@ -238,7 +232,7 @@ static void test_what_is_no_shape(void **fixture)
 	}
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, kvmfr_world_tear_down)
 
 int main(int argc, char **argv)
 {

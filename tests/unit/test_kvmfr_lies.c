@@ -41,12 +41,6 @@ static int set_up(void **fixture)
 	return 0;
 }
 
-static int tear_down(void **fixture)
-{
-	kvmfr_world_destroy(*fixture);
-	return 0;
-}
-
 static void put(uint8_t *at, uint32_t value)
 {
 	memcpy(at, &value, sizeof(value));
@@ -512,7 +506,7 @@ static void test_truncation_to_nothing(void **fixture)
 	kvmfr_producer_restart(world->producer, world->now_ms);
 }
 
-#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, kvmfr_world_tear_down)
 
 int main(int argc, char **argv)
 {

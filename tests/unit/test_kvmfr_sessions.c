@@ -9,35 +9,13 @@
 
 #include "tests/unit/kvmfr_world.h"
 
-static const struct kvmfr_rect a_box = { 8, 4, 16, 10 };
-
-static int set_up_b7(void **fixture)
-{
-	*fixture = kvmfr_world_create(KVMFR_VERSION_B7);
-	return 0;
-}
-
-static int set_up_b6(void **fixture)
-{
-	*fixture = kvmfr_world_create(KVMFR_VERSION_B6);
-	return 0;
-}
-
-static int tear_down(void **fixture)
-{
-	kvmfr_world_destroy(*fixture);
-	return 0;
-}
-
 /* ---- coming and going ---- */
 
 static void test_unwatched_and_watched_again(void **fixture)
 {
 	struct kvmfr_world *world = *fixture;
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	assert_true(kvmfr_producer_has_newcomer(world->producer));
 	frame_source_set_watched(world->source, false);
 	sd_event_run(world->event, 0);
@@ -61,7 +39,7 @@ static void test_unwatched_and_watched_again(void **fixture)
 	sd_event_run(world->event, 0);
 	frame_source_set_watched(world->source, true);
 	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 2, &a_box);
+	kvmfr_world_send(world, 2, &kvmfr_world_box);
 	kvmfr_world_tick(world, 10);
 	kvmfr_world_expect(world, 2);
 }
@@ -72,8 +50,7 @@ static void test_restart_in_place(void **fixture)
 
 	kvmfr_world_settle(world);
 	for (unsigned int round = 1; round < 20; round++) {
-		kvmfr_world_send(world, round, NULL);
-		kvmfr_world_tick(world, 16);
+		kvmfr_world_show(world, round, NULL);
 		assert_true(world->source->live);
 		kvmfr_world_expect(world, round);
 
@@ -85,7 +62,7 @@ static void test_restart_in_place(void **fixture)
 		kvmfr_world_settle(world);
 		assert_false(world->source->live);
 		kvmfr_world_expect(world, round); /* old, and marked so */
-		kvmfr_world_send(world, round + 20, &a_box);
+		kvmfr_world_send(world, round + 20, &kvmfr_world_box);
 		kvmfr_world_tick(world, 10);
 		kvmfr_world_expect(world, round + 20);
 	}
@@ -112,9 +89,7 @@ static void test_gone_and_back(void **fixture)
 {
 	struct kvmfr_world *world = *fixture;
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	memset(world->memory, 0, WORLD_SIZE);
 	for (int i = 0; i < 110; i++) {
 		kvmfr_world_tick_source(world, 10);
@@ -125,8 +100,7 @@ static void test_gone_and_back(void **fixture)
 	kvmfr_world_expect(world, 1);
 	kvmfr_producer_restart(world->producer, world->now_ms);
 	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 2, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_show(world, 2, NULL);
 	assert_true(world->source->live);
 	kvmfr_world_expect(world, 2);
 }
@@ -252,25 +226,19 @@ static void test_a_device_that_is_memory(void **fixture)
 	close(fd);
 }
 
-#define BOTH(test)                                                                                 \
-	{ #test " B7", test, set_up_b7, tear_down, NULL },                                         \
-	{                                                                                          \
-#test " B6", test, set_up_b6, tear_down, NULL                                      \
-	}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_unwatched_and_watched_again),
-		BOTH(test_restart_in_place),
-		BOTH(test_the_place_of_another_session_is_not_given_back),
-		BOTH(test_gone_and_back),
-		BOTH(test_all_places_are_taken),
-		BOTH(test_two_consumers),
-		BOTH(test_a_lock_that_nobody_opens),
-		BOTH(test_a_lock_is_a_byte_or_a_word),
-		BOTH(test_what_cannot_be_mapped),
-		BOTH(test_a_device_that_is_memory),
+		KVMFR_TEST_BOTH(test_unwatched_and_watched_again),
+		KVMFR_TEST_BOTH(test_restart_in_place),
+		KVMFR_TEST_BOTH(test_the_place_of_another_session_is_not_given_back),
+		KVMFR_TEST_BOTH(test_gone_and_back),
+		KVMFR_TEST_BOTH(test_all_places_are_taken),
+		KVMFR_TEST_BOTH(test_two_consumers),
+		KVMFR_TEST_BOTH(test_a_lock_that_nobody_opens),
+		KVMFR_TEST_BOTH(test_a_lock_is_a_byte_or_a_word),
+		KVMFR_TEST_BOTH(test_what_cannot_be_mapped),
+		KVMFR_TEST_BOTH(test_a_device_that_is_memory),
 	};
 
 	if (argc > 1) {

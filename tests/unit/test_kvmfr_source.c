@@ -8,26 +8,6 @@
 #include "tests/unit/kvmfr_world.h"
 #include "tests/unit/timers.h"
 
-static const struct kvmfr_rect a_box = { 8, 4, 16, 10 };
-
-static int set_up_b7(void **fixture)
-{
-	*fixture = kvmfr_world_create(KVMFR_VERSION_B7);
-	return 0;
-}
-
-static int set_up_b6(void **fixture)
-{
-	*fixture = kvmfr_world_create(KVMFR_VERSION_B6);
-	return 0;
-}
-
-static int tear_down(void **fixture)
-{
-	kvmfr_world_destroy(*fixture);
-	return 0;
-}
-
 static void expect_damage(struct kvmfr_world *world, int x1, int y1, int x2, int y2)
 {
 	const pixman_box32_t *box = pixman_region32_extents(&world->damage);
@@ -52,8 +32,7 @@ static void test_a_picture(void **fixture)
 	assert_string_equal(kvmfr_source_producer(world->source), "test 1.0");
 	assert_true(kvmfr_producer_is_watched(world->producer));
 
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_show(world, 1, NULL);
 	assert_true(world->source->live);
 	assert_null(world->source->reason);
 	assert_int_equal(world->frames, 1);
@@ -115,8 +94,7 @@ static void test_hdr_is_told(void **fixture)
 		picture = kvmfr_world_picture(KVMFR_FORMAT_RGBA10);
 		picture.flags = KVMFR_FRAME_HDR;
 	}
-	kvmfr_world_send(world, 3, &a_box);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_show(world, 3, &kvmfr_world_box);
 	assert_true(world->source->live);
 	kvmfr_world_expect(world, 3);
 }
@@ -125,13 +103,10 @@ static void test_damage_alone_is_copied(void **fixture)
 {
 	struct kvmfr_world *world = *fixture;
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	kvmfr_world_forget(world);
 
-	kvmfr_world_send(world, 2, &a_box);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_show(world, 2, &kvmfr_world_box);
 	assert_int_equal(world->frames, 0);
 	assert_int_equal(world->damages, 1);
 	expect_damage(world, 8, 4, 24, 14);
@@ -147,12 +122,10 @@ static void test_skipped_pictures_count_as_damage(void **fixture)
 	struct kvmfr_world *world = *fixture;
 	const struct kvmfr_rect other = { 40, 30, 2, 2 };
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	kvmfr_world_forget(world);
 
-	kvmfr_world_send(world, 2, &a_box);
+	kvmfr_world_send(world, 2, &kvmfr_world_box);
 	kvmfr_world_send(world, 3, &other);
 	assert_false(kvmfr_producer_has_room(world->producer));
 	kvmfr_world_tick(world, 16);
@@ -172,13 +145,10 @@ static void test_damage_is_clipped(void **fixture)
 					    { 64, 0, 1, 1 },
 					    { 0, 48, 1, 1 } };
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	kvmfr_world_forget(world);
 	for (unsigned int i = 0; i < sizeof(boxes) / sizeof(*boxes); i++) {
-		kvmfr_world_send(world, 2 + i, &boxes[i]);
-		kvmfr_world_tick(world, 16);
+		kvmfr_world_show(world, 2 + i, &boxes[i]);
 		assert_true(world->source->live);
 	}
 	expect_damage(world, 60, 40, 64, 48);
@@ -192,9 +162,7 @@ static void test_many_boxes_become_few(void **fixture)
 	struct kvmfr_rect boxes[KVMFR_DAMAGE_MAX + 1];
 	uint8_t *pixels;
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	kvmfr_world_forget(world);
 	for (unsigned int round = 0; round < 2; round++) {
 		for (unsigned int i = 0; i <= KVMFR_DAMAGE_MAX; i++) {
@@ -226,12 +194,10 @@ static void test_another_size(void **fixture)
 	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
 	uint8_t *pixels;
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	picture.width = 30;
 	picture.height = 20;
-	picture.damage = &a_box;
+	picture.damage = &kvmfr_world_box;
 	picture.damage_count = 1;
 	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
 	kvmfr_world_draw(pixels, &picture, 2);
@@ -290,9 +256,7 @@ static void test_a_picture_that_is_being_written(void **fixture)
 	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
 	uint8_t *pixels;
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
 	kvmfr_world_draw(pixels, &picture, 2);
 	for (uint32_t row = 0; row < WORLD_HEIGHT; row++) {
@@ -313,9 +277,7 @@ static void test_pictures_that_are_written_slowly(void **fixture)
 	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
 	uint8_t *pixels;
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	for (unsigned int n = 2; n < 5; n++) {
 		assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
 		for (int ms = 0; ms < 600; ms += 20) {
@@ -335,9 +297,7 @@ static void test_a_picture_that_is_never_finished(void **fixture)
 	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
 	uint8_t *pixels;
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
 	for (int ms = 0; ms < 700; ms += 10) {
 		kvmfr_world_tick(world, 10);
@@ -352,7 +312,7 @@ static void test_a_picture_that_is_never_finished(void **fixture)
 	/* Our place is kept, and the next picture counts as a whole one. */
 	assert_int_equal(
 		LGMP_SUBSCRIBERS_BAD(kvmfr_world_queue(world, KVMFR_QUEUE_FRAME)->subscribers), 0);
-	kvmfr_world_send(world, 3, &a_box);
+	kvmfr_world_send(world, 3, &kvmfr_world_box);
 	kvmfr_world_tick(world, 10);
 	assert_true(world->source->live);
 	kvmfr_world_expect(world, 3);
@@ -362,9 +322,7 @@ static void test_a_silent_producer(void **fixture)
 {
 	struct kvmfr_world *world = *fixture;
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	for (int i = 0; i < 90; i++) {
 		kvmfr_world_tick_source(world, 10);
 		assert_true(world->source->live);
@@ -379,7 +337,7 @@ static void test_a_silent_producer(void **fixture)
 	/* It comes back, and says that nothing has changed meanwhile. */
 	kvmfr_world_tick(world, 10);
 	assert_true(world->source->live);
-	kvmfr_world_send(world, 2, &a_box);
+	kvmfr_world_send(world, 2, &kvmfr_world_box);
 	kvmfr_world_tick(world, 10);
 	expect_damage(world, 8, 4, 24, 14);
 }
@@ -388,9 +346,7 @@ static void test_a_heartbeat_that_is_slower_than_the_looks(void **fixture)
 {
 	struct kvmfr_world *world = *fixture;
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_begin(world);
 	for (int i = 0; i < 40; i++) {
 		kvmfr_world_tick(world, 100);
 		kvmfr_world_tick_source(world, 100);
@@ -426,10 +382,8 @@ static void test_a_slow_consumer(void **fixture)
 	struct kvmfr_world *world = *fixture;
 	struct lgmp_queue *queue = kvmfr_world_queue(world, KVMFR_QUEUE_FRAME);
 
-	kvmfr_world_settle(world);
-	kvmfr_world_send(world, 1, NULL);
-	kvmfr_world_tick(world, 16);
-	kvmfr_world_send(world, 2, &a_box);
+	kvmfr_world_begin(world);
+	kvmfr_world_send(world, 2, &kvmfr_world_box);
 	for (int i = 0; i < 11; i++) {
 		kvmfr_world_tick_producer(world, 100);
 	}
@@ -438,8 +392,7 @@ static void test_a_slow_consumer(void **fixture)
 
 	kvmfr_world_settle(world);
 	kvmfr_world_expect(world, 1);
-	kvmfr_world_send(world, 3, &a_box);
-	kvmfr_world_tick(world, 16);
+	kvmfr_world_show(world, 3, &kvmfr_world_box);
 	kvmfr_world_expect(world, 3);
 	/* The old place is free again for the next subscriber when its time is over. */
 	kvmfr_world_tick(world, 1100);
@@ -543,35 +496,29 @@ static void test_a_doorbell_needs_no_heartbeat(void **fixture)
 	assert_true(world->source->live);
 }
 
-#define BOTH(test)                                                                                 \
-	{ #test " B7", test, set_up_b7, tear_down, NULL },                                         \
-	{                                                                                          \
-#test " B6", test, set_up_b6, tear_down, NULL                                      \
-	}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_a_picture),
-		BOTH(test_formats),
-		BOTH(test_hdr_is_told),
-		BOTH(test_damage_alone_is_copied),
-		BOTH(test_skipped_pictures_count_as_damage),
-		BOTH(test_damage_is_clipped),
-		BOTH(test_many_boxes_become_few),
-		BOTH(test_another_size),
-		BOTH(test_turned_pictures),
-		BOTH(test_a_picture_that_is_being_written),
-		BOTH(test_pictures_that_are_written_slowly),
-		BOTH(test_a_picture_that_is_never_finished),
-		BOTH(test_a_silent_producer),
-		BOTH(test_a_heartbeat_that_is_slower_than_the_looks),
-		BOTH(test_a_producer_that_has_ended),
-		BOTH(test_a_slow_consumer),
-		BOTH(test_pacing),
-		BOTH(test_a_doorbell_needs_no_timer),
-		BOTH(test_unwatched_there_is_no_timer),
-		BOTH(test_a_doorbell_needs_no_heartbeat),
+		KVMFR_TEST_BOTH(test_a_picture),
+		KVMFR_TEST_BOTH(test_formats),
+		KVMFR_TEST_BOTH(test_hdr_is_told),
+		KVMFR_TEST_BOTH(test_damage_alone_is_copied),
+		KVMFR_TEST_BOTH(test_skipped_pictures_count_as_damage),
+		KVMFR_TEST_BOTH(test_damage_is_clipped),
+		KVMFR_TEST_BOTH(test_many_boxes_become_few),
+		KVMFR_TEST_BOTH(test_another_size),
+		KVMFR_TEST_BOTH(test_turned_pictures),
+		KVMFR_TEST_BOTH(test_a_picture_that_is_being_written),
+		KVMFR_TEST_BOTH(test_pictures_that_are_written_slowly),
+		KVMFR_TEST_BOTH(test_a_picture_that_is_never_finished),
+		KVMFR_TEST_BOTH(test_a_silent_producer),
+		KVMFR_TEST_BOTH(test_a_heartbeat_that_is_slower_than_the_looks),
+		KVMFR_TEST_BOTH(test_a_producer_that_has_ended),
+		KVMFR_TEST_BOTH(test_a_slow_consumer),
+		KVMFR_TEST_BOTH(test_pacing),
+		KVMFR_TEST_BOTH(test_a_doorbell_needs_no_timer),
+		KVMFR_TEST_BOTH(test_unwatched_there_is_no_timer),
+		KVMFR_TEST_BOTH(test_a_doorbell_needs_no_heartbeat),
 	};
 
 	if (argc > 1) {
