@@ -72,6 +72,51 @@ static int setup(void **state)
 	return 0;
 }
 
+static void attach(struct fixture *f)
+{
+	guest_device_attach(f->device, &f->plan);
+	settle(f);
+	assert_int_equal(f->dones, 1);
+	assert_int_equal(f->error, 0);
+	f->dones = 0;
+	fake_guest_forget(f->vm);
+}
+
+/* QEMU has told what it has: nothing. */
+static int setup_begun(void **state)
+{
+	if (setup(state) < 0) {
+		return -1;
+	}
+	begin(*state);
+	return 0;
+}
+
+/* The guest has the card. */
+static int setup_attached(void **state)
+{
+	if (setup_begun(state) < 0) {
+		return -1;
+	}
+	attach(*state);
+	return 0;
+}
+
+/* It was asked for it, and does not let go. */
+static int setup_refused(void **state)
+{
+	struct fixture *f;
+
+	if (setup_attached(state) < 0) {
+		return -1;
+	}
+	f = *state;
+	fake_guest_refuse(f->vm, true);
+	guest_device_detach(f->device);
+	settle(f);
+	return 0;
+}
+
 static int teardown(void **state)
 {
 	struct fixture *f = *state;
@@ -81,16 +126,6 @@ static int teardown(void **state)
 	sd_event_unref(f->event);
 	free(f);
 	return 0;
-}
-
-static void attach(struct fixture *f)
-{
-	guest_device_attach(f->device, &f->plan);
-	settle(f);
-	assert_int_equal(f->dones, 1);
-	assert_int_equal(f->error, 0);
-	f->dones = 0;
-	fake_guest_forget(f->vm);
 }
 
 static const char *argument(struct fixture *f, const char *name)
@@ -122,7 +157,6 @@ static void test_presence_after_a_new_connection(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
 	fake_guest_set_control(f->vm, false);
 	assert_false(guest_device_is_known(f->device));
 	fake_guest_set_devices(f->vm, "card.gpu.0");
@@ -141,7 +175,6 @@ static void test_function_0_comes_last(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
 	f->plan.functions = 0x0b;
 	guest_device_attach(f->device, &f->plan);
 	settle(f);
@@ -161,7 +194,6 @@ static void test_one_function(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
 	f->plan.functions = 1;
 	f->plan.rom = NULL;
 	attach(f);
@@ -177,7 +209,6 @@ static void test_other_functions_have_no_rom(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
 	fake_guest_fail_add(f->vm, "card.gpu.1", "no");
 	guest_device_attach(f->device, &f->plan);
 	settle(f);
@@ -191,7 +222,6 @@ static void test_failure_leaves_what_is_in(void **state)
 	static const char text[] = "vfio 0000:01:00.0: group 12 is not viable";
 	struct fixture *f = *state;
 
-	begin(f);
 	fake_guest_fail_add(f->vm, "card.gpu.0", text);
 	guest_device_attach(f->device, &f->plan);
 	settle(f);
@@ -223,7 +253,6 @@ static void test_attach_goes_on_after_a_lost_connection(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
 	fake_guest_stop(f->vm, true);
 	guest_device_attach(f->device, &f->plan);
 	fake_guest_set_control(f->vm, false);
@@ -243,7 +272,6 @@ static void test_attach_without_a_connection_waits(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
 	fake_guest_set_control(f->vm, false);
 	guest_device_attach(f->device, &f->plan);
 	settle(f);
@@ -258,7 +286,6 @@ static void test_thrown_out_while_coming_in(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
 	guest_device_attach(f->device, &f->plan);
 	while (*fake_guest_devices(f->vm) == '\0') {
 		assert_true(sd_event_run(f->event, 0) > 0);
@@ -280,11 +307,6 @@ static void test_detach_waits_for_every_function(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
-	fake_guest_refuse(f->vm, true);
-	guest_device_detach(f->device);
-	settle(f);
 	assert_string_equal(fake_guest_commands(f->vm),
 			    "device_del card.gpu.0|device_del card.gpu.1");
 	assert_int_equal(f->dones, 0);
@@ -301,8 +323,6 @@ static void test_events_before_the_answer(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
 	fake_guest_set_hasty(f->vm, true);
 	guest_device_detach(f->device);
 	settle(f);
@@ -318,7 +338,6 @@ static void test_nothing_there_is_detached(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
 	guest_device_detach(f->device);
 	assert_int_equal(f->dones, 1);
 	assert_int_equal(f->error, 0);
@@ -329,11 +348,6 @@ static void test_silent_removal_is_noticed_by_asking_again(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
-	fake_guest_refuse(f->vm, true);
-	guest_device_detach(f->device);
-	settle(f);
 	/* As a QEMU whose events were lost. */
 	fake_guest_set_devices(f->vm, "");
 	fake_guest_forget(f->vm);
@@ -349,8 +363,6 @@ static void test_repeat(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
 	guest_device_repeat(f->device); /* of nothing */
 	settle(f);
 	assert_string_equal(fake_guest_commands(f->vm), "");
@@ -387,11 +399,6 @@ static void test_detach_goes_on_after_a_lost_connection(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
-	fake_guest_refuse(f->vm, true);
-	guest_device_detach(f->device);
-	settle(f);
 	fake_guest_set_control(f->vm, false);
 	fake_guest_refuse(f->vm, false);
 	fake_guest_set_control(f->vm, true);
@@ -404,11 +411,6 @@ static void test_gone_while_the_connection_was_lost(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
-	fake_guest_refuse(f->vm, true);
-	guest_device_detach(f->device);
-	settle(f);
 	fake_guest_set_control(f->vm, false);
 	fake_guest_let_go(f->vm);
 	fake_guest_set_control(f->vm, true);
@@ -421,11 +423,6 @@ static void test_cancelled_detach_is_seen_when_it_happens(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
-	fake_guest_refuse(f->vm, true);
-	guest_device_detach(f->device);
-	settle(f);
 	guest_device_cancel(f->device);
 	fake_guest_let_go(f->vm);
 	settle(f);
@@ -438,7 +435,6 @@ static void test_cancelled_attach_is_looked_for(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
 	guest_device_attach(f->device, &f->plan);
 	guest_device_cancel(f->device);
 	assert_false(guest_device_is_known(f->device));
@@ -452,8 +448,6 @@ static void test_guest_lets_go_by_itself(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
 	fake_guest_eject(f->vm, true);
 	assert_int_equal(f->seens, 2);
 	assert_false(guest_device_is_there(f->device));
@@ -469,8 +463,6 @@ static void test_one_event_for_all_functions(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
 	fake_guest_set_devices(f->vm, "");
 	fake_guest_tell(f->vm, "DEVICE_DELETED", json_pack("{s:s}", "device", "card.gpu.1"));
 	settle(f);
@@ -484,11 +476,6 @@ static void test_end_in_the_middle_of_a_look(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
-	fake_guest_refuse(f->vm, true);
-	guest_device_detach(f->device);
-	settle(f);
 	guest_device_look(f->device);
 	fake_guest_let_go(f->vm);
 	assert_int_equal(f->dones, 1);
@@ -502,8 +489,6 @@ static void test_strange_events_are_nothing(void **state)
 	static const char *const ids[] = { "card.gpu.2", "card.gpu2.0", "card.gpu.", "", "x" };
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
 	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
 		fake_guest_tell(f->vm, "DEVICE_DELETED", json_pack("{s:s}", "device", ids[i]));
 	}
@@ -520,8 +505,6 @@ static void test_confirm(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
 	guest_device_confirm(f->device);
 	settle(f);
 	assert_int_equal(f->dones, 1);
@@ -537,8 +520,6 @@ static void test_confirm_goes_on_after_a_lost_connection(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
-	attach(f);
 	fake_guest_stop(f->vm, true);
 	guest_device_confirm(f->device);
 	fake_guest_set_control(f->vm, false);
@@ -553,7 +534,6 @@ static void test_destroyed_while_asking(void **state)
 {
 	struct fixture *f = *state;
 
-	begin(f);
 	guest_device_attach(f->device, &f->plan);
 	guest_device_destroy(f->device);
 	f->device = NULL;
@@ -565,34 +545,37 @@ static void test_destroyed_while_asking(void **state)
 int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
+#define BEGUN(name) cmocka_unit_test_setup_teardown(test_##name, setup_begun, teardown)
+#define ATTACHED(name) cmocka_unit_test_setup_teardown(test_##name, setup_attached, teardown)
+#define REFUSED(name) cmocka_unit_test_setup_teardown(test_##name, setup_refused, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(presence_is_asked_for),
-		TEST(presence_after_a_new_connection),
-		TEST(function_0_comes_last),
-		TEST(one_function),
-		TEST(other_functions_have_no_rom),
-		TEST(failure_leaves_what_is_in),
+		BEGUN(presence_after_a_new_connection),
+		BEGUN(function_0_comes_last),
+		BEGUN(one_function),
+		BEGUN(other_functions_have_no_rom),
+		BEGUN(failure_leaves_what_is_in),
 		TEST(a_part_is_no_card),
-		TEST(attach_goes_on_after_a_lost_connection),
-		TEST(attach_without_a_connection_waits),
-		TEST(thrown_out_while_coming_in),
-		TEST(detach_waits_for_every_function),
-		TEST(events_before_the_answer),
-		TEST(nothing_there_is_detached),
-		TEST(silent_removal_is_noticed_by_asking_again),
-		TEST(repeat),
+		BEGUN(attach_goes_on_after_a_lost_connection),
+		BEGUN(attach_without_a_connection_waits),
+		BEGUN(thrown_out_while_coming_in),
+		REFUSED(detach_waits_for_every_function),
+		ATTACHED(events_before_the_answer),
+		BEGUN(nothing_there_is_detached),
+		REFUSED(silent_removal_is_noticed_by_asking_again),
+		ATTACHED(repeat),
 		TEST(stopped_qemu_does_it_later),
-		TEST(detach_goes_on_after_a_lost_connection),
-		TEST(gone_while_the_connection_was_lost),
-		TEST(cancelled_detach_is_seen_when_it_happens),
-		TEST(cancelled_attach_is_looked_for),
-		TEST(guest_lets_go_by_itself),
-		TEST(one_event_for_all_functions),
-		TEST(end_in_the_middle_of_a_look),
-		TEST(strange_events_are_nothing),
-		TEST(confirm),
-		TEST(confirm_goes_on_after_a_lost_connection),
-		TEST(destroyed_while_asking),
+		REFUSED(detach_goes_on_after_a_lost_connection),
+		REFUSED(gone_while_the_connection_was_lost),
+		REFUSED(cancelled_detach_is_seen_when_it_happens),
+		BEGUN(cancelled_attach_is_looked_for),
+		ATTACHED(guest_lets_go_by_itself),
+		ATTACHED(one_event_for_all_functions),
+		REFUSED(end_in_the_middle_of_a_look),
+		ATTACHED(strange_events_are_nothing),
+		ATTACHED(confirm),
+		ATTACHED(confirm_goes_on_after_a_lost_connection),
+		BEGUN(destroyed_while_asking),
 	};
 
 	if (argc > 1) {
