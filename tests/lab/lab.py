@@ -19,7 +19,7 @@ from channel import Channel
 from inputs import Inputs
 from loop import DeadlineMissed, LabFailure, Loop
 from picture import Picture
-from qmp import Qmp
+from qmp import Qmp, QmpError
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 # What the kernel says when nothing after it can be trusted.
@@ -262,6 +262,7 @@ class Pc:
         broken = BROKEN.search(text)
         if broken:
             line = text[text.rfind("\n", 0, broken.start()) + 1:].splitlines()[0]
+            self.keep_processors()
             raise LabFailure("the virtual PC's kernel: " + line.strip())
         # What was read stays unread but for its last line, which may not be complete.
         self.serial_seen += len(text.rpartition("\n")[0].encode())
@@ -269,6 +270,19 @@ class Pc:
             raise LabFailure("QEMU ended with status %d: %s" % (self.process.returncode, self.complaint()))
         if thorough and self.up:
             self.answers()
+
+    def keep_processors(self):
+        """What the emulated CPUs and their interrupt controllers look like, into processors.log."""
+        checks, self.loop.checks = self.loop.checks, []
+        commands = ["info registers -a"] + ["info lapic %d" % cpu for cpu in range(CPUS)]
+        with open(os.path.join(self.out, "processors.log"), "w") as file:
+            try:
+                for command in commands:
+                    file.write(self.qmp.command("human-monitor-command", {"command-line": command}))
+            except (AssertionError, LabFailure, QmpError, OSError) as error:
+                file.write("QEMU is dead too: %s\n" % error)
+            finally:
+                self.loop.checks = checks
 
     def answers(self):
         """The agent answers, and every CPU has its timer: now and then an emulated CPU gets no interrupts any more."""
@@ -278,6 +292,7 @@ class Pc:
             for cpu in range(CPUS):
                 self.channel.run("taskset -c %d sleep 0.01" % cpu, 30)
         except AssertionError as error:
+            self.keep_processors()
             raise LabFailure("the virtual PC does not answer: %s" % error) from error
         finally:
             self.loop.checks = checks
