@@ -30,6 +30,7 @@
 struct options {
 	const char *card;   /* NULL: the first that is not the firmware's */
 	const char *memory; /* NULL: the virtual machine's */
+	const char *port;   /* NULL: the virtio port */
 	bool look_for_readers;
 	bool b6;
 	bool counts;
@@ -52,6 +53,7 @@ static void usage(FILE *to)
 	      "  --card=CARD           card1, /dev/dri/card1 or 0000:01:00; default: the first\n"
 	      "                        that is not the firmware's display\n"
 	      "  --memory=FILE         shared memory; default: that of the virtual machine\n"
+	      "  --port=FILE           the port to the host; default: org.baton.agent\n"
 	      "  --look-for-readers    also for readers that do not ring\n"
 	      "  --b6                  as release B6 of Looking Glass writes; default: B7\n"
 	      "  --counts              at the end, say what was read and written\n"
@@ -61,11 +63,20 @@ static void usage(FILE *to)
 	      to);
 }
 
-enum { OPTION_CARD = 256, OPTION_MEMORY, OPTION_LOOK, OPTION_B6, OPTION_COUNTS, OPTION_VERSION };
+enum {
+	OPTION_CARD = 256,
+	OPTION_MEMORY,
+	OPTION_PORT,
+	OPTION_LOOK,
+	OPTION_B6,
+	OPTION_COUNTS,
+	OPTION_VERSION
+};
 
 static const struct option long_options[] = {
 	{ "card", required_argument, NULL, OPTION_CARD },
 	{ "memory", required_argument, NULL, OPTION_MEMORY },
+	{ "port", required_argument, NULL, OPTION_PORT },
 	{ "look-for-readers", no_argument, NULL, OPTION_LOOK },
 	{ "b6", no_argument, NULL, OPTION_B6 },
 	{ "counts", no_argument, NULL, OPTION_COUNTS },
@@ -84,6 +95,9 @@ static int parse_option(int option, struct options *out)
 		return 1;
 	case OPTION_MEMORY:
 		out->memory = optarg;
+		return 1;
+	case OPTION_PORT:
+		out->port = optarg;
 		return 1;
 	case OPTION_LOOK:
 		out->look_for_readers = true;
@@ -223,14 +237,17 @@ static int open_memory(struct program *program)
 	return r < 0 ? r : make_producer(program);
 }
 
-static int open_port(void)
+/* -1: there is none. */
+static int open_port(const char *path)
 {
-	int fd = port_find(PORTS, AGENT_PORT);
+	int fd = path ? open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+		      : port_find(PORTS, AGENT_PORT);
 
+	fd = path && fd < 0 ? -errno : fd;
 	if (fd < 0 && fd != -ENODEV) {
 		log_warning(
 			"port %s: %s; the host is not told of pictures, and looks for them itself",
-			AGENT_PORT, strerror(-fd));
+			path ? path : AGENT_PORT, strerror(-fd));
 	}
 	return fd < 0 ? -1 : fd;
 }
@@ -277,7 +294,7 @@ static int make_agent(struct program *program, struct agent_slot slot)
 		.ops = &drm_card_ops,
 		.card = program->card,
 		.producer = program->producer,
-		.port = open_port(),
+		.port = open_port(program->options.port),
 		.slot = slot,
 		.roots = { DEVICES, "/proc" },
 		.list = list_cards,

@@ -66,6 +66,27 @@ class Viewer:
         return self.pc.wait(lambda: self.picture()[1:3] == tuple(expected()), seconds, what)
 
 
+class Port:
+    """The seat's end of an agent's port (inside/agent_port.py); its lines are in process.lines."""
+
+    def __init__(self, pc, socket="pty"):
+        self.pc = pc
+        self.process = pc.spawn_script("agent_port.py", socket)
+        self.path = self.process.line("pty ", 60).split()[1] if socket == "pty" else socket
+
+    def tell(self, command):
+        self.process.skip()
+        self.process.write(command + "\n")
+
+    def ask(self, command, answer, seconds=60):
+        """The words of the first line that begins with the answer."""
+        self.tell(command)
+        return self.process.line(answer, seconds).split()[1:]
+
+    def rings(self):
+        return [line.split() for line in self.process.lines if line.startswith("ring ")]
+
+
 def agent_counts(process):
     """What baton-agent --counts said at its end: {"looks": 12, …}."""
     words = process.line(lambda line: "looks " in line, 60).partition("looks ")[2]

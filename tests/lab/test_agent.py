@@ -3,7 +3,7 @@ import os
 import signal
 
 from harness import test
-from shared import Viewer, agent_counts
+from shared import Port, Viewer, agent_counts
 
 MEMORY = "/dev/shm/agent"
 MEMORY_SIZE = 32 << 20
@@ -39,6 +39,23 @@ def outer(pc):
     return picture.size, picture.sha256()
 
 
+def type_letter(pc, viewer):
+    """A letter more on the console, there and in shared memory; how many pixels were said to be damaged."""
+    before = outer(pc)
+    viewer.shows(lambda: before)
+    viewer.picture()
+    pc.run("printf x > /dev/tty3")
+    after = pc.wait(lambda: outer(pc) != before and outer(pc), 30, "letter on the console")
+    damaged = []
+
+    def shown():
+        picture = viewer.picture()
+        damaged.append(picture[3])
+        return picture[1:3] == after
+    pc.wait(shown, 30, "letter in shared memory")
+    return sum(damaged)
+
+
 def own_card(pc):
     """The text console of the virtual PC, which is drawn into the buffer that is shown."""
     console(pc, "one")
@@ -51,13 +68,45 @@ def own_card(pc):
     return agent, viewer
 
 
+def agent_costs(pc, agent):
+    """(times that it went to sleep or was interrupted, microseconds of processor time) until now."""
+    words = pc.run("grep ctxt_switches /proc/{0}/status; cut -d' ' -f14,15 /proc/{0}/stat".format(
+        agent.process.pid)).out.split()
+    return int(words[1]) + int(words[3]), int(words[4]) + int(words[5])
+
+
 @test(card="bochs")
 def test_console(pc):
     """A console is seen although no buffer ever changes: pixels equal, damage small."""
     agent, viewer = own_card(pc)
-    viewer.picture()
-    pc.run("printf x > /dev/tty3")
-    viewer.shows(lambda: outer(pc))
+    damaged = type_letter(pc, viewer)
     viewer.leave()
     counts = agent.end()
-    print("     agent.console: %s" % counts)
+    print("     agent.console: %d pixels damaged by a letter; %s" % (damaged, counts))
+    assert 0 < damaged <= 4 * 64 * 64, damaged
+
+
+@test(card="bochs", kernel="new")
+def test_sleeps(pc):
+    """Nobody subscribes: the agent does not wake up once in 10 s. Subscribed, it looks at each vertical blank."""
+    port = Port(pc)
+    agent = Agent(pc, "card0", "--port", port.path)
+    assert port.ask("hello", "card ")[1:3] == ["lit", pc.screen().size], port.process.lines
+    before = agent_costs(pc, agent)
+    pc.run("sleep 10")
+    assert agent_costs(pc, agent)[0] == before[0], (before, agent_costs(pc, agent))
+    console(pc, "one")
+    viewer = Viewer(pc, MEMORY)
+    port.ask("subscribe", "ring 4")
+    viewer.watch().shows(lambda: outer(pc))
+    mark = len(port.rings())
+    type_letter(pc, viewer)
+    assert len(port.rings()) > mark, port.process.lines
+    assert "/dev/dri/card0" in pc.run("ls -l /proc/%d/fd" % agent.process.pid).out
+    port.tell("unsubscribe")
+    pc.wait(lambda: "/dev/dri" not in pc.run("ls -l /proc/%d/fd" % agent.process.pid).out, 30, "closed card")
+    before = agent_costs(pc, agent)
+    pc.run("sleep 10")
+    assert agent_costs(pc, agent)[0] == before[0], (before, agent_costs(pc, agent))
+    counts = agent.end()
+    print("     agent.sleeps: %s" % counts)
