@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -25,7 +24,6 @@
 
 #define DEVICES "/sys/bus/pci/devices"
 #define PORTS "/sys/class/virtio-ports"
-#define LOCK_FILE "/run/baton-agent.lock"
 
 struct options {
 	const char *card;   /* NULL: the first that is not the firmware's */
@@ -39,7 +37,7 @@ struct options {
 /* All that lives until the end. */
 struct program {
 	struct options options;
-	int lock, signals, uevents;
+	int signals, uevents;
 	struct region region;
 	struct kvmfr_producer *producer;
 	struct drm_card *card;
@@ -178,23 +176,6 @@ static int find_card(struct program *program, struct agent_slot *slot)
 	return drm_card_create(node, &program->card);
 }
 
-/* One agent has the shared memory and the port; another one would only disturb. */
-static int take_lock(struct program *program)
-{
-	program->lock = open(LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (program->lock < 0) {
-		int r = -errno;
-
-		log_error("%s: %s; baton-agent runs as root", LOCK_FILE, strerror(-r));
-		return r;
-	}
-	if (flock(program->lock, LOCK_EX | LOCK_NB) < 0) {
-		log_info("another baton-agent shows another card already");
-		return 1;
-	}
-	return 0;
-}
-
 /* ---- shared memory ---- */
 
 static int make_producer(struct program *program)
@@ -223,7 +204,7 @@ static int make_producer(struct program *program)
 	return r;
 }
 
-/* Without shared memory cards can still be released. */
+/* Without shared memory cards can still be released. 1: another agent has it. */
 static int open_memory(struct program *program)
 {
 	int r = region_open(program->options.memory, DEVICES, &program->region);
@@ -233,6 +214,10 @@ static int open_memory(struct program *program)
 			"this virtual machine shares no memory for pictures; set shared-memory in "
 			"the guest's section [capture], or add an ivshmem device");
 		return 0;
+	}
+	if (r == -EBUSY) {
+		log_info("another baton-agent shows another card already");
+		return 1;
 	}
 	return r < 0 ? r : make_producer(program);
 }
@@ -318,7 +303,6 @@ static int set_up(struct program *program)
 	struct agent_slot slot;
 	int r = find_card(program, &slot);
 
-	r = r != 0 ? r : take_lock(program);
 	r = r != 0 ? r : open_memory(program);
 	r = r != 0 ? r : make_agent(program, slot);
 	return r;
@@ -343,12 +327,11 @@ static void tear_down(struct program *program)
 	region_close(&program->region);
 	close_fd_ptr(&program->signals);
 	close_fd_ptr(&program->uevents);
-	close_fd_ptr(&program->lock);
 }
 
 int main(int argc, char **argv)
 {
-	struct program program = { .lock = -1, .signals = -1, .uevents = -1 };
+	struct program program = { .signals = -1, .uevents = -1 };
 	int r = parse_options(argc, argv, &program.options);
 
 	if (r != 1) {

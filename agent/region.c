@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -44,7 +45,7 @@ static int map_size(int fd, const char *path, size_t size, struct region *out)
 			  path, strerror(-r));
 		return r;
 	}
-	*out = (struct region){ .memory = memory, .size = size };
+	*out = (struct region){ .memory = memory, .size = size, .fd = -1 };
 	return 0;
 }
 
@@ -52,19 +53,23 @@ static int map_file(const char *path, bool is_kvmfr, struct region *out)
 {
 	_cleanup_close_ int fd = open(path, O_RDWR | O_CLOEXEC);
 	struct stat status;
-	int size;
+	int size, r;
 
 	if (fd < 0 || fstat(fd, &status) < 0) {
-		int r = -errno;
-
+		r = -errno;
 		log_error("%s: %s", path, strerror(-r));
 		return r;
 	}
-	if (!is_kvmfr) {
-		return map_size(fd, path, (size_t)status.st_size, out);
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+		return -EBUSY;
 	}
-	size = ioctl(fd, KVMFR_GET_SIZE, 0);
-	return map_size(fd, path, size < 0 ? 0 : (size_t)size, out);
+	size = is_kvmfr ? ioctl(fd, KVMFR_GET_SIZE, 0) : 0;
+	r = map_size(fd, path, is_kvmfr ? (size_t)(size < 0 ? 0 : size) : (size_t)status.st_size,
+		     out);
+	if (r == 0) {
+		out->fd = take_fd(fd);
+	}
+	return r;
 }
 
 /* ---- the PCI device ---- */
@@ -134,6 +139,7 @@ void region_close(struct region *region)
 {
 	if (region->memory) {
 		munmap(region->memory, region->size);
+		close(region->fd);
 	}
 	*region = (struct region){ 0 };
 }

@@ -2,7 +2,9 @@
 import os
 import signal
 
+import cards
 from harness import test
+from lab import HERE
 from shared import Port, Viewer, agent_counts
 
 MEMORY = "/dev/shm/agent"
@@ -110,3 +112,66 @@ def test_sleeps(pc):
     assert agent_costs(pc, agent)[0] == before[0], (before, agent_costs(pc, agent))
     counts = agent.end()
     print("     agent.sleeps: %s" % counts)
+
+
+def node_of(pc, card):
+    """What the kernel calls the card's node now: "card1"."""
+    return pc.run("basename /sys/bus/pci/devices/%s.0/drm/card*" % card.slot).out.strip()
+
+
+@test(card="lend")
+def test_release(pc):
+    """A card is given up: not while a program has its screen or sound open, and who that is is said."""
+    port = Port(pc)
+    agent = Agent(pc, cards.DUO.slot, "--port", port.path)
+    assert port.ask("hello", "hello ")[:2] == ["1", "3"]
+    seen = port.process.line("card %s " % cards.DUO.slot, 60).split()
+    assert seen[2] == "lit" and seen[5:7] == ["1", "bochs-drm"], seen
+    for node in ("/dev/dri/" + node_of(pc, cards.DUO), "/dev/snd/controlC0"):
+        holder = pc.spawn(["sh", "-c", "exec 3<>%s && echo open && exec cat" % node])
+        holder.line("open", 30)
+        assert port.ask("release", "holder ")[1:] == [str(holder.pid), "0", "cat", node]
+        assert port.process.line("done ", 30).split()[1:3] == ["9", "-16"]
+        holder.kill()
+        holder.exited()
+    assert cards.on_host(pc, cards.DUO)
+    assert port.ask("release", "done ")[:2] == ["9", "0"], port.process.lines
+    assert agent.process.exited(60) == 0
+    assert cards.drivers(pc, cards.DUO) == ["", ""], cards.drivers(pc, cards.DUO)
+
+
+UNIT, RULE = "baton-agent@.service", "60-baton-agent.rules"
+LIBEXEC = "/opt/lab/libexec"
+
+
+def install(pc):
+    """As its package does."""
+    data = os.path.join(os.path.dirname(os.path.dirname(HERE)), "data")
+    with open(os.path.join(data, "systemd", UNIT + ".in")) as file:
+        text = file.read().replace("@libexecdir@", LIBEXEC)
+    pc.channel.put("/etc/systemd/system/" + UNIT, text.encode())
+    pc.put_file(os.path.join(data, "udev", RULE), "/etc/udev/rules.d/" + RULE)
+    pc.put_file(os.path.join(pc.build, "agent", "baton-agent"), LIBEXEC + "/baton/baton-agent")
+    pc.run("systemctl daemon-reload && udevadm control --reload")
+
+
+def unit_shows(pc, card, key):
+    return pc.run("systemctl show -P %s baton-agent@%s.service" % (key, card)).out.strip()
+
+
+@test(card="lend")
+def test_unit(pc):
+    """A card comes, and its agent starts; it leaves, and the agent ends. The firmware's display has none."""
+    install(pc)
+    pc.run("udevadm trigger --action=add /dev/dri/card0 && udevadm settle")
+    function = cards.DUO.functions()[0]
+    unbind = "echo %s > /sys/bus/pci/devices/%s/driver/unbind" % (function, function)
+    pc.run(unbind)
+    for _ in range(2):
+        pc.run("echo %s > /sys/bus/pci/drivers_probe" % function)
+        node = node_of(pc, cards.DUO)
+        pc.wait(lambda: unit_shows(pc, node, "ActiveState") == "active", 60, "agent of " + node)
+        assert unit_shows(pc, "card0", "ActiveState") == "inactive"
+        pc.run(unbind)
+        pc.wait(lambda: unit_shows(pc, node, "ActiveState") == "inactive", 60, "end of the agent of " + node)
+        assert unit_shows(pc, node, "Result") == "success", unit_shows(pc, node, "Result")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What the documents say is what the programs do: commands, options, keys, examples.
 
-usage: test_documents.py ROOT BATON BATONCTL DOCTOR
+usage: test_documents.py ROOT BATON BATONCTL DOCTOR AGENT
 """
 import os
 import re
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import unittest
 
-ROOT, BATON, BATONCTL, DOCTOR = sys.argv[1:5]
+ROOT, BATON, BATONCTL, DOCTOR, AGENT = sys.argv[1:6]
 
 
 def read(*path):
@@ -89,6 +89,15 @@ class Doctor(unittest.TestCase):
         self.assertEqual(len(checks), 22)
         for check in checks:
             self.assertIn(f'*{check}*', self.page)
+
+
+class Agent(unittest.TestCase):
+    def test_the_man_page_has_every_option(self):
+        page = read('docs', 'man', 'baton-agent.8.scd')
+        options = re.findall(r'--[a-z0-9-]+', output(AGENT, '--help'))
+        self.assertGreater(len(options), 8)
+        for option in options:
+            self.assertIn(f'*{option}*', page)
 
 
 class Configuration(unittest.TestCase):

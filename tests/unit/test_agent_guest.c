@@ -144,7 +144,7 @@ static void test_region(void **state)
 {
 	const struct guest *guest = *state;
 	char path[PATH_MAX], enabled[8] = "";
-	struct region region = { 0 };
+	struct region region = { 0 }, other = { 0 };
 	FILE *file;
 
 	assert_int_equal(region_open(NULL, guest->devices, &region), -ENODEV);
@@ -160,6 +160,7 @@ static void test_region(void **state)
 	assert_int_equal(region_open(NULL, guest->devices, &region), 0);
 	assert_int_equal(region.size, 4 << 20);
 	memset(region.memory, 1, region.size);
+	assert_int_equal(region_open(NULL, guest->devices, &other), -EBUSY);
 	region_close(&region);
 	snprintf(path, sizeof(path), "%s/0000:00:05.0/enable", guest->devices);
 	file = fopen(path, "r");
