@@ -39,7 +39,9 @@ static int append_guest(sd_bus_message *m, const struct control_guest *guest)
 	    (r = bus_append_entry(m, "live", "b", guest->live)) < 0 ||
 	    (r = bus_append_entry(m, "frames", "t", guest->frames)) < 0 ||
 	    (r = bus_append_entry(m, "keys_sent", "t", guest->keys_sent)) < 0 ||
-	    (r = bus_append_entry(m, "keys_dropped", "t", guest->keys_dropped)) < 0) {
+	    (r = bus_append_entry(m, "keys_dropped", "t", guest->keys_dropped)) < 0 ||
+	    (r = bus_append_text(m, "source", guest->source)) < 0 ||
+	    (r = bus_append_text(m, "capture", guest->capture)) < 0) {
 		return r;
 	}
 	return sd_bus_message_close_container(m);
@@ -79,7 +81,7 @@ static int handle_list_guests(sd_bus_message *call, void *data, sd_bus_error *er
 }
 
 struct focus_walk {
-	char name[256];
+	char name[256], source[16], capture[256];
 	uint32_t n_guests;
 };
 
@@ -90,6 +92,9 @@ static void walk_focus(const struct control_guest *guest, void *data)
 	walk->n_guests++;
 	if (guest->focused) {
 		snprintf(walk->name, sizeof(walk->name), "%s", guest->name);
+		snprintf(walk->source, sizeof(walk->source), "%s", guest->source);
+		snprintf(walk->capture, sizeof(walk->capture), "%s",
+			 guest->capture ? guest->capture : "");
 	}
 }
 
@@ -126,6 +131,8 @@ static int append_status(sd_bus_message *m, struct control *control)
 	    (r = bus_append_entry(m, "refresh_mhz", "u", seat.refresh_mhz)) < 0 ||
 	    (r = bus_append_entry(m, "switcher", "b", seat.switcher)) < 0 ||
 	    (r = bus_append_text(m, "focused", focus.name)) < 0 ||
+	    (r = bus_append_text(m, "source", focus.source)) < 0 ||
+	    (r = bus_append_text(m, "capture", focus.capture)) < 0 ||
 	    (r = bus_append_entry(m, "guests", "u", focus.n_guests)) < 0 ||
 	    (r = bus_append_entry(m, "cards", "u", seat.cards)) < 0 ||
 	    (r = bus_append_text(m, "card_trouble", seat.card_trouble)) < 0) {

@@ -33,6 +33,8 @@ struct control_guest {
 	int pid;
 	uint32_t width, height; /* of its picture; 0 without one */
 	bool live;              /* its picture follows it */
+	const char *source;     /* where that comes from: "virtio", "card", "none" */
+	const char *capture;    /* one sentence why not from its card; NULL: it does, or has none */
 	uint64_t frames;        /* frames and updates that arrived */
 	uint64_t keys_sent, keys_dropped;
 };

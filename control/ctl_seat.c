@@ -22,7 +22,7 @@ static json_int_t integer_of(const json_t *object, const char *key)
 
 static void print_guest(const json_t *guest)
 {
-	char size[32] = "-", slot[16] = "-", reason[256];
+	char size[32] = "-", slot[16] = "-", reason[256], capture[256];
 
 	if (integer_of(guest, "slot")) {
 		snprintf(slot, sizeof(slot), "%d", (int)integer_of(guest, "slot"));
@@ -32,8 +32,11 @@ static void print_guest(const json_t *guest)
 			 (int)integer_of(guest, "height"), ctl_is_true(guest, "live") ? "" : " old");
 	}
 	text_clean(ctl_string(guest, "reason"), reason, sizeof(reason));
-	printf("%c %-4s %-20s %-9s %-15s %s\n", ctl_is_true(guest, "focused") ? '*' : ' ', slot,
-	       ctl_string(guest, "name"), ctl_string(guest, "state"), size, reason);
+	text_clean(ctl_string(guest, "capture"), capture, sizeof(capture));
+	printf("%c %-4s %-20s %-9s %-15s %-8s %s%s%s%s\n",
+	       ctl_is_true(guest, "focused") ? '*' : ' ', slot, ctl_string(guest, "name"),
+	       ctl_string(guest, "state"), size, ctl_string(guest, "source"), reason,
+	       *reason && *capture ? "; " : "", *capture ? "card: " : "", capture);
 }
 
 static enum ctl_status run_list(struct ctl *ctl, int argc, char **argv)
@@ -49,7 +52,8 @@ static enum ctl_status run_list(struct ctl *ctl, int argc, char **argv)
 	if (ctl->json) {
 		return ctl_print_json(guests);
 	}
-	printf("  %-4s %-20s %-9s %-15s %s\n", "SLOT", "NAME", "STATE", "PICTURE", "REASON");
+	printf("  %-4s %-20s %-9s %-15s %-8s %s\n", "SLOT", "NAME", "STATE", "PICTURE", "FROM",
+	       "REASON");
 	json_array_foreach(guests, i, guest)
 	{
 		print_guest(guest);
@@ -65,6 +69,18 @@ static void print_cards(const json_t *seat)
 	if (integer_of(seat, "cards") > 0) {
 		printf("cards     %d%s%s\n", (int)integer_of(seat, "cards"),
 		       *trouble ? ", none can be lent: " : "", trouble);
+	}
+}
+
+/* Of the guest in front. */
+static void print_picture(const json_t *seat)
+{
+	char capture[256];
+
+	text_clean(ctl_string(seat, "capture"), capture, sizeof(capture));
+	if (*ctl_string(seat, "source")) {
+		printf("picture   %s%s%s\n", ctl_string(seat, "source"),
+		       *capture ? ", and not from its card: " : "", capture);
 	}
 }
 
@@ -89,6 +105,7 @@ static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 	       ctl_string(seat, "acceleration"));
 	printf("in front  %s%s\n", *focused ? focused : "none",
 	       ctl_is_true(seat, "switcher") ? " (the switcher is open)" : "");
+	print_picture(seat);
 	print_cards(seat);
 	return CTL_OK;
 }

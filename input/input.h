@@ -46,6 +46,8 @@ struct pointer_transform {
 	uint32_t width, height; /* of the picture on the output */
 	uint32_t frame_width, frame_height;
 	uint32_t output_width, output_height;
+	/* What positions are sent in, when that is not the picture's pixels; 0: it is. */
+	uint32_t target_width, target_height;
 };
 
 struct input_handlers {

@@ -294,6 +294,7 @@ static void handle_changed(void *data, const struct passthrough_card *card)
 		update_line_in(cards, &cards->soon, READABLE_USEC);
 	}
 	seat_tell_card(cards->seat, card);
+	seat_update_card_pictures(cards->seat);
 }
 
 /* ---- life ---- */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "capture/dbus_source.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "seat/cards.h"
@@ -89,6 +88,64 @@ static const struct frame_source_observer_ops source_ops = {
 	.frame_changed = handle_frame_changed,
 	.state_changed = handle_source_state,
 };
+/* Of QEMU's display, which may not be what is shown: the pointer's positions are its. */
+static const struct frame_source_observer_ops display_ops = {
+	.frame_changed = handle_frame_changed,
+};
+
+/* ---- where its picture comes from ---- */
+
+static void update_interval(struct seat_guest *guest)
+{
+	uint32_t mhz = compositor_refresh_mhz(guest->seat->compositor);
+
+	if (mhz) {
+		/* Thousandths of Hz, microseconds. */
+		guest_picture_set_interval(guest->picture, 1000ull * 1000 * 1000 / mhz);
+	}
+}
+
+void seat_update_intervals(struct seat *seat)
+{
+	struct seat_guest *guest;
+
+	list_for_each(guest, &seat->guests, link) {
+		update_interval(guest);
+	}
+}
+
+struct card_walk {
+	const char *guest;
+	bool has_card;
+};
+
+/* Until it is out of the guest: that one may not let go of it, and goes on drawing. */
+static void walk_card(void *data, const struct passthrough_card *card)
+{
+	struct card_walk *walk = data;
+
+	walk->has_card |= card->owner && strcmp(card->owner, walk->guest) == 0 &&
+			  (card->state == CARD_STATE_GUEST || card->state == CARD_STATE_EJECTING);
+}
+
+static void update_card_picture(struct seat_guest *guest)
+{
+	struct card_walk walk = { .guest = vm_name(guest->vm) };
+
+	if (guest->seat->cards) {
+		passthrough_each(guest->seat->cards->passthrough, walk_card, &walk);
+	}
+	guest_picture_set_card(guest->picture, walk.has_card);
+}
+
+void seat_update_card_pictures(struct seat *seat)
+{
+	struct seat_guest *guest;
+
+	list_for_each(guest, &seat->guests, link) {
+		update_card_picture(guest);
+	}
+}
 
 /* ---- birth and death ---- */
 
@@ -115,7 +172,8 @@ void seat_remove_guest(struct seat_guest *guest)
 	if (guest->source) {
 		compositor_remove_guest(seat->compositor, guest->id);
 		frame_source_unobserve(&guest->source_observer);
-		frame_source_destroy(guest->source);
+		frame_source_unobserve(&guest->display_observer);
+		guest_picture_destroy(guest->picture);
 	}
 	input_sink_destroy(guest->sink);
 	if (guest->vm) {
@@ -152,9 +210,10 @@ static int add_guest(struct seat *seat, struct vm_config *config, struct seat_gu
 	list_init(&guest->link);
 	list_init(&guest->vm_observer.link);
 	list_init(&guest->source_observer.link);
+	list_init(&guest->display_observer.link);
 	r = vm_create(seat->event, config, seat->runtime.dir, seat->runtime.state, &guest->vm);
 	if (r >= 0) {
-		r = dbus_source_create(seat->event, guest->vm, &guest->source);
+		r = guest_picture_create(seat->event, guest->vm, &guest->picture);
 	}
 	if (r >= 0) {
 		r = dbus_sink_create(seat->event, guest->vm, &guest->sink);
@@ -166,6 +225,8 @@ static int add_guest(struct seat *seat, struct vm_config *config, struct seat_gu
 	if (seat->cards) {
 		vm_set_starter(guest->vm, &passthrough_starter_ops, seat->cards->passthrough);
 	}
+	guest->source = guest_picture_source(guest->picture);
+	update_interval(guest);
 	guest->vm_observer.ops = &vm_ops;
 	guest->vm_observer.data = guest;
 	vm_add_observer(guest->vm, &guest->vm_observer);
@@ -174,6 +235,9 @@ static int add_guest(struct seat *seat, struct vm_config *config, struct seat_gu
 	guest->source_observer.ops = &source_ops;
 	guest->source_observer.data = guest;
 	frame_source_observe(guest->source, &guest->source_observer);
+	guest->display_observer.ops = &display_ops;
+	guest->display_observer.data = guest;
+	frame_source_observe(guest_picture_display(guest->picture), &guest->display_observer);
 	insert_by_slot(seat, guest);
 	focus_add_guest(&seat->focus, guest->id);
 	*out = guest;
@@ -184,6 +248,7 @@ static int add_guest(struct seat *seat, struct vm_config *config, struct seat_gu
 static void bring_up(struct seat_guest *guest)
 {
 	cards_add_guest(guest->seat->cards, guest);
+	update_card_picture(guest);
 	/* A start that fails is logged by vm/, which knows the cause. */
 	if (vm_adopt(guest->vm) == 0 && vm_get_config(guest->vm)->autostart) {
 		vm_start(guest->vm);

@@ -127,6 +127,8 @@ void seat_update_transform(struct seat *seat)
 {
 	struct compositor_placement at = { 0 };
 	struct pointer_transform transform = { 0 };
+	struct seat_guest *front = seat_front(seat);
+	const struct frame *display = front ? guest_picture_display(front->picture)->frame : NULL;
 
 	compositor_output_size(seat->compositor, &transform.output_width,
 			       &transform.output_height);
@@ -138,6 +140,10 @@ void seat_update_transform(struct seat *seat)
 		transform.frame_width = at.frame_width;
 		transform.frame_height = at.frame_height;
 	}
+	if (display) {
+		transform.target_width = display->width;
+		transform.target_height = display->height;
+	}
 	input_set_transform(seat->input, &transform);
 }
 
@@ -147,6 +153,7 @@ static void handle_outputs_changed(void *data)
 
 	if (seat->compositor) {
 		seat_update_transform(seat);
+		seat_update_intervals(seat);
 	}
 }
 

@@ -17,7 +17,7 @@
 
 #include <systemd/sd-event.h>
 
-#include "capture/frame_source.h"
+#include "capture/guest_picture.h"
 #include "common/list.h"
 #include "compositor/compositor.h"
 #include "control/control.h"
@@ -41,11 +41,12 @@ struct seat_guest {
 	struct seat *seat;
 	uint32_t id; /* for focus and compositor */
 	struct vm *vm;
-	struct frame_source *source;
+	struct guest_picture *picture;
+	struct frame_source *source; /* the picture's */
 	struct input_sink *sink;
 	struct card_wishes wishes;
 	struct vm_observer vm_observer;
-	struct frame_source_observer source_observer;
+	struct frame_source_observer source_observer, display_observer;
 };
 
 /*
@@ -112,6 +113,9 @@ struct seat_guest *seat_guest_by_slot(struct seat *seat, unsigned int slot);
 struct seat_guest *seat_guest_by_name(struct seat *seat, const char *name); /* or slot number */
 const char *seat_guest_state(const struct seat_guest *guest);
 struct seat_guest *seat_front(struct seat *seat); /* may be NULL */
+/* Guests' pictures follow the screen's refresh rate, and who has which card. */
+void seat_update_intervals(struct seat *seat);
+void seat_update_card_pictures(struct seat *seat);
 
 /* participants.c */
 void seat_add_participants(struct seat *seat);

@@ -190,6 +190,11 @@ void seat_update_notice(struct seat *seat)
 	snprintf(rest.line, sizeof(rest.line), "%s", line ? line : "");
 }
 
+void seat_update_card_pictures(struct seat *seat)
+{
+	rest.pictures++;
+}
+
 void seat_tell_card(struct seat *seat, const struct passthrough_card *card)
 {
 	rest.told++;

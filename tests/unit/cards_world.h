@@ -40,7 +40,7 @@ extern struct made_screen screen;
 /* The rest of the seat. */
 struct made_seat {
 	bool asking, front, quit;
-	unsigned int told; /* signals */
+	unsigned int told, pictures; /* signals, looks at whose card is whose */
 	char line[400];
 };
 

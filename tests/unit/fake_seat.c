@@ -81,9 +81,11 @@ static void fake_each(void *data, void (*each)(const struct control_guest *, voi
 					       .live = true,
 					       .frames = 1ull << 40,
 					       .keys_sent = 7,
-					       .keys_dropped = 2 };
+					       .keys_dropped = 2,
+					       .source = i == 0 ? "card" : "virtio" };
 
 		/* No UTF-8, a terminal's escape: what a hostile guest might bring about. */
+		guest.capture = i > 0 ? "it \x1b[2J lies" : NULL;
 		guest.reason = i == 2 ? "bad \xff\x1b[2J \xc3\xa4" : NULL;
 		each(&guest, each_data);
 	}

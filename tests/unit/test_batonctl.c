@@ -172,10 +172,11 @@ static void test_list(void **state)
 	assert_int_equal(result.status, 0);
 	assert_string_equal(
 		result.out,
-		"  SLOT NAME                 STATE     PICTURE         REASON\n"
-		"* 1    alpha                running   320x200         \n"
-		"  2    beta                 running   320x200         \n"
-		"  3    gamma                running   320x200         bad ??[2J \xc3\xa4\n");
+		"  SLOT NAME                 STATE     PICTURE         FROM     REASON\n"
+		"* 1    alpha                running   320x200         card     \n"
+		"  2    beta                 running   320x200         virtio   card: it ?[2J lies\n"
+		"  3    gamma                running   320x200         virtio   bad ??[2J \xc3\xa4; "
+		"card: it ?[2J lies\n");
 }
 
 static json_t *parse(const char *text)
@@ -214,12 +215,17 @@ static void test_status(void **state)
 					"screen    headless, pixman, 640x480 at 60.000 Hz\n"
 					"guests    3, run by tcg\n"
 					"in front  alpha\n"
+					"picture   card\n"
 					"cards     1\n");
 	result = batonctl("--json", "status");
 	status = parse(result.out);
 	assert_string_equal(json_string_value(json_object_get(status, "backend")), "headless");
 	assert_int_equal(json_integer_value(json_object_get(status, "refresh_mhz")), 60000);
+	assert_string_equal(json_string_value(json_object_get(status, "source")), "card");
 	json_decref(status);
+	expect_silence(batonctl("focus", "beta"));
+	result = batonctl("status");
+	assert_non_null(strstr(result.out, "\npicture   virtio, and not from its card: it ?[2J lies\n"));
 }
 
 static void test_guests_by_name_and_slot(void **state)

@@ -248,7 +248,7 @@ static void test_wishes(void **state)
 	struct fixture *f = *state;
 
 	assert_int_equal(load_wishes(f,
-				     "[vm]\nslot = 1\nno-key-of-ours = 1\n[cards]\n"
+				     "[vm]\nslot = 1\nno-key-of-ours = 1\n[capture]\nnor-this = 1\n[cards]\n"
 				     "follow-focus = one two\npinned = three\non-request = four\n"
 				     "on-request = five\n"),
 			 0);

@@ -163,6 +163,8 @@ static void test_list_guests(void **state)
 		expect_entry(m, "frames", "t", 1ull << 40, NULL);
 		expect_entry(m, "keys_sent", "t", 7, NULL);
 		expect_entry(m, "keys_dropped", "t", 2, NULL);
+		expect_entry(m, "source", "s", 0, i == 0 ? "card" : "virtio");
+		expect_entry(m, "capture", "s", 0, i == 0 ? "" : "it ?[2J lies");
 		assert_true(sd_bus_message_exit_container(m) >= 0);
 	}
 	assert_int_equal(sd_bus_message_at_end(m, false), 1);
@@ -186,6 +188,8 @@ static void test_status(void **state)
 	expect_entry(m, "refresh_mhz", "u", 60000, NULL);
 	expect_entry(m, "switcher", "b", true, NULL);
 	expect_entry(m, "focused", "s", 0, "alpha");
+	expect_entry(m, "source", "s", 0, "card");
+	expect_entry(m, "capture", "s", 0, "");
 	expect_entry(m, "guests", "u", 3, NULL);
 	expect_entry(m, "cards", "u", 1, NULL);
 	expect_entry(m, "card_trouble", "s", 0, "");

@@ -457,6 +457,31 @@ static void test_numbers_that_are_none(void **state)
 	assert_true(w.router.x == 960 && w.router.y == 540);
 }
 
+/* The picture of a guest's card is shown; positions go to QEMU's display, which is smaller. */
+static void test_positions_in_the_targets_pixels(void **state)
+{
+	const struct pointer_transform transform = {
+		.x = 100, .y = 0, .width = 1600, .height = 900,
+		.frame_width = 3200, .frame_height = 1800,
+		.target_width = 800, .target_height = 600,
+		.output_width = 1800, .output_height = 900,
+	};
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	w.sinks[0].absolute = true;
+	router_set_sink(&w.router, &w.sinks[0].base);
+	router_set_transform(&w.router, &transform);
+	router_feed(&w.router, &(struct input_event){
+				       .type = INPUT_EVENT_ABSOLUTE, .x = 0.5, .y = 0.5 });
+	assert_int_equal(w.sinks[0].x, 400);
+	assert_int_equal(w.sinks[0].y, 300);
+	router_feed(&w.router, &(struct input_event){ .type = INPUT_EVENT_ABSOLUTE, .x = 1, .y = 1 });
+	assert_int_equal(w.sinks[0].x, 799);
+	assert_int_equal(w.sinks[0].y, 599);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -468,6 +493,7 @@ int main(void)
 		cmocka_unit_test(test_motion_to_absolute),
 		cmocka_unit_test(test_every_pixel_of_a_large_guest),
 		cmocka_unit_test(test_position_before_click),
+		cmocka_unit_test(test_positions_in_the_targets_pixels),
 		cmocka_unit_test(test_relative),
 		cmocka_unit_test(test_remainders_die_with_the_target),
 		cmocka_unit_test(test_wheel_and_pointer_of_the_grabber),
