@@ -117,34 +117,9 @@ __attribute__((format(printf, 4, 5))) static int refuse(struct passthrough *pass
 	return error;
 }
 
-/* The first card that the guest's file names. */
-static const char *first_wish(const struct managed_guest *guest)
+static int find_card(struct passthrough *passthrough, const char *name, struct managed_card **out,
+		     const char **why)
 {
-	const struct card_wishes *wishes = &guest->wishes;
-	char **const lists[] = { wishes->on_request, wishes->follow_focus, wishes->pinned };
-
-	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
-		if (lists[i] && lists[i][0]) {
-			return lists[i][0];
-		}
-	}
-	return NULL;
-}
-
-static int find_card(struct passthrough *passthrough, const char *name, uint32_t id,
-		     struct managed_card **out, const char **why)
-{
-	const struct managed_guest *guest = passthrough_guest(passthrough, id);
-
-	if (!name && passthrough->n == 1) {
-		name = passthrough->cards[0].config->name;
-	}
-	if (!name && guest) {
-		name = first_wish(guest);
-	}
-	if (!name) {
-		return refuse(passthrough, -EINVAL, why, "There are several cards; name one.");
-	}
 	*out = card_by_name(passthrough, name);
 	return *out ? 0 : refuse(passthrough, -ENOENT, why, "There is no card called %s.", name);
 }
@@ -175,7 +150,7 @@ int passthrough_give(struct passthrough *passthrough, const char *name, uint32_t
 		     const char **why)
 {
 	struct managed_card *card;
-	int r = find_card(passthrough, name, id, &card, why);
+	int r = find_card(passthrough, name, &card, why);
 
 	if (r >= 0) {
 		r = check_card(card, why);
@@ -197,7 +172,7 @@ int passthrough_answer(struct passthrough *passthrough, const char *name,
 		       enum handoff_answer answer, const char **why)
 {
 	struct managed_card *card;
-	int r = find_card(passthrough, name, HANDOFF_HOST, &card, why);
+	int r = find_card(passthrough, name, &card, why);
 
 	if (r < 0) {
 		return r;

@@ -237,20 +237,17 @@ static void test_cards_do_not_wait_for_each_other(void **state)
 	assert_int_equal(timers_left_ms(), -1);
 }
 
-/* Without a name the guest's first card is meant; for the host it has to be named. */
-static void test_which_card_is_meant(void **state)
+static void test_two_cards(void **state)
 {
 	struct world *world = *state;
 
 	world->second = true;
 	fake_broker_add_card(world->broker, AUX, 1);
 	world_start(world);
-	assert_int_equal(passthrough_give(world->passthrough, NULL, GUEST_B, &world->why), 0);
+	assert_int_equal(passthrough_give(world->passthrough, "gpu", GUEST_B, &world->why), 0);
 	world_settle(world);
 	expect_card(world, "gpu", CARD_STATE_GUEST, "b");
 	expect_card(world, "aux", CARD_STATE_HOST, "");
-	assert_int_equal(passthrough_give(world->passthrough, NULL, HANDOFF_HOST, &world->why),
-			 -EINVAL);
 	assert_int_equal(passthrough_give(world->passthrough, "aux", GUEST_A, &world->why), 0);
 	world_settle(world);
 	passthrough_rescue(world->passthrough);
@@ -278,7 +275,7 @@ static void test_questions(void **state)
 	passthrough_each(world->passthrough, count_cards, &n);
 	assert_int_equal(n, 1);
 	assert_null(passthrough_trouble(world->passthrough));
-	assert_int_equal(passthrough_give(world->passthrough, NULL, GUEST_A, &world->why), 0);
+	assert_int_equal(passthrough_give(world->passthrough, "gpu", GUEST_A, &world->why), 0);
 	world_settle(world);
 	world_expect(world, CARD_STATE_GUEST, "a");
 }
@@ -467,7 +464,7 @@ static void test_rescue_goes_as_far_as_it_goes(void **state)
 	world_pass(world, 13 * SECOND);
 	assert_true(world->asking);
 	assert_int_equal(
-		passthrough_answer(world->passthrough, NULL, HANDOFF_ANSWER_ABORT, &world->why), 0);
+		passthrough_answer(world->passthrough, "gpu", HANDOFF_ANSWER_ABORT, &world->why), 0);
 	world_settle(world);
 	world_pass(world, 60 * SECOND);
 	world_expect(world, CARD_STATE_GUEST, "a");
@@ -597,7 +594,7 @@ int main(int argc, char **argv)
 		TEST(no_rest_before_the_wish),
 		TEST(nvidia_modules_go_first),
 		TEST(cards_do_not_wait_for_each_other),
-		TEST(which_card_is_meant),
+		TEST(two_cards),
 		TEST(questions),
 		TEST(refusals),
 		TEST(guest_without_a_port),
