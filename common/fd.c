@@ -11,23 +11,27 @@
 
 #include "common/cleanup.h"
 
-static int unix_address(const char *path, struct sockaddr_un *address)
+/* A socket, or -errno, and the address of that path. */
+static int unix_socket(const char *path, int type, struct sockaddr_un *address)
 {
+	int fd;
+
 	if (strlen(path) >= sizeof(address->sun_path)) {
 		return -ENAMETOOLONG;
 	}
 	*address = (struct sockaddr_un){ .sun_family = AF_UNIX };
 	memcpy(address->sun_path, path, strlen(path) + 1);
-	return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	return fd < 0 ? -errno : fd;
 }
 
-int unix_connect(const char *path)
+static int connect_to(const char *path, int type)
 {
 	struct sockaddr_un address;
-	_cleanup_close_ int fd = unix_address(path, &address);
+	_cleanup_close_ int fd = unix_socket(path, type, &address);
 
 	if (fd < 0) {
-		return fd == -ENAMETOOLONG ? fd : -errno;
+		return fd;
 	}
 	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
 		return -errno;
@@ -35,13 +39,23 @@ int unix_connect(const char *path)
 	return take_fd(fd);
 }
 
+int unix_connect(const char *path)
+{
+	return connect_to(path, SOCK_STREAM);
+}
+
+int unix_connect_packets(const char *path)
+{
+	return connect_to(path, SOCK_SEQPACKET);
+}
+
 int unix_listen(const char *path, int backlog)
 {
 	struct sockaddr_un address;
-	_cleanup_close_ int fd = unix_address(path, &address);
+	_cleanup_close_ int fd = unix_socket(path, SOCK_STREAM, &address);
 
 	if (fd < 0) {
-		return fd == -ENAMETOOLONG ? fd : -errno;
+		return fd;
 	}
 	if (unlink(path) < 0 && errno != ENOENT) {
 		return -errno;

@@ -10,6 +10,8 @@
  * descriptor or -errno: -ENAMETOOLONG (over 107 bytes), -ENOENT, -ECONNREFUSED (nobody listens),
  * -EAGAIN (its backlog is full). */
 int unix_connect(const char *path);
+/* The same for a socket of packets (SOCK_SEQPACKET). */
+int unix_connect_packets(const char *path);
 
 /* Replaces what lies at path by a listening socket of mode 0600. Returns a non-blocking,
  * close-on-exec descriptor or -errno. */

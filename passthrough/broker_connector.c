@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "common/cleanup.h"
+#include "common/fd.h"
 #include "common/log.h"
 
 /* The pauses may be late by as much, so that wakeups can be put together. */
@@ -36,18 +37,6 @@ struct broker_connector {
 	unsigned int attempts;
 	int error;
 };
-
-static int seqpacket_connect(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0) {
-		return -errno;
-	}
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : take_fd(fd);
-}
 
 static void connector_plan(struct broker_connector *connector, uint64_t usec)
 {
@@ -207,12 +196,12 @@ static bool watch_suffices(const struct broker_connector *connector)
 
 static void connector_try(struct broker_connector *connector)
 {
-	int fd = seqpacket_connect(connector->path);
+	int fd = unix_connect_packets(connector->path);
 
 	if (fd < 0) {
 		/* It may have come between the two. */
 		connector_watch(connector);
-		fd = seqpacket_connect(connector->path);
+		fd = unix_connect_packets(connector->path);
 	}
 	connector->error = fd < 0 ? fd : 0;
 	if (fd >= 0) {

@@ -5,27 +5,12 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "common/cleanup.h"
+#include "common/fd.h"
 #include "common/strv.h"
 #include "proto/guest.h"
 #include "vm/launch.h"
-
-static int seqpacket_connect(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0) {
-		return -errno;
-	}
-	if (strlen(path) >= sizeof(address.sun_path)) {
-		return -ENAMETOOLONG;
-	}
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	return connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? -errno : take_fd(fd);
-}
 
 #ifndef SO_PEERPIDFD
 #define SO_PEERPIDFD 77 /* Linux 6.5 */
@@ -93,7 +78,7 @@ static int send_packet(int fd, char *packet, size_t size, const int *fds)
 
 int launch_knock(const char *socket, uid_t uid, pid_t *pid)
 {
-	_cleanup_close_ int fd = seqpacket_connect(socket);
+	_cleanup_close_ int fd = unix_connect_packets(socket);
 	int r = fd < 0 ? fd : find_peer(fd, uid, pid);
 
 	return r < 0 ? r : take_fd(fd);

@@ -7,28 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 
 #include "common/cleanup.h"
+#include "common/fd.h"
 #include "passthrough/card.h"
 
 /* For each message: longer than the broker lets its own look at a card take. */
 #define ANSWER_MS 25000
-
-static int broker_connect(const char *path)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0 || strlen(path) >= sizeof(address.sun_path)) {
-		return fd < 0 ? -errno : -ENAMETOOLONG;
-	}
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
-		return -errno;
-	}
-	return take_fd(fd);
-}
 
 static int message_receive(int fd, struct broker_message *out)
 {
@@ -115,7 +100,7 @@ static void ask_holders(int fd, struct broker_answer *answer)
 
 void broker_ask(const char *path, struct broker_answer *out)
 {
-	_cleanup_close_ int fd = broker_connect(path);
+	_cleanup_close_ int fd = unix_connect_packets(path);
 	struct broker_request request = { .verb = BROKER_HELLO,
 					  .serial = 1,
 					  .protocol = BROKER_PROTOCOL };
