@@ -39,7 +39,13 @@ struct builder {
 	char **hidden; /* canonical paths */
 };
 
-DEFINE_CLEANUP(DIR *, closedir)
+static void dir_close(DIR *dir)
+{
+	if (dir) {
+		closedir(dir);
+	}
+}
+DEFINE_CLEANUP(DIR *, dir_close)
 
 int confine_version(void)
 {
@@ -139,7 +145,7 @@ static int allow_on_the_way(const struct builder *b, const char *path)
  * link gets no rule: where it leads to has its own. */
 static int allow_around(const struct builder *b, const char *path)
 {
-	_cleanup_(closedir_ptr) DIR *dir = opendir(*path ? path : "/");
+	_cleanup_(dir_close_ptr) DIR *dir = opendir(*path ? path : "/");
 	struct dirent *entry;
 	char below[PATH_MAX];
 	int r = 0;
