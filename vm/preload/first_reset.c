@@ -34,10 +34,13 @@ static void set_opened(int fd)
 
 static bool take_opened(int fd)
 {
-	unsigned long long bit = 1ull << fd % BITS;
+	unsigned long long bit;
 
-	return fd >= 0 && fd < DESCRIPTORS_MAX &&
-	       (atomic_fetch_and(&opened[fd / BITS], ~bit) & bit);
+	if (fd < 0 || fd >= DESCRIPTORS_MAX) {
+		return false;
+	}
+	bit = 1ull << fd % BITS;
+	return atomic_fetch_and(&opened[fd / BITS], ~bit) & bit;
 }
 
 /* All of QEMU's calls come by here, those that run a vCPU too. */
