@@ -45,6 +45,11 @@ static enum ctl_status list(struct ctl *ctl)
 	{
 		print_card(card);
 	}
+	if (i == 0) {
+		fputs("batonctl: no card is configured to be lent; its file goes into the folder of "
+		      "cards, see baton.conf(5)\n",
+		      stderr);
+	}
 	return CTL_OK;
 }
 
@@ -84,6 +89,14 @@ static enum ctl_status wait_for_change(struct ctl *ctl)
 	}
 }
 
+static enum ctl_status tell_rest(const json_t *card, const char *name)
+{
+	const char *owner = ctl_string(card, "owner"), *text = ctl_string(card, "text");
+
+	return ctl_fail(CTL_FAILED, "%s is now %s%s%s%s%s", name, ctl_string(card, "state"),
+			*owner ? " " : "", owner, *text ? ": " : "", text);
+}
+
 /* Waits until the card rests, and says whether that is with the guest ("": with none). */
 static enum ctl_status wait_for_rest(struct ctl *ctl, const char *name, const char *guest)
 {
@@ -100,11 +113,8 @@ static enum ctl_status wait_for_rest(struct ctl *ctl, const char *name, const ch
 		}
 		card = find_card(cards, name);
 		if (!ctl_is_true(card, "moving")) {
-			return !strcmp(ctl_string(card, "owner"), guest)
-				       ? CTL_OK
-				       : ctl_fail(CTL_FAILED, "%s is now %s: %s", name,
-						  ctl_string(card, "state"),
-						  ctl_string(card, "text"));
+			return !strcmp(ctl_string(card, "owner"), guest) ? CTL_OK
+									  : tell_rest(card, name);
 		}
 		if (ctl_is_true(card, "asking") && !asked) {
 			asked = true;

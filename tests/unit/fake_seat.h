@@ -16,6 +16,7 @@ struct fake_seat_process {
 	int gate; /* a picture of gamma says "?" there when its job begins, and waits for a byte */
 	const char *bus; /* set before the start: address of its session bus; NULL is none */
 	bool foreign;    /* set before the start: it believes its clients to be of another user */
+	bool without_card; /* set before the start */
 };
 
 /*

@@ -341,6 +341,21 @@ static void test_gpu(void **state)
 	watch_end(&watch);
 }
 
+static void test_no_gpu(void **state)
+{
+	struct result result;
+
+	fake_seat_stop(&seat);
+	seat.without_card = true;
+	fake_seat_start(&seat);
+	seat.without_card = false;
+	result = batonctl("gpu", "list");
+	assert_int_equal(result.status, 0);
+	assert_string_equal(result.out, GPU_HEADER);
+	assert_non_null(strstr(result.err, "no card is configured to be lent"));
+	assert_string_equal(batonctl("gpu", "list", "--json").out, "[]\n");
+}
+
 static void test_gpu_json(void **state)
 {
 	struct result result = batonctl("gpu", "list", "--json");
@@ -383,7 +398,7 @@ static void test_gpu_wait(void **state)
 	assert_non_null(fgets(line, sizeof(line), give.err));
 	expect_silence(batonctl("gpu", "answer", "gpu", "abort"));
 	assert_non_null(fgets(line, sizeof(line), give.err));
-	assert_non_null(strstr(line, "gpu is now guest: "));
+	assert_non_null(strstr(line, "gpu is now guest alpha\n"));
 	assert_int_equal(program_wait(&give), 1);
 }
 
@@ -514,6 +529,7 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_watch_ends_with_the_seat),
 		SEAT_TEST(test_doctor),
 		SEAT_TEST(test_gpu),
+		SEAT_TEST(test_no_gpu),
 		SEAT_TEST(test_gpu_json),
 		SEAT_TEST(test_gpu_usage),
 		SEAT_TEST(test_gpu_wait),
