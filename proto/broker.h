@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #define BROKER_SOCKET "/run/baton/broker.sock"
+#define BROKER_CONFIG "/etc/baton/broker.conf"
 #define BROKER_PROTOCOL 3
 #define BROKER_CARDS_MAX 8
 #define BROKER_GUESTS_MAX 16

@@ -344,7 +344,7 @@ static const char *broker_socket(void)
 
 int cards_add_none(struct cards **cards)
 {
-	if (*cards || access(broker_socket(), F_OK) < 0) {
+	if (*cards || (access(broker_socket(), F_OK) < 0 && access(BROKER_CONFIG, F_OK) < 0)) {
 		return 0;
 	}
 	*cards = calloc(1, sizeof(**cards));

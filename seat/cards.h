@@ -70,7 +70,8 @@ bool cards_prepare_guest(const struct cards *cards, const struct card_wishes *wi
 
 /* ---- life; each does nothing where cards is NULL ---- */
 
-/* Where *cards is NULL and there is a broker: makes one without cards. 0 or -ENOMEM. */
+/* Where *cards is NULL and there is a broker, or will be one: makes one without cards, since the
+ * broker may know users of guests. 0 or -ENOMEM. */
 int cards_add_none(struct cards **cards);
 /* Begins to look for the broker. 0 or -errno, logged. */
 int cards_open(struct cards *cards, struct seat *seat);

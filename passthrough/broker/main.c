@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#define BROKER_CONFIG "/etc/baton/broker.conf"
 #define BROKER_JOURNAL "/run/baton/journal"
 #define RETRY_MS 1000 /* after no worker could be started */
 

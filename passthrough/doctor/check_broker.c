@@ -4,8 +4,6 @@
 #include "passthrough/card.h"
 #include "passthrough/doctor/doctor.h"
 
-#define BROKER_CONFIG "/etc/baton/broker.conf"
-
 /* It has room for one, and says so in words alone. */
 static bool has_seat(const struct broker_answer *answer)
 {

@@ -3,7 +3,9 @@
  * baton-guest: the program of baton-guest@USER.service. It runs as the user of one guest, without
  * any right that this user has not, and becomes that guest's QEMU: it waits for the seat, takes
  * command line and descriptors from it (proto/guest.h), and executes. The seat decides what this
- * user does; so a seat is who broker.conf names, as for the broker.
+ * user does; so a seat is of a user that broker.conf names. That it runs in no guest's control group
+ * the broker looks up, and we cannot: the unit hides other users' processes. Guests of the seat's
+ * user are kept away from our socket by their walls (vm/walls.c), as far as the kernel has such.
  */
 #include <poll.h>
 #include <pwd.h>
@@ -19,7 +21,6 @@
 #include "passthrough/broker/broker.h"
 #include "passthrough/guest/guest.h"
 
-#define BROKER_CONFIG "/etc/baton/broker.conf"
 /* Descriptors that came are first moved up here, so that none overwrites another. */
 #define HIGH_FD 64
 
@@ -34,7 +35,7 @@ static int complain(const char *what)
 	return -1;
 }
 
-/* Anybody may knock; seat_accept() asks who it is. */
+/* Anybody may knock; guest_accept() asks who it is. */
 static int guest_listen(const char *folder)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
