@@ -95,6 +95,10 @@ class InstalledSeat(LentSeat):
         self.manager("kill", "--signal=KILL", "baton.service")
         self.manager("stop", "baton.service")
 
+    def said(self):
+        """What its unit has written since the start of the virtual PC."""
+        return self.pc.run("journalctl -q -o cat _UID=%d" % UID).out
+
     def uid(self, name):
         """As whom a guest's QEMU runs."""
         return self.pc.run("id -un $(ps -o uid= -p %d)" % self.qemu_pid(name)).out.strip()

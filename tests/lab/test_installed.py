@@ -66,10 +66,14 @@ def refused_peer(pc, seat):
 
 
 def stopped_by_force(pc, seat, pid):
-    """A QEMU that does not answer cannot be killed by the seat; the broker has its unit killed."""
+    """A QEMU that does not answer cannot be killed by the seat; the broker has its unit killed, when it is there."""
     pc.run("kill -STOP %d" % pid)
     assert pc.run("runuser -u seat -- kill -9 %d" % pid, check=False).rc != 0
+    seat.broker.stop()
     seat.control("kill", "A")
+    pc.wait(lambda: "has to kill: no broker" in seat.said(), 30, "baton's word that nobody can kill A")
+    assert seat.list()["A"]["state"] == "stopping"
+    seat.broker.start()
     pc.wait(lambda: pc.run("test -e /proc/%d" % pid, check=False).rc != 0, 60, "end of A's QEMU")
     pc.wait(lambda: seat.list()["A"]["state"] == "stopped", 30, "baton's word on it")
 
