@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -42,6 +43,18 @@ static int connect_to(const char *path, int type)
 int unix_connect(const char *path)
 {
 	return connect_to(path, SOCK_STREAM);
+}
+
+int unix_connect_own(const char *path)
+{
+	_cleanup_close_ int there = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
+	char itself[32];
+
+	if (there < 0) {
+		return -errno;
+	}
+	snprintf(itself, sizeof(itself), "/proc/self/fd/%d", there);
+	return unix_connect(itself);
 }
 
 int unix_connect_packets(const char *path)
@@ -115,7 +128,9 @@ int file_write(const char *path, const char *content, size_t size)
 		temporary = NULL;
 		return -ENOMEM;
 	}
-	fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	/* What lies there may be a FIFO, which would keep us waiting. */
+	(void)unlink(temporary);
+	fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		return -errno;
 	}

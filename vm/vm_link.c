@@ -202,13 +202,12 @@ static void watch_own(struct vm *vm)
 static int link_connect(struct vm *vm)
 {
 	_cleanup_free_ char *own = NULL;
-	const char *path = vm->config->attach;
 
-	if (!path) {
-		own = vm_path(vm->run_dir, RUN_FILE_QMP);
-		path = own;
+	if (vm->config->attach) {
+		return unix_connect(vm->config->attach);
 	}
-	return path ? unix_connect(path) : -ENOMEM;
+	own = vm_path(vm->run_dir, RUN_FILE_QMP);
+	return own ? unix_connect_own(own) : -ENOMEM;
 }
 
 int vm_link_open(struct vm *vm, uint64_t greeting_usec)

@@ -135,5 +135,5 @@ int vm_connect_agent(const struct vm *vm)
 {
 	_cleanup_free_ char *path = vm_path(vm->run_dir, RUN_FILE_AGENT);
 
-	return path ? unix_connect(path) : -ENOMEM;
+	return path ? unix_connect_own(path) : -ENOMEM;
 }
