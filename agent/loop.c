@@ -21,7 +21,7 @@ int loop_add(int loop, struct loop_source *source, bool edge)
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = source };
 
 	if (edge) {
-		event.events |= EPOLLET;
+		event.events |= EPOLLOUT | EPOLLET;
 	}
 	return epoll_ctl(loop, EPOLL_CTL_ADD, source->fd, &event) < 0 ? -errno : 0;
 }

@@ -15,7 +15,8 @@ struct loop_source {
 
 /* An epoll descriptor, or -errno. */
 int loop_open(void);
-/* edge: calls once for what comes, not as long as something is there. 0 or -errno. */
+/* edge: calls once for what comes, to read or room to write, not as long as it is there. 0 or
+ * -errno. */
 int loop_add(int loop, struct loop_source *source, bool edge);
 void loop_remove(int loop, const struct loop_source *source);
 /* Waits for at most that long (-1: without end) and calls one source. 0 or -errno. */

@@ -17,6 +17,9 @@ struct port {
 	int fd;
 	uint8_t bytes[AGENT_MESSAGE_SIZE]; /* of the message that is coming */
 	size_t filled;
+	bool connected;                         /* the host was seen to be there */
+	struct agent_message queue[PORT_QUEUE]; /* waits to be sent, the first one first */
+	unsigned int queued;
 };
 
 int port_find(const char *classes, const char *name)
@@ -65,17 +68,56 @@ int port_fd(const struct port *port)
 	return port->fd;
 }
 
-int port_send(struct port *port, struct agent_message *message)
+/* The kernel's driver takes a message whole or not at all. */
+static int write_message(struct port *port, const struct agent_message *message)
 {
-	ssize_t n;
+	ssize_t n = write(port->fd, message, sizeof(*message));
 
-	message->magic = AGENT_MAGIC;
-	n = write(port->fd, message, sizeof(*message));
 	if (n < 0) {
 		return -errno;
 	}
-	/* The kernel's driver takes a message whole or not at all. */
+	port->connected = true;
 	return n == sizeof(*message) ? 0 : -EIO;
+}
+
+int port_try(struct port *port, struct agent_message *message)
+{
+	message->magic = AGENT_MAGIC;
+	return port->queued ? -EAGAIN : write_message(port, message);
+}
+
+void port_send(struct port *port, struct agent_message *message)
+{
+	port_flush(port);
+	if (port_try(port, message) == -EAGAIN && port->queued < PORT_QUEUE) {
+		port->queue[port->queued++] = *message;
+	}
+}
+
+void port_flush(struct port *port)
+{
+	unsigned int sent = 0;
+
+	while (sent < port->queued && write_message(port, &port->queue[sent]) != -EAGAIN) {
+		sent++;
+	}
+	port->queued -= sent;
+	memmove(port->queue, port->queue + sent, port->queued * sizeof(*port->queue));
+}
+
+void port_forget(struct port *port)
+{
+	port->queued = 0;
+}
+
+/* Nobody is there (any more). */
+static int hung_up(struct port *port)
+{
+	bool was = port->connected;
+
+	port->connected = false;
+	port->filled = 0;
+	return was ? -EPIPE : 0;
 }
 
 /* Fills the message that is coming. 1: it is complete, 0: not yet, -EPIPE. */
@@ -85,12 +127,12 @@ static int fill(struct port *port)
 		ssize_t n = read(port->fd, port->bytes + port->filled,
 				 sizeof(port->bytes) - port->filled);
 
-		if (n == 0) {
-			port->filled = 0;
-			return -EPIPE;
+		if (n < 0 && errno == EAGAIN) {
+			port->connected = true;
+			return 0;
 		}
-		if (n < 0 && errno != EINTR) {
-			return errno == EAGAIN ? 0 : -EPIPE;
+		if (n == 0 || (n < 0 && errno != EINTR)) {
+			return hung_up(port);
 		}
 		port->filled += n > 0 ? (size_t)n : 0;
 	}

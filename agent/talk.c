@@ -17,6 +17,8 @@
 
 /* A driver that has not gone by then goes when it likes. */
 #define RELEASE_DEADLINE (10 * NSEC_PER_SEC)
+/* A host that takes nothing for so long is gone. */
+#define DEAF_LIMIT (10 * NSEC_PER_SEC)
 
 struct release {
 	struct loop_source pipe;  /* its fd is -1: none is under way */
@@ -35,6 +37,7 @@ struct talk {
 	struct loop_source source;
 	bool understood; /* the seat speaks our protocol */
 	bool subscribed;
+	uint64_t deaf_since;                   /* ns; 0: the host takes what it is told */
 	uint32_t unrung;                       /* AGENT_RING_* that the host has not taken */
 	struct agent_message cards[CARDS_MAX]; /* as they were told */
 	unsigned int card_count;
@@ -43,12 +46,9 @@ struct talk {
 
 static void send_message(struct talk *talk, struct agent_message *message, enum agent_verb verb)
 {
-	int r;
-
 	message->verb = verb;
-	r = talk->port ? port_send(talk->port, message) : 0;
-	if (r < 0) {
-		log_debug("the host takes no message: %s", strerror(-r));
+	if (talk->port) {
+		port_send(talk->port, message);
 	}
 }
 
@@ -119,8 +119,10 @@ bool talk_look_at_cards(struct talk *talk)
 	unsigned int count = list_cards(talk, cards);
 	const struct agent_message *captured = find_card(cards, count, talk->config->slot);
 
-	tell_gone(talk, cards, count);
-	for (unsigned int i = 0; i < count; i++) {
+	if (talk->understood) {
+		tell_gone(talk, cards, count);
+	}
+	for (unsigned int i = 0; i < count && talk->understood; i++) {
 		if (!same_card(find_card(talk->cards, talk->card_count, cards[i].slot),
 			       &cards[i])) {
 			send_message(talk, &cards[i], AGENT_CARD);
@@ -263,6 +265,7 @@ static void take_hello(struct talk *talk, const struct agent_message *message)
 {
 	talk->subscribed = false;
 	talk->unrung = 0;
+	port_forget(talk->port);
 	answer_hello(talk, message);
 	talk->card_count = 0; /* nothing was told to this one */
 	talk_look_at_cards(talk);
@@ -288,12 +291,28 @@ static void talk_ready(void *data)
 	struct agent_message message;
 	int r;
 
+	port_flush(talk->port);
 	while ((r = port_receive(talk->port, &message)) == 1) {
 		take_message(talk, &message);
 	}
 	if (r == -EPIPE) {
 		talk->subscribed = talk->understood = false;
 	}
+	talk->host.changed(talk->host.data);
+}
+
+/* Its end may have been missed; whoever is there yet is told that nothing is subscribed. */
+static void unsubscribe_deaf(struct talk *talk)
+{
+	struct agent_message hello = { .hello = { .protocol = AGENT_PROTOCOL } };
+
+	log_warning(
+		"the host has taken no message for %llu s: it gets no pictures until it asks again",
+		(unsigned long long)(DEAF_LIMIT / NSEC_PER_SEC));
+	talk->subscribed = false;
+	talk->deaf_since = 0;
+	port_forget(talk->port);
+	answer_hello(talk, &hello);
 	talk->host.changed(talk->host.data);
 }
 
@@ -307,8 +326,13 @@ void talk_ring(struct talk *talk, uint32_t what, uint32_t serial)
 	}
 	message.ring.what = talk->unrung;
 	message.ring.serial = serial;
-	if (port_send(talk->port, &message) != -EAGAIN) {
+	if (port_try(talk->port, &message) != -EAGAIN) {
 		talk->unrung = 0;
+		talk->deaf_since = 0;
+	} else if (!talk->deaf_since) {
+		talk->deaf_since = clock_now_ns();
+	} else if (clock_now_ns() - talk->deaf_since > DEAF_LIMIT) {
+		unsubscribe_deaf(talk);
 	}
 }
 

@@ -1,9 +1,11 @@
 """Shared memory of a guest's picture: a viewer in the virtual PC, and the agent that writes it."""
+import glob
 import hashlib
 import os
 import subprocess
 
 from lab import HERE, cache_folder
+from testcard import GUESTS, guest_files, install_guests, start_guest
 
 TOP = os.path.dirname(os.path.dirname(HERE))
 PROBE = ["tests/lab/kvmfr-probe.c", "capture/lgmp_client.c", "capture/shared_memory.c", "capture/shm_guard.c",
@@ -85,6 +87,86 @@ class Port:
 
     def rings(self):
         return [line.split() for line in self.process.lines if line.startswith("ring ")]
+
+
+# The test guest's first program, with an agent for each card that is not the firmware's display. This file system has
+# no udev.
+INIT = """#!/bin/busybox sh
+/bin/busybox mount -t proc proc /proc
+/bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t devtmpfs dev /dev
+while read -r module options; do
+	/bin/busybox insmod "/lib/$module" $options
+done < /lib/order
+# Nothing that is asked too early is echoed.
+exec 3<>/dev/hvc0
+/bin/busybox stty raw -echo <&3
+/bin/busybox uevent /bin/card-event &
+for node in /sys/class/drm/card[0-9]; do
+	ACTION=add SUBSYSTEM=drm DEVNAME="dri/${node##*/}" /bin/card-event
+done
+# The test card looks for further cards when the kernel says something.
+[ ! -e /sys/class/drm/card1 ] ||
+	while /bin/busybox sleep 1; do echo change > /sys/class/drm/card1/uevent; done &
+/bin/testcard
+/bin/busybox poweroff -f
+"""
+CARD_EVENT = """#!/bin/busybox sh
+case $ACTION:$SUBSYSTEM:$DEVNAME in
+add:drm:dri/card*)
+	node=${DEVNAME##*/}
+	[ "$(/bin/busybox cat "/sys/class/drm/$node/device/boot_vga" /sys/class/drm/$node/device/../boot_vga 2>/dev/null)" != \
+		BOOT ] || exit 0
+	/bin/baton-agent --card "$node" WORDS < /dev/null > /dev/hvc0 2>&1 &
+	;;
+esac
+"""
+
+
+def cpio(files):
+    """An archive of (path, mode, bytes) as the kernel's initramfs knows it."""
+    archive = b""
+    for path, mode, data in list(files) + [("TRAILER!!!", 0, b"")]:
+        name = path.encode() + b"\0"
+        fields = [0, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0, len(name), 0]
+        head = b"070701" + b"".join(b"%08X" % field for field in fields) + name
+        archive += head + bytes(-len(head) % 4) + data + bytes(-len(data) % 4)
+    return archive
+
+
+def agent_initrd(pc, words="", boot_card=False):
+    """
+    Puts a file system of the test guest with an agent into the virtual PC; its path there. boot_card: the agent is for
+    the firmware's display, and not for the other cards.
+    """
+    install_guests(pc)
+    sources = [os.path.relpath(path, TOP) for path in sorted(glob.glob(os.path.join(TOP, "agent/*.c")))]
+    flags = subprocess.run(["pkg-config", "--cflags", "libdrm"], stdout=subprocess.PIPE, check=True).stdout.decode().split()
+    agent = compile_here("baton-agent", sources + ["common/log.c"],
+                         flags + ['-DBATON_VERSION="lab"', "-static", "-ldrm"])
+    with open(agent, "rb") as file:
+        program = file.read()
+    event = CARD_EVENT.replace("BOOT", "0" if boot_card else "1").replace("WORDS", words)
+    extra = cpio([("init", 0o100755, INIT.encode()), ("bin/baton-agent", 0o100755, program),
+                  ("bin/card-event", 0o100755, event.encode())])
+    with open(guest_files()[1], "rb") as file:
+        base = file.read()
+    path = GUESTS + "/agent.cpio"
+    # The kernel unpacks one archive after the other; a plain one begins at a multiple of four.
+    pc.channel.put(path, base + bytes(-len(base) % 4) + extra)
+    return path
+
+
+def start_agent_guest(pc, name, memory, initrd, cards=(), flip=1, fps=5):
+    """A test guest with shared memory (a file in the virtual PC) and a port: its Testcard and the port's socket."""
+    socket = "/run/lab-%s/agent" % name
+    pc.run("rm -f " + memory)
+    extra = [word for card in cards for word in ("-device", card)]
+    extra += ["-object", "memory-backend-file,id=shared,share=on,size=16M,mem-path=" + memory,
+              "-device", "ivshmem-plain,memdev=shared", "-initrd", initrd,
+              "-chardev", "socket,id=agent,path=%s,server=on,wait=off" % socket,
+              "-device", "virtserialport,chardev=agent,name=org.baton.agent"]
+    return start_guest(pc, name, fps=fps, flip=flip, extra=extra), socket
 
 
 def agent_counts(process):

@@ -5,7 +5,7 @@ import signal
 import cards
 from harness import test
 from lab import HERE
-from shared import Port, Viewer, agent_counts
+from shared import Port, Viewer, agent_counts, agent_initrd, start_agent_guest
 
 MEMORY = "/dev/shm/agent"
 MEMORY_SIZE = 32 << 20
@@ -175,3 +175,46 @@ def test_unit(pc):
         pc.run(unbind)
         pc.wait(lambda: unit_shows(pc, node, "ActiveState") == "inactive", 60, "end of the agent of " + node)
         assert unit_shows(pc, node, "Result") == "success", unit_shows(pc, node, "Result")
+
+
+@test()
+def test_guest(pc):
+    """A guest with a card of its own: what it draws there arrives through ivshmem, its port rings."""
+    initrd = agent_initrd(pc, "--counts --verbose")
+    card, socket = start_agent_guest(pc, "one", MEMORY, initrd, ["bochs-display,xres=640,yres=480,id=own"])
+    card.ready()
+    lines = cards.CardLines(card)
+    lines.seen = 0
+    lines.wait_drawn(cards.DUO)
+    port = Port(pc, socket)
+    assert port.ask("hello", "hello ")[:2] == ["1", "3"]
+    seen = port.process.line(lambda line: "bochs-drm" in line, 60).split()
+    assert seen[2:4] == ["lit", "640x480"] and seen[5] == "1", seen
+    port.ask("subscribe", "ring 4")
+    viewer = Viewer(pc, MEMORY).watch()
+    for _ in range(3):
+        lines.mark()
+        card.ask("cards", 60)
+        drawn = lines.wait_drawn(cards.DUO)
+        viewer.shows(lambda: drawn)
+    assert [ring for ring in port.rings() if ring[1] == "1"], port.process.lines
+    # The guest's program has the card open: it is not given up.
+    holder = port.ask("release", "holder ")
+    assert holder[3] == "testcard", holder
+    assert port.process.line("done ", 60).split()[2] == "-16"
+
+
+@test()
+def test_flips(pc):
+    """A guest that draws into two buffers in turn: each picture at which it stops is the one in shared memory."""
+    initrd = agent_initrd(pc, "--counts --verbose", boot_card=True)
+    card, socket = start_agent_guest(pc, "one", MEMORY, initrd)
+    card.ready()
+    port = Port(pc, socket)
+    port.ask("hello", "card ")
+    port.ask("subscribe", "ring 4")
+    viewer = Viewer(pc, MEMORY).watch()
+    for _ in range(6):
+        frame, size, digest = card.stop(card.count() + 7)
+        viewer.shows(lambda: (size, digest), what="frame %d" % frame)
+        card.go()
