@@ -137,5 +137,5 @@ class Client:
                 getattr(self, "do_" + order["do"])(order)
 
 
-assert SIZE == 1456 and REQUEST.size == 184
+assert SIZE == 1448 and REQUEST.size == 184
 Client(sys.argv[1]).run()
