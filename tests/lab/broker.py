@@ -25,7 +25,7 @@ class Broker:
 
     def keep(self):
         """Its log, its journals and its workers, for whoever looks into a failure."""
-        told = self.pc.run("journalctl -q -o short-monotonic -u baton-broker.service; tail -n 60 %s/*.journal; "
+        told = self.pc.run("journalctl -q -o short-monotonic -u baton-broker.service; tail -n 1000 %s/*.journal; "
                            "ps -eo pid,ppid,stat,wchan:30,args | grep -v ]$; dmesg | tail -n 30" % JOURNALS, check=False)
         with open(os.path.join(self.pc.out, "broker.log"), "w") as file:
             file.write(told.out + told.err)

@@ -94,7 +94,8 @@ class LentSeat(Seat):
     def snapshot(self):
         """cards.snapshot() with the processes of baton by what they are, since pids change."""
         state = cards.snapshot(self.pc, self.lent)
-        state["memlock"] = sorted({p["memlock"][0] for p in state["baton"].values() if "qemu" in p["name"]})
+        state["memlock"] = sorted({tuple(p["memlock"]) for p in state["baton"].values()
+                                   if "qemu" in p["name"] and p["memlock"]})
         return state
 
     # The guests
@@ -226,10 +227,12 @@ class LentSeat(Seat):
         if None in functions:
             return None, "not on the bus"
         names = [function["driver"] for function in functions]
-        node = "/dev/vfio/" + functions[0]["group"]
-        openers = [pid for pid, p in state["baton"].items() if node in p["descriptors"]]
-        raised = [pid for pid, p in state["baton"].items()
-                  if "qemu" in p["name"] and p["memlock"][0] not in self.memlock]
+        nodes = {"/dev/vfio/" + f["group"] for f in state["functions"].values() if f}
+        openers = [pid for pid, p in state["baton"].items()
+                   if "/dev/vfio/" + functions[0]["group"] in p["descriptors"]]
+        # Only who has a card, this one or another, may lock more memory than it could at first.
+        raised = [pid for pid, p in state["baton"].items() if "qemu" in p["name"] and p["memlock"]
+                  and tuple(p["memlock"]) not in self.memlock and not nodes & set(p["descriptors"])]
         modes = [line for line in state["vfio"] if line.split()[0] == functions[0]["group"]]
         if names == card.drivers:
             who, fine = HOST, {f: state["functions"][f] for f in card.functions()} == {
@@ -240,9 +243,7 @@ class LentSeat(Seat):
             who, fine = openers[0], modes[0].split()[1:] == ["600", "%d:0" % UID]
         else:
             who, fine = POOL, modes[0].split()[1:] == ["600", "0:0"]
-        if who in (HOST, POOL) and len(self.lent) == 1:
-            fine = fine and not raised
-        if not fine:
+        if not fine or raised:
             return None, "%s, %s, openers %s, raised %s" % (functions, modes, openers, raised)
         return who, None
 
