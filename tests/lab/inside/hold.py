@@ -2,7 +2,6 @@
 
     hold.py open PATH      as any program
     hold.py hidden PATH    by a descriptor on its way through a socket: no process is seen to have it
-    hold.py snatch PATH    as soon as whoever has it lets go
 """
 import array
 import os
@@ -18,19 +17,8 @@ def hide(fd):
     return pair
 
 
-def snatch(path):
-    # Nested guests run on the other one.
-    os.sched_setaffinity(0, {0})
-    print("trying", flush=True)
-    while True:
-        try:
-            return os.open(path, os.O_RDWR)
-        except OSError:
-            pass
-
-
 way, path = sys.argv[1:]
-held = snatch(path) if way == "snatch" else os.open(path, os.O_RDWR)
+held = os.open(path, os.O_RDWR)
 if way == "hidden":
     held = hide(held)
 print("holding", os.getpid(), flush=True)
