@@ -74,7 +74,7 @@ static int permit(const struct card *card, char *text)
 		{ BROKER_CARD_LENT, -EBUSY, "lent" },
 		{ CARD_ON_VFIO, -EINVAL, "on vfio-pci" },
 		{ BROKER_CARD_DRAINED, -EINVAL, "drained" },
-		{ CARD_POOLED, -EINVAL, "in the pool" },
+		{ CARD_POOLED, -EINVAL, "on vfio-pci with all its functions" },
 		{ BROKER_CARD_CLEAN, -EINVAL, "sanitized" },
 	};
 	uint32_t verb = card->operation.request.verb, flags = card_flags(card);
