@@ -30,6 +30,8 @@ struct best_source {
 	struct frame_source base;
 	sd_event *event;
 	sd_event_source *timer; /* when time alone may change the choice */
+	void (*watched)(bool watched, void *data);
+	void *data;
 	struct candidate candidates[SOURCE_KINDS];
 	struct source_choice choice;
 	const struct candidate *mirrored; /* the base is as this one; NULL: there is none */
@@ -248,6 +250,9 @@ static void best_source_set_watched(struct frame_source *base, bool watched)
 			frame_source_set_watched(best->candidates[kind].source, watched);
 		}
 	}
+	if (best->watched) {
+		best->watched(watched, best->data);
+	}
 }
 
 static void best_source_request_size(struct frame_source *base, uint32_t width, uint32_t height)
@@ -285,7 +290,8 @@ static const struct frame_source_ops best_source_ops = {
 	.destroy = best_source_destroy,
 };
 
-int best_source_create(sd_event *event, struct frame_source **out)
+int best_source_create(sd_event *event, void (*watched)(bool watched, void *data), void *data,
+		       struct frame_source **out)
 {
 	struct best_source *best = calloc(1, sizeof(*best));
 	int r;
@@ -302,6 +308,8 @@ int best_source_create(sd_event *event, struct frame_source **out)
 	sd_event_source_set_enabled(best->timer, SD_EVENT_OFF);
 	frame_source_init(&best->base, &best_source_ops);
 	best->event = sd_event_ref(event);
+	best->watched = watched;
+	best->data = data;
 	for (int kind = 0; kind < SOURCE_KINDS; kind++) {
 		best->candidates[kind].best = best;
 		best->candidates[kind].observer.ops = &candidate_ops;

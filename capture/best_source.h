@@ -12,8 +12,12 @@
 #include "capture/frame_source.h"
 #include "capture/source_choice.h"
 
-/* Without any source it has no frame. Returns 0 or -errno. */
-int best_source_create(sd_event *event, struct frame_source **out);
+/*
+ * Without any source it has no frame. watched is called when somebody watches, or nobody any more;
+ * it may be NULL. Returns 0 or -errno.
+ */
+int best_source_create(sd_event *event, void (*watched)(bool watched, void *data), void *data,
+		       struct frame_source **out);
 
 /*
  * Takes a source, which belongs to it from now on; NULL: there is none of that kind any more, and

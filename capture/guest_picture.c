@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Where a guest's picture comes from; see guest_picture.h. Here it is decided when there is a source
- * for the guest's card at all. Each time that a card comes, or the guest begins anew, it is another
- * source: what the memory held before is of another time.
+ * for the guest's card at all. Each time that a card comes, goes dark, or loses who captures it, and
+ * when the guest begins anew, it is another source: what the memory held before is of another time.
  */
 #include "capture/guest_picture.h"
 
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "capture/agent_link.h"
 #include "capture/best_source.h"
 #include "capture/dbus_source.h"
 #include "capture/kvmfr_source.h"
@@ -22,6 +23,9 @@ struct guest_picture {
 	struct vm *vm;
 	struct vm_observer observer;
 	struct frame_source *best;
+	struct agent_link *agent; /* NULL: QEMU has no port for one, or is not there */
+	bool rings;               /* the agent captures, and rings for each picture */
+	bool lit;                 /* a card that it captures is not known to be dark */
 	bool up;       /* a QEMU was spoken to, and has not ended since */
 	bool has_card; /* see guest_picture_set_card() */
 	int error;     /* why there is no source for a card that there should be one for; 0 */
@@ -64,6 +68,7 @@ static void add_card(struct guest_picture *picture)
 	if (picture->interval_usec) {
 		kvmfr_source_set_interval(source, picture->interval_usec);
 	}
+	kvmfr_source_set_doorbell(source, picture->rings);
 	best_source_set(picture->best, SOURCE_CARD, source);
 }
 
@@ -73,9 +78,19 @@ static void drop_card(struct guest_picture *picture)
 	best_source_set(picture->best, SOURCE_CARD, NULL);
 }
 
-static bool is_wanted(const struct guest_picture *picture)
+/* Of one that may get cards, whether it has one. */
+static bool may_capture(const struct guest_picture *picture)
 {
 	return picture->up && (picture->has_card || !vm_get_config(picture->vm)->lends);
+}
+
+/* Who captures knows as well whether there is anything. */
+static bool is_wanted(const struct guest_picture *picture)
+{
+	const struct agent_card *card = agent_link_card(picture->agent);
+	bool gone = card && (card->state == AGENT_CARD_GONE || card->state == AGENT_CARD_NO_DRIVER);
+
+	return may_capture(picture) && !gone;
 }
 
 /* The one place that adds and drops it. again: what there is is of another time. */
@@ -88,6 +103,79 @@ static void update_card(struct guest_picture *picture, bool again)
 	}
 	if (wanted && !card_source(picture)) {
 		add_card(picture);
+	}
+	agent_link_subscribe(picture->agent, picture->best->watched && may_capture(picture));
+}
+
+static void handle_watched(bool watched, void *data)
+{
+	struct guest_picture *picture = data;
+
+	agent_link_subscribe(picture->agent, watched && may_capture(picture));
+}
+
+/* ---- the agent in the guest ---- */
+
+static void handle_agent_changed(void *data)
+{
+	struct guest_picture *picture = data;
+	const struct agent_card *card = agent_link_card(picture->agent);
+	bool rings = agent_link_captures(picture->agent);
+	bool lit = !card || card->state == AGENT_CARD_LIT;
+	bool ended = (picture->rings && !rings) || (picture->lit && !lit);
+	struct frame_source *source;
+
+	picture->rings = rings;
+	picture->lit = lit;
+	update_card(picture, ended);
+	source = card_source(picture);
+	if (source) {
+		kvmfr_source_set_doorbell(source, rings);
+	}
+}
+
+static void handle_agent_rang(void *data)
+{
+	struct frame_source *source = card_source(data);
+
+	if (source) {
+		kvmfr_source_poke(source);
+	}
+}
+
+static const struct agent_link_handlers agent_handlers = {
+	.changed = handle_agent_changed,
+	.rang = handle_agent_rang,
+};
+
+static void drop_agent(struct guest_picture *picture)
+{
+	agent_link_destroy(take_ptr(picture->agent));
+	picture->rings = false;
+	picture->lit = true;
+}
+
+static void add_agent(struct guest_picture *picture)
+{
+	int fd = vm_connect_agent(picture->vm);
+	int r = fd < 0 ? fd
+		       : agent_link_create(picture->event, fd, &agent_handlers, picture,
+					   &picture->agent);
+
+	if (r < 0 && r != -ENOENT) {
+		log_warning("%s: the port of baton-agent cannot be reached: %s",
+			    vm_name(picture->vm), strerror(-r));
+	}
+}
+
+/* QEMU says whether a program in the guest has a port open. */
+static void note_port(struct guest_picture *picture, const json_t *args)
+{
+	const char *id = json_string_value(json_object_get(args, "id"));
+
+	if (id && strcmp(id, AGENT_PORT_ID) == 0 &&
+	    json_is_false(json_object_get(args, "open"))) {
+		agent_link_forget(picture->agent);
 	}
 }
 
@@ -104,9 +192,14 @@ static void handle_changed(struct vm *vm, void *data)
 	} else if (vm_commandable(vm)) {
 		picture->up = true;
 	}
-	if (picture->up != was_up) {
-		update_card(picture, false);
+	if (picture->up == was_up) {
+		return;
 	}
+	drop_agent(picture);
+	if (picture->up) {
+		add_agent(picture);
+	}
+	update_card(picture, false);
 }
 
 static void handle_control_up(struct vm *vm, void *data)
@@ -117,9 +210,14 @@ static void handle_control_up(struct vm *vm, void *data)
 /* Its memory is as it was, and nobody writes it any more. */
 static void handle_event(struct vm *vm, void *data, const char *name, const json_t *args)
 {
-	(void)vm, (void)args;
+	struct guest_picture *picture = data;
+
+	(void)vm;
 	if (strcmp(name, "RESET") == 0) {
-		update_card(data, true);
+		agent_link_forget(picture->agent);
+		update_card(picture, true);
+	} else if (strcmp(name, "VSERPORT_CHANGE") == 0) {
+		note_port(picture, args);
 	}
 }
 
@@ -175,8 +273,10 @@ const char *guest_picture_obstacle(const struct guest_picture *picture)
 {
 	const struct frame_source *source = card_source(picture);
 
-	if (picture->error) {
-		return explain(picture->error);
+	const char *trouble = agent_link_trouble(picture->agent);
+
+	if (picture->error || trouble) {
+		return picture->error ? explain(picture->error) : trouble;
 	}
 	if (!source || guest_picture_shown(picture) == SOURCE_CARD) {
 		return NULL;
@@ -195,6 +295,7 @@ void guest_picture_destroy(struct guest_picture *picture)
 		return;
 	}
 	vm_remove_observer(&picture->observer);
+	agent_link_destroy(picture->agent);
 	frame_source_destroy(picture->best);
 	sd_event_unref(picture->event);
 	free(picture);
@@ -203,7 +304,7 @@ void guest_picture_destroy(struct guest_picture *picture)
 static int add_display(struct guest_picture *picture)
 {
 	struct frame_source *display;
-	int r = best_source_create(picture->event, &picture->best);
+	int r = best_source_create(picture->event, handle_watched, picture, &picture->best);
 
 	r = r < 0 ? r : dbus_source_create(picture->event, picture->vm, &display);
 	if (r >= 0) {
@@ -222,6 +323,7 @@ int guest_picture_create(sd_event *event, struct vm *vm, struct guest_picture **
 	}
 	picture->event = sd_event_ref(event);
 	picture->vm = vm;
+	picture->lit = true;
 	picture->observer.ops = &vm_ops;
 	picture->observer.data = picture;
 	list_init(&picture->observer.link);

@@ -233,26 +233,6 @@ static bool is_held(const struct lgmp_client *client, const struct lgmp_subscrip
 	       shared_load(memory, id_at(subscription->queue, subscription->index)) == client->id;
 }
 
-void lgmp_unsubscribe(const struct lgmp_client *client, struct lgmp_subscription *subscription)
-{
-	const struct shared_memory *memory = client->memory;
-	uint64_t places = subscription->queue + QUEUE(subscribers);
-	uint64_t lock = subscription->queue + QUEUE(lock);
-	uint32_t session = shared_load(memory, HEADER(session));
-
-	/* In another session the place is somebody else's. */
-	if (session == subscription->session && is_held(client, subscription) &&
-	    lock_take(client, lock)) {
-		uint64_t subscribers = shared_load_wide(memory, places);
-
-		shared_store_wide(memory, places,
-				  subscribers & ~(0x100000000ull << subscription->index));
-		shared_store(memory, id_at(subscription->queue, subscription->index), 0);
-		lock_release(client, lock);
-	}
-	*subscription = (struct lgmp_subscription){ 0 };
-}
-
 /* ---- messages ---- */
 
 static uint64_t slot_at(const struct lgmp_subscription *subscription)
@@ -324,4 +304,42 @@ void lgmp_acknowledge(const struct lgmp_client *client, struct lgmp_subscription
 		lock_release(client, lock);
 	}
 	subscription->position = next_slot(subscription);
+}
+
+/* ---- leaving ---- */
+
+/* Or the producer keeps them for us, and with them its room, until our time is over. */
+static void leave_unread(const struct lgmp_client *client, struct lgmp_subscription *subscription)
+{
+	struct lgmp_received message;
+
+	for (uint32_t i = 0; i < subscription->slots; i++) {
+		if (lgmp_peek(client, subscription, &message) <= 0) {
+			return;
+		}
+		lgmp_acknowledge(client, subscription);
+	}
+}
+
+void lgmp_unsubscribe(const struct lgmp_client *client, struct lgmp_subscription *subscription)
+{
+	const struct shared_memory *memory = client->memory;
+	uint64_t places = subscription->queue + QUEUE(subscribers);
+	uint64_t lock = subscription->queue + QUEUE(lock);
+	uint32_t session = shared_load(memory, HEADER(session));
+
+	/* In another session the place is somebody else's. */
+	if (session == subscription->session && is_held(client, subscription)) {
+		leave_unread(client, subscription);
+	}
+	if (session == subscription->session && is_held(client, subscription) &&
+	    lock_take(client, lock)) {
+		uint64_t subscribers = shared_load_wide(memory, places);
+
+		shared_store_wide(memory, places,
+				  subscribers & ~(0x100000000ull << subscription->index));
+		shared_store(memory, id_at(subscription->queue, subscription->index), 0);
+		lock_release(client, lock);
+	}
+	*subscription = (struct lgmp_subscription){ 0 };
 }

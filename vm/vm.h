@@ -152,7 +152,10 @@ int vm_resume(struct vm *vm);
  */
 int vm_open_shared(const struct vm *vm, uint64_t *size);
 
-/* A new connection to the port of baton-agent, which QEMU serves to one at a time; as
+/* How QEMU calls the port of baton-agent. */
+#define AGENT_PORT_ID "baton-agent"
+
+/* A new connection to that port, which QEMU serves to one at a time; as
  * unix_connect() of fd.h. */
 int vm_connect_agent(const struct vm *vm);
 

@@ -2,6 +2,7 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -22,6 +23,10 @@ struct vm {
 	int call_error;
 	unsigned int notes, farewells;
 	bool lifts, keys_under_way;
+	const struct vm_config *config;
+	bool commandable;
+	int shared, agent;
+	uint64_t shared_size;
 };
 
 struct vm *fake_vm_create(sd_event *event, const char *name)
@@ -32,6 +37,8 @@ struct vm *fake_vm_create(sd_event *event, const char *name)
 	vm->event = sd_event_ref(event);
 	vm->name = name;
 	vm->state = VM_STATE_STARTING;
+	vm->shared = -1;
+	vm->agent = -ENOENT;
 	list_init(&vm->observers);
 	return vm;
 }
@@ -163,7 +170,69 @@ void fake_vm_set_lifts(struct vm *vm, bool lifts)
 	}
 }
 
+void fake_vm_set_config(struct vm *vm, const struct vm_config *config)
+{
+	vm->config = config;
+}
+
+void fake_vm_set_shared(struct vm *vm, int fd, uint64_t size)
+{
+	vm->shared = fd;
+	vm->shared_size = size;
+}
+
+void fake_vm_set_agent(struct vm *vm, int fd)
+{
+	vm->agent = fd;
+}
+
+void fake_vm_set_commandable(struct vm *vm, bool commandable)
+{
+	struct vm_observer *observer, *next;
+
+	vm->commandable = commandable;
+	list_for_each_safe(observer, next, &vm->observers, link) {
+		if (commandable && observer->ops->control_up) {
+			observer->ops->control_up(vm, observer->data);
+		} else if (!commandable && observer->ops->control_down) {
+			observer->ops->control_down(vm, observer->data);
+		}
+	}
+}
+
+void fake_vm_emit(struct vm *vm, const char *name, const json_t *args)
+{
+	struct vm_observer *observer, *next;
+
+	list_for_each_safe(observer, next, &vm->observers, link) {
+		if (observer->ops->event) {
+			observer->ops->event(vm, observer->data, name, args);
+		}
+	}
+}
+
 /* ---- vm/vm.h ---- */
+
+const struct vm_config *vm_get_config(const struct vm *vm)
+{
+	return vm->config;
+}
+
+bool vm_commandable(const struct vm *vm)
+{
+	return vm->commandable;
+}
+
+int vm_open_shared(const struct vm *vm, uint64_t *size)
+{
+	*size = vm->shared_size;
+	return vm->shared < 0 ? -ENOENT : fcntl(vm->shared, F_DUPFD_CLOEXEC, 0);
+}
+
+int vm_connect_agent(const struct vm *vm)
+{
+	return vm->agent;
+}
 
 void vm_add_observer(struct vm *vm, struct vm_observer *observer)
 {

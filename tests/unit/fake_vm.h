@@ -43,4 +43,20 @@ unsigned int fake_vm_farewells(const struct vm *vm);
 /* Sets vm_lifts_keys(), and tells the observers of its end. */
 void fake_vm_set_lifts(struct vm *vm, bool lifts);
 
+/* What vm_get_config() returns, which stays the test's; NULL at first. */
+void fake_vm_set_config(struct vm *vm, const struct vm_config *config);
+
+/* What vm_open_shared() opens: a copy of the descriptor; -1: nothing. */
+void fake_vm_set_shared(struct vm *vm, int fd, uint64_t size);
+
+/* What vm_connect_agent() returns the next time: a descriptor, which is the caller's then, or
+ * -errno. */
+void fake_vm_set_agent(struct vm *vm, int fd);
+
+/* Sets vm_commandable() and tells the observers. */
+void fake_vm_set_commandable(struct vm *vm, bool commandable);
+
+/* QEMU's event; args may be NULL. */
+void fake_vm_emit(struct vm *vm, const char *name, const json_t *args);
+
 #endif

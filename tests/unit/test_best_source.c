@@ -16,6 +16,7 @@ struct fixture {
 	struct frame_source_observer observer;
 	unsigned int frames, damages, cursors, states;
 	pixman_box32_t box;
+	int watched; /* told; -1: nothing was */
 };
 
 /* ---- a clock that is set by hand, and the timer on it ---- */
@@ -139,15 +140,21 @@ static void on_state(struct frame_source *source, void *data)
 static const struct frame_source_observer_ops observer_ops = { on_frame, on_damage, on_cursor,
 							       on_state };
 
+static void note_watched(bool watched, void *data)
+{
+	((struct fixture *)data)->watched = watched;
+}
+
 static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
+	f->watched = -1;
 	now_usec = START_USEC;
 	timer_on = false;
 	destroyed = asked = 0;
 	assert_true(sd_event_new(&f->event) >= 0);
-	assert_int_equal(best_source_create(f->event, &f->best), 0);
+	assert_int_equal(best_source_create(f->event, note_watched, f, &f->best), 0);
 	f->observer.ops = &observer_ops;
 	f->observer.data = f;
 	frame_source_observe(f->best, &f->observer);
@@ -322,12 +329,15 @@ static void test_all_are_watched_while_it_is(void **state)
 	struct frame_source *display = add(f, SOURCE_VIRTIO), *card;
 
 	assert_false(display->watched);
+	assert_int_equal(f->watched, -1);
 	frame_source_set_watched(f->best, true);
 	assert_true(display->watched);
+	assert_int_equal(f->watched, 1);
 	card = add(f, SOURCE_CARD);
 	assert_true(card->watched);
 	frame_source_set_watched(f->best, false);
 	assert_false(display->watched || card->watched);
+	assert_int_equal(f->watched, 0);
 	frame_source_request_size(f->best, 1280, 800);
 	assert_int_equal(asked, 12800800);
 }
