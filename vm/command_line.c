@@ -236,7 +236,10 @@ static void add_firmware(struct builder *b)
 	add_path(b, "-drive", NULL, ovmf->code, "if=pflash,unit=0,format=raw,readonly=on,file=%s");
 	if (b->input->handed) {
 		add_option(b, "-add-fd", "fd=%d,set=%d", GUEST_FIRST_FD + GUEST_UEFI, GUEST_UEFI);
-		add_option(b, "-drive", "if=pflash,unit=1,format=raw,file=/dev/fdset/%d", GUEST_UEFI);
+		/* By itself QEMU opens it for reading first, and the set has no such descriptor. */
+		add_option(b, "-drive",
+			   "if=pflash,unit=1,format=raw,file=/dev/fdset/%d,auto-read-only=off",
+			   GUEST_UEFI);
 		return;
 	}
 	add_path(b, "-drive", b->input->state_dir, STATE_FILE_UEFI,

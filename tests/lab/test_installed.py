@@ -72,7 +72,7 @@ def stopped_by_force(pc, seat, pid):
     seat.broker.stop()
     seat.control("kill", "A")
     pc.wait(lambda: "has to kill: no broker" in seat.said(), 30, "baton's word that nobody can kill A")
-    assert seat.list()["A"]["state"] == "stopping"
+    assert seat.list()["A"]["state"] not in ("stopped", "failed"), seat.list()["A"]
     seat.broker.start()
     pc.wait(lambda: pc.run("test -e /proc/%d" % pid, check=False).rc != 0, 60, "end of A's QEMU")
     pc.wait(lambda: seat.list()["A"]["state"] == "stopped", 30, "baton's word on it")

@@ -65,6 +65,12 @@ static void preload(void)
 
 void guest_start_config(struct guest *guest, struct vm_config *config)
 {
+	guest_start_by(guest, config, NULL, NULL);
+}
+
+void guest_start_by(struct guest *guest, struct vm_config *config, const struct vm_starter_ops *ops,
+		    void *data)
+{
 	memset(guest, 0, sizeof(*guest));
 	snprintf(guest->folder, sizeof(guest->folder), "/dev/shm/baton-test-XXXXXX");
 	assert_non_null(mkdtemp(guest->folder));
@@ -72,6 +78,7 @@ void guest_start_config(struct guest *guest, struct vm_config *config)
 	assert_int_equal(vm_create(guest->event, config, guest->folder, guest->folder, &guest->vm),
 			 0);
 	preload();
+	vm_set_starter(guest->vm, ops, data);
 	assert_int_equal(vm_start(guest->vm), 0);
 	run_until(guest->event, is_running, guest, 60, "QEMU's start");
 	if (running == 0) {

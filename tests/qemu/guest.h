@@ -20,6 +20,9 @@ struct guest {
 void guest_start(struct guest *guest, const char *name, char *const *qemu_args);
 /* The same with a whole configuration, which is taken. */
 void guest_start_config(struct guest *guest, struct vm_config *config);
+/* The same through a starter. */
+void guest_start_by(struct guest *guest, struct vm_config *config, const struct vm_starter_ops *ops,
+		    void *data);
 /* Kills it, waits for its end and removes its folder. */
 void guest_stop(struct guest *guest);
 
