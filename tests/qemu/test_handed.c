@@ -127,20 +127,21 @@ static const struct vm_starter_ops ops = { account, start, cancel, kill_guest };
 
 /* ---- tests ---- */
 
-static void start_guest(enum vm_firmware firmware)
+static void start_guest(enum vm_firmware firmware, bool lends)
 {
 	struct vm_config *config = vm_config_create("handed");
 
 	config->memory_mib = 128;
 	config->cpus = 1;
 	config->firmware = firmware;
+	config->lends = lends;
 	assert_int_equal(strv_append_words(&config->qemu_args, "-accel tcg"), 0);
 	guest_start_by(&guest, config, &ops, NULL);
 }
 
 static void test_runs_and_ends(void **state)
 {
-	start_guest(VM_FIRMWARE_BIOS);
+	start_guest(VM_FIRMWARE_BIOS, false);
 	guest_stop(&guest);
 }
 
@@ -153,11 +154,25 @@ static void test_uefi(void **state)
 	if (!ovmf_find()) {
 		skip();
 	}
-	start_guest(VM_FIRMWARE_UEFI);
+	start_guest(VM_FIRMWARE_UEFI, false);
 	snprintf(path, sizeof(path), "%s/handed/" STATE_FILE_UEFI, guest.folder);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_uid, getuid());
 	assert_int_equal(st.st_mode & 077, 0);
+	guest_stop(&guest);
+}
+
+/* The memory for pictures of a card of its own, and the port of the program that writes them. */
+static void test_shared_memory(void **state)
+{
+	uint64_t size = 0;
+	int fd;
+
+	start_guest(VM_FIRMWARE_BIOS, true);
+	fd = vm_open_shared(guest.vm, &size);
+	assert_true(fd >= 0);
+	assert_true(size > 0);
+	close(fd);
 	guest_stop(&guest);
 }
 
@@ -166,6 +181,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runs_and_ends),
 		cmocka_unit_test(test_uefi),
+		cmocka_unit_test(test_shared_memory),
 	};
 
 	if (argc > 1) {
