@@ -27,8 +27,12 @@
  *            shared memory, or the seat does not want pictures any more.
  * CAPTURING  the card is open, and its screen is looked at once in each refresh interval. Left when
  *            nobody reads.
+ * LEAVING    the card does not answer any more, and is closed. When the kernel has taken it from
+ *            its bus or driver, or after LEAVING_LOOKS, the seat is told what became of it, and the
+ *            agent ends.
  */
-enum agent_state { AGENT_ASLEEP, AGENT_WAITING, AGENT_CAPTURING };
+enum agent_state { AGENT_ASLEEP, AGENT_WAITING, AGENT_CAPTURING, AGENT_LEAVING };
+#define LEAVING_LOOKS 20u /* PERIOD_SLOW apart */
 
 struct agent {
 	struct agent_config config;
@@ -39,8 +43,9 @@ struct agent {
 	struct loop_source timer;
 	uint64_t period; /* of the timer, ns; 0: off */
 	struct loop_source card;
-	bool vblank_asked;  /* it will be told */
-	uint64_t looked_ns; /* when the screen was looked at */
+	bool vblank_asked;    /* it will be told */
+	uint64_t looked_ns;   /* when the screen was looked at */
+	unsigned int leaving; /* looks since the card did not answer any more */
 	bool stopped;
 	int result;
 	int complaint;      /* -errno that was told already */
@@ -85,11 +90,17 @@ static bool is_gone(int error)
 	return error == -ENODEV || error == -ENOENT || error == -ENXIO;
 }
 
+static void leave(struct agent *agent)
+{
+	close_card(agent);
+	agent->state = AGENT_LEAVING;
+	agent->leaving = 0;
+}
+
 static void open_failed(struct agent *agent, int error)
 {
 	if (is_gone(error)) {
-		log_info("the card is gone");
-		end(agent, 0);
+		leave(agent);
 	} else if (agent->complaint != error) {
 		agent->complaint = error;
 		log_error("the card cannot be opened: %s; baton-agent runs as root",
@@ -125,7 +136,7 @@ static bool change_state(struct agent *agent)
 	enum agent_state wanted = wanted_state(agent);
 	bool changed = wanted != agent->state;
 
-	if (!changed) {
+	if (!changed || agent->state == AGENT_LEAVING) {
 		return false;
 	}
 	if (agent->state == AGENT_CAPTURING) {
@@ -134,7 +145,7 @@ static bool change_state(struct agent *agent)
 	agent->state = wanted;
 	if (wanted == AGENT_CAPTURING && open_card(agent) < 0) {
 		close_card(agent);
-		agent->state = AGENT_WAITING;
+		agent->state = agent->state == AGENT_LEAVING ? AGENT_LEAVING : AGENT_WAITING;
 		changed = false;
 	}
 	return changed && wanted != AGENT_ASLEEP;
@@ -159,6 +170,8 @@ static uint64_t next_period(struct agent *agent)
 	case AGENT_WAITING:
 		/* Who has subscribed will come at once. */
 		return talk_is_subscribed(agent->talk) ? refresh_period(0) : PERIOD_SLOW;
+	case AGENT_LEAVING:
+		return PERIOD_SLOW;
 	case AGENT_CAPTURING:
 		break;
 	}
@@ -215,9 +228,8 @@ static void look(struct agent *agent, bool vblank)
 
 	do {
 		if (relay_look(agent->relay, now_ms(), paced, &rung) == -ENODEV) {
-			log_info("the card is gone");
-			end(agent, 0);
-			return;
+			leave(agent);
+			break;
 		}
 		if (relay_is_awake(agent->relay)) {
 			tell_screen(agent);
@@ -233,7 +245,12 @@ static void timer_ready(void *data)
 	struct agent *agent = data;
 
 	timer_drain(agent->timer.fd);
-	if (agent->state != AGENT_ASLEEP) {
+	if (agent->state == AGENT_LEAVING) {
+		agent_look_at_cards(agent);
+		if (++agent->leaving == LEAVING_LOOKS) {
+			end(agent, 0);
+		}
+	} else if (agent->state != AGENT_ASLEEP) {
 		look(agent, false);
 	}
 }

@@ -1,4 +1,5 @@
 """baton-agent: what a card shows arrives in shared memory, and what it costs."""
+import json
 import os
 import signal
 
@@ -218,3 +219,57 @@ def test_flips(pc):
         frame, size, digest = card.stop(card.count() + 7)
         viewer.shows(lambda: (size, digest), what="frame %d" % frame)
         card.go()
+
+
+class Control:
+    """The QMP socket of a nested guest."""
+
+    def __init__(self, pc, socket):
+        self.stream = pc.channel.connect(socket)
+        self.stream.line('{"QMP"', 60)
+        self.ask("qmp_capabilities")
+
+    def ask(self, command, **arguments):
+        self.stream.skip()
+        self.stream.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        answer = self.stream.line(lambda line: '"return"' in line or '"error"' in line, 60)
+        assert '"return"' in answer, answer
+
+    def event(self, name):
+        self.stream.line(lambda line: '"event": "%s"' % name in line, 60)
+
+
+ROUNDS, ROUNDS_LONG = 2, 8
+
+
+@test(card="lend")
+def test_hot(pc):
+    """A card comes, its agent starts and its picture is that of the card's screen; it goes, and the agent with it."""
+    initrd = agent_initrd(pc, "--counts --verbose")
+    card, socket = start_agent_guest(pc, "one", MEMORY, initrd, ["pcie-root-port,id=rp1,chassis=1,slot=1"])
+    pc.run("modprobe vfio-pci")
+    cards.bind_vfio(pc, cards.GPU)
+    card.ready()
+    control = Control(pc, "/run/lab-one/qmp")
+    port = Port(pc, socket)
+    viewer = None
+    for _ in range(ROUNDS_LONG if pc.long else ROUNDS):
+        lines = cards.CardLines(card)
+        port.process.skip()
+        control.ask("device_add", driver="vfio-pci", host=cards.GPU.slot + ".0", bus="rp1", id="gpu")
+        port.process.line("hello ", 60)
+        lines.wait_drawn(cards.GPU)
+        seen = port.ask("hello", lambda line: line.startswith("card ") and " lit " in line)
+        assert seen[2] == "640x480" and seen[4:6] == ["1", "virtio-pci"], seen
+        port.ask("subscribe", "ring ")
+        viewer = viewer or Viewer(pc, MEMORY)
+        viewer.process.write("watch\n")
+        drawn = lines.drawn(cards.GPU)
+        viewer.shows(lambda: drawn)
+        picture = lines.shows(cards.GPU)
+        viewer.shows(lambda: (picture.size, picture.sha256()))
+        control.ask("device_del", id="gpu")
+        # The driver goes first.
+        left = port.process.line(lambda line: line.startswith("card ") and " lit " not in line, 60).split()
+        assert left[2] in ("no-driver", "gone") and left[5] == "1", left
+        control.event("DEVICE_DELETED")
