@@ -541,6 +541,24 @@ bool compositor_uses_card(const struct compositor *c, const char *slot, bool *on
 	return ops->uses_card && ops->uses_card(c->backend, slot, only);
 }
 
+void compositor_each_output(const struct compositor *c,
+			    void (*each)(void *data, const struct compositor_output *output),
+			    void *data)
+{
+	const struct view *view;
+
+	list_for_each(view, &c->views, link) {
+		const struct output *output = view->output;
+
+		each(data, &(struct compositor_output){
+				   .name = output->name,
+				   .slot = output->slot,
+				   .width = output->width,
+				   .height = output->height,
+			   });
+	}
+}
+
 int compositor_export_fd(struct compositor *c)
 {
 	const struct backend_ops *ops = c->backend->ops;

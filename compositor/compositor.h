@@ -162,6 +162,16 @@ void compositor_regain_card(struct compositor *compositor, const char *slot);
 /* Whether there are outputs on this card, and whether there are no others. */
 bool compositor_uses_card(const struct compositor *compositor, const char *slot, bool *only);
 
+/* What is lit, the first output first. Strings live during the call. */
+struct compositor_output {
+	const char *name; /* the connector's on kms, "DP-1" */
+	const char *slot; /* of its card; NULL: of none */
+	uint32_t width, height;
+};
+void compositor_each_output(const struct compositor *compositor,
+			    void (*each)(void *data, const struct compositor_output *output),
+			    void *data);
+
 /*
  * A copy of what the first output shows now (id 0), or of one guest's last picture alone, without
  * overlays. Taking it costs the loop one copy of the pixels. 0 or -errno: -ENODEV without an

@@ -76,6 +76,7 @@ struct output {
 	const struct output_painter *painter;
 	struct renderer *renderer; /* draws for this output's buffers; not owned */
 	char name[32];             /* connector, e.g. "HDMI-A-1" */
+	const char *slot;          /* its card's, lives as long; NULL: no card of the seat's */
 	unsigned int rank;         /* outputs of a lower one come first */
 	uint32_t width, height;
 	uint32_t refresh_mhz;

@@ -93,6 +93,7 @@ static int look_choose_drawer(struct kms_device *device)
 static int create_screen(struct kms_device *device, const struct found *found, struct screen **out)
 {
 	struct screen_options options = {
+		.slot = device->slot,
 		.rank = device->rank,
 		.software_cursor = device->software_cursor,
 		.events = &device->screen_events,

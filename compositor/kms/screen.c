@@ -431,6 +431,7 @@ static int screen_setup(struct screen *screen, const drmModeConnector *info,
 	output->height = screen->monitor.mode.vdisplay;
 	output->refresh_mhz = screen->monitor.refresh_mhz;
 	output->renderer = options->renderer;
+	output->slot = options->slot;
 	output->rank = options->rank;
 	screen->events = options->events;
 	r = screen_take_hardware(screen, info);

@@ -37,6 +37,7 @@ struct screen_options {
 	void *buffer_data;
 	bool software_cursor;
 	const struct screen_events *events; /* must outlive the screen */
+	const char *slot;                   /* of the card: output::slot */
 	unsigned int rank;                  /* of the card: output::rank */
 };
 

@@ -6,6 +6,7 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -168,6 +169,35 @@ static void cards_are_the_back_ends(void **state)
 	assert_int_equal(stage.card_error, -EPERM);
 }
 
+static void write_output(void *data, const struct compositor_output *output)
+{
+	char *line = data;
+	size_t used = strlen(line);
+
+	snprintf(line + used, 200 - used, "%s %s %ux%u, ", output->name,
+		 output->slot ? output->slot : "-", output->width, output->height);
+}
+
+static void outputs_have_names_and_cards(void **state)
+{
+	char line[200] = "", expected[200];
+	struct screen other;
+
+	snprintf(stage.screen.output.name, sizeof(stage.screen.output.name), "DP-1");
+	stage.screen.output.slot = "0000:01:00";
+	screen_add(&other, 640, 480);
+	compositor_each_output(stage.compositor, write_output, line);
+	snprintf(expected, sizeof(expected), "DP-1 0000:01:00 %ux%u, %s - 640x480, ", WIDTH, HEIGHT,
+		 other.output.name);
+	assert_string_equal(line, expected);
+	screen_remove(&other);
+	line[0] = '\0';
+	screen_remove(&stage.screen);
+	compositor_each_output(stage.compositor, write_output, line);
+	assert_string_equal(line, "");
+	screen_add(&stage.screen, WIDTH, HEIGHT);
+}
+
 static void nothing_destroy(struct backend *backend)
 {
 }
@@ -244,6 +274,7 @@ int main(void)
 		TEST(without_outputs_no_timer_runs),
 		TEST(switcher_works_without_outputs),
 		TEST(cards_are_the_back_ends),
+		TEST(outputs_have_names_and_cards),
 		cmocka_unit_test(there_is_a_size_before_any_output),
 		cmocka_unit_test(headless_has_no_card),
 	};

@@ -67,6 +67,7 @@ static void test_release_the_only_card(void **state)
 	start(b, 1);
 	settle(b);
 	assert_true(uses(b, 0, &only) && only);
+	assert_string_equal(b->outputs[0]->slot, fake_card_slot(0));
 	assert_int_equal(release(b, 0), 0);
 	assert_int_equal(b->count, 0);
 	fake_card_vanish(0);
