@@ -15,6 +15,7 @@
 #include "common/cleanup.h"
 #include "control/bus_reply.h"
 #include "control/card_api.h"
+#include "control/monitor_api.h"
 #include "control/private.h"
 
 /* ---- what is there ---- */
@@ -41,7 +42,8 @@ static int append_guest(sd_bus_message *m, const struct control_guest *guest)
 	    (r = bus_append_entry(m, "keys_sent", "t", guest->keys_sent)) < 0 ||
 	    (r = bus_append_entry(m, "keys_dropped", "t", guest->keys_dropped)) < 0 ||
 	    (r = bus_append_text(m, "source", guest->source)) < 0 ||
-	    (r = bus_append_text(m, "capture", guest->capture)) < 0) {
+	    (r = bus_append_text(m, "capture", guest->capture)) < 0 ||
+	    (r = bus_append_text(m, "monitors", guest->monitors)) < 0) {
 		return r;
 	}
 	return sd_bus_message_close_container(m);
@@ -453,6 +455,8 @@ static const sd_bus_vtable vtable[] = {
 	METHOD_PLAIN("Reload", handle_reload),
 	SD_BUS_METHOD_WITH_ARGS("ListCards", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", cards),
 				card_api_list, ANYONE),
+	SD_BUS_METHOD_WITH_ARGS("ListMonitors", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", monitors),
+				monitor_api_list, ANYONE),
 	SD_BUS_METHOD_WITH_ARGS("GiveCard", SD_BUS_ARGS("s", card, "s", guest, "b", dark),
 				SD_BUS_RESULT("s", card), card_api_give, ANYONE),
 	SD_BUS_METHOD_WITH_ARGS("AnswerCard", SD_BUS_ARGS("s", card, "s", answer),

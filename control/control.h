@@ -35,6 +35,7 @@ struct control_guest {
 	bool live;              /* its picture follows it */
 	const char *source;     /* where that comes from: "virtio", "card", "none" */
 	const char *capture;    /* one sentence why not from its card; NULL: it does, or has none */
+	const char *monitors;   /* its path to each that a card drives: "DP-1 owned, DP-2 absent" */
 	uint64_t frames;        /* frames and updates that arrived */
 	uint64_t keys_sent, keys_dropped;
 };
@@ -63,6 +64,17 @@ struct control_card {
 	const char *drivers;    /* of its functions, in their order */
 	bool only_screen;       /* the host has no picture without it */
 	const char *text;       /* what goes on, or went wrong */
+};
+
+/* A monitor that a card which guests may have drives, or can drive. Strings live during the call. */
+struct control_monitor {
+	const char *name;       /* its connector */
+	const char *card;
+	const char *cable;      /* "only" to that card, or "also" to one that stays with the host */
+	const char *path;       /* "composited", "owned" or "absent" */
+	const char *guest;      /* that owns it; NULL: none */
+	uint32_t width, height; /* as the host lit it last; 0: never */
+	const char *text;       /* what goes wrong; NULL: nothing */
 };
 
 /*
@@ -113,6 +125,9 @@ struct control_actions {
 	void (*each_card)(void *data,
 			  void (*each)(const struct control_card *card, void *each_data),
 			  void *each_data);
+	void (*each_monitor)(void *data,
+			     void (*each)(const struct control_monitor *monitor, void *each_data),
+			     void *each_data);
 	/*
 	 * Begins to give a card to a guest (NULL: back to the host). *card NULL: the only one, or
 	 * the one that the guest's file names first; on success it is the one's name. dark: also

@@ -55,9 +55,10 @@ enum ctl_status ctl_connect(struct ctl *ctl);
 enum ctl_status ctl_call(struct ctl *ctl, sd_bus_message **reply, const char *method,
 			 const char *types, ...);
 
-/* The answers of ListGuests, ListCards and Status as JSON; a new reference in *out. */
+/* The answers of ListGuests, ListCards, ListMonitors and Status as JSON; a new reference in *out. */
 enum ctl_status ctl_get_guests(struct ctl *ctl, json_t **out);
 enum ctl_status ctl_get_cards(struct ctl *ctl, json_t **out);
+enum ctl_status ctl_get_monitors(struct ctl *ctl, json_t **out);
 enum ctl_status ctl_get_status(struct ctl *ctl, json_t **out);
 
 /* A field of such an object: "" and false when it has none. */
@@ -65,6 +66,12 @@ const char *ctl_string(const json_t *object, const char *key);
 bool ctl_is_true(const json_t *object, const char *key);
 /* Prints it for --json; CTL_OK. */
 enum ctl_status ctl_print_json(const json_t *json);
+
+/* ctl_monitors.c: the line of status and the table of gpu list, neither without a monitor; and into
+ * each card's object an array of its monitors. */
+void ctl_print_monitors_line(const json_t *monitors);
+void ctl_print_monitors(const json_t *monitors);
+void ctl_add_monitors(json_t *cards, const json_t *monitors);
 
 /* The name of the guest that word names, by its name or else by its slot. Allocated in *out. */
 enum ctl_status ctl_find_guest(struct ctl *ctl, const char *word, char **out);

@@ -221,6 +221,11 @@ enum ctl_status ctl_get_cards(struct ctl *ctl, json_t **out)
 	return get_list(ctl, "ListCards", out);
 }
 
+enum ctl_status ctl_get_monitors(struct ctl *ctl, json_t **out)
+{
+	return get_list(ctl, "ListMonitors", out);
+}
+
 const char *ctl_string(const json_t *object, const char *key)
 {
 	const char *value = json_string_value(json_object_get(object, key));

@@ -28,15 +28,19 @@ static void print_card(const json_t *card)
 
 static enum ctl_status list(struct ctl *ctl)
 {
-	_cleanup_json_ json_t *cards = NULL;
+	_cleanup_json_ json_t *cards = NULL, *monitors = NULL;
 	enum ctl_status status = ctl_get_cards(ctl, &cards);
 	const json_t *card;
 	size_t i;
 
+	if (status == CTL_OK) {
+		status = ctl_get_monitors(ctl, &monitors);
+	}
 	if (status != CTL_OK) {
 		return status;
 	}
 	if (ctl->json) {
+		ctl_add_monitors(cards, monitors);
 		return ctl_print_json(cards);
 	}
 	printf("%-12s %-14s %-11s %-20s %-18s %s\n", "CARD", "ADDRESS", "STATE", "GUEST", "STAGE",
@@ -50,6 +54,7 @@ static enum ctl_status list(struct ctl *ctl)
 		      "cards, see baton.conf(5)\n",
 		      stderr);
 	}
+	ctl_print_monitors(monitors);
 	return CTL_OK;
 }
 

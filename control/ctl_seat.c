@@ -23,6 +23,8 @@ static json_int_t integer_of(const json_t *object, const char *key)
 static void print_guest(const json_t *guest)
 {
 	char size[32] = "-", slot[16] = "-", reason[256], capture[256];
+	/* Paths are worth a word only where one is out of the ordinary. */
+	const char *said = ctl_string(guest, "monitors"), *monitors = strstr(said, " owned") ? said : "";
 
 	if (integer_of(guest, "slot")) {
 		snprintf(slot, sizeof(slot), "%d", (int)integer_of(guest, "slot"));
@@ -33,10 +35,11 @@ static void print_guest(const json_t *guest)
 	}
 	text_clean(ctl_string(guest, "reason"), reason, sizeof(reason));
 	text_clean(ctl_string(guest, "capture"), capture, sizeof(capture));
-	printf("%c %-4s %-20s %-9s %-15s %-8s %s%s%s%s\n",
+	printf("%c %-4s %-20s %-9s %-15s %-8s %s%s%s%s%s%s\n",
 	       ctl_is_true(guest, "focused") ? '*' : ' ', slot, ctl_string(guest, "name"),
 	       ctl_string(guest, "state"), size, ctl_string(guest, "source"), reason,
-	       *reason && *capture ? "; " : "", *capture ? "card: " : "", capture);
+	       *reason && *capture ? "; " : "", *capture ? "card: " : "", capture,
+	       *monitors && (*reason || *capture) ? "; " : "", monitors);
 }
 
 static enum ctl_status run_list(struct ctl *ctl, int argc, char **argv)
@@ -86,14 +89,18 @@ static void print_picture(const json_t *seat)
 
 static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 {
-	_cleanup_json_ json_t *seat = NULL;
+	_cleanup_json_ json_t *seat = NULL, *monitors = NULL;
 	enum ctl_status status = ctl_get_status(ctl, &seat);
 	const char *focused;
 
+	if (status == CTL_OK) {
+		status = ctl_get_monitors(ctl, &monitors);
+	}
 	if (status != CTL_OK) {
 		return status;
 	}
 	if (ctl->json) {
+		json_object_set(seat, "monitors", monitors);
 		return ctl_print_json(seat);
 	}
 	focused = ctl_string(seat, "focused");
@@ -107,6 +114,7 @@ static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 	       ctl_is_true(seat, "switcher") ? " (the switcher is open)" : "");
 	print_picture(seat);
 	print_cards(seat);
+	ctl_print_monitors_line(monitors);
 	return CTL_OK;
 }
 

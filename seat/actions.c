@@ -10,6 +10,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "seat/cards.h"
+#include "seat/monitors.h"
 #include "seat/seat.h"
 #include "vm/accel.h"
 
@@ -64,7 +65,9 @@ static void each_guest(void *data, void (*each)(const struct control_guest *gues
 
 	list_for_each(guest, &seat->guests, link) {
 		const struct frame *frame = guest->source->frame;
+		char monitors[512];
 
+		monitors_describe(seat->cards, vm_name(guest->vm), monitors, sizeof(monitors));
 		each(&(struct control_guest){
 			     .name = vm_name(guest->vm),
 			     .slot = vm_slot(guest->vm),
@@ -80,6 +83,7 @@ static void each_guest(void *data, void (*each)(const struct control_guest *gues
 			     .keys_dropped = guest->sink->stats.dropped,
 			     .source = source_kind_names[guest_picture_shown(guest->picture)],
 			     .capture = guest_picture_obstacle(guest->picture),
+			     .monitors = monitors,
 		     },
 		     each_data);
 	}
@@ -301,6 +305,15 @@ static void each_card(void *data, void (*each)(const struct control_card *card, 
 	}
 }
 
+static void each_monitor(void *data,
+			 void (*each)(const struct control_monitor *monitor, void *each_data),
+			 void *each_data)
+{
+	struct seat *seat = data;
+
+	monitors_each(seat->cards, each, each_data);
+}
+
 static void tell_card(const struct control_card *card, void *data)
 {
 	control_card_changed(data, card);
@@ -415,6 +428,7 @@ const struct control_actions seat_actions = {
 	.quit = quit,
 	.reload = reload,
 	.each_card = each_card,
+	.each_monitor = each_monitor,
 	.give_card = give_card,
 	.answer_card = answer_card,
 	.inject_key = inject_key,

@@ -51,6 +51,21 @@ void card_words_dark(const char *card, const char *guest, const struct card_chor
 		 again ? " again gives it" : "");
 }
 
+void card_words_owned(const char *const monitors[], size_t n, const char *guest, char *line,
+		      size_t size)
+{
+	size_t used = (size_t)snprintf(line, size, n > 1 ? "Monitors" : "Monitor");
+
+	for (size_t i = 0; i < n && used < size; i++) {
+		const char *before = i == 0 ? " " : i + 1 < n ? ", " : " and ";
+
+		used += (size_t)snprintf(line + used, size - used, "%s%s", before, monitors[i]);
+	}
+	if (used < size) {
+		snprintf(line + used, size - used, " show%s %s itself", n > 1 ? "" : "s", guest);
+	}
+}
+
 void card_words_arrived(const struct passthrough_card *card, bool only, char *line, size_t size)
 {
 	const char *name = only ? "the graphics card" : card->name;

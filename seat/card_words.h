@@ -25,6 +25,10 @@ unsigned int card_words_line(const struct passthrough_card *card, const struct c
 void card_words_dark(const char *card, const char *guest, const struct card_chords *chords,
 		     bool again, char *line, size_t size);
 
+/* Monitors that a guest's card drives, for the screens that it does not; n is at least 1. */
+void card_words_owned(const char *const monitors[], size_t n, const char *guest, char *line,
+		      size_t size);
+
 /* A card has come to rest where it was to go. only: there is no other one. */
 void card_words_arrived(const struct passthrough_card *card, bool only, char *line, size_t size);
 

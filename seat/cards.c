@@ -15,6 +15,7 @@
 #include "passthrough/card.h"
 #include "proto/broker.h"
 #include "seat/card_words.h"
+#include "seat/monitors.h"
 #include "seat/seat.h"
 
 #define SECOND_USEC (1000 * 1000)
@@ -74,6 +75,7 @@ void cards_destroy(struct cards *cards)
 		return;
 	}
 	passthrough_destroy(cards->passthrough);
+	monitors_finish(&cards->monitors);
 	for (size_t i = 0; i < cards->n; i++) {
 		sd_event_source_disable_unref(cards->list[i].warning);
 		sd_event_source_disable_unref(cards->list[i].restarted);
@@ -223,6 +225,21 @@ static void add_warnings(struct cards *cards, struct line_walk *walk)
 	}
 }
 
+/*
+ * A guest's own monitor is worth a word where another screen shows something else: the guest's
+ * virtio picture, which may be an empty second desktop. It gives way to everything.
+ */
+static void add_owned(struct cards *cards, struct line_walk *walk)
+{
+	struct seat_guest *front = seat_front(cards->seat);
+
+	cards->captured = front && guest_picture_shown(front->picture) == SOURCE_CARD;
+	if (walk->rank == 0 && front && !cards->captured &&
+	    monitors_owned_line(cards, vm_name(front->vm), walk->line, sizeof(walk->line))) {
+		walk->rank = 1;
+	}
+}
+
 void cards_update_line(struct cards *cards)
 {
 	const struct chord_config *chords = &cards->seat->chords;
@@ -241,6 +258,7 @@ void cards_update_line(struct cards *cards)
 	cards->soon = sd_event_source_disable_unref(cards->soon);
 	passthrough_each(cards->passthrough, walk_line, &walk);
 	add_warnings(cards, &walk);
+	add_owned(cards, &walk);
 	input_set_asking(cards->seat->input, walk.asking);
 	tick(cards, walk.moving);
 	set_line(cards, walk.rank ? walk.line : NULL);
@@ -250,10 +268,16 @@ void cards_update_line(struct cards *cards)
 
 static void tell_arrival(struct cards *cards, const struct passthrough_card *card)
 {
-	char line[160];
+	char line[160], owned[160], both[sizeof(line) + sizeof(owned) + 2];
 
-	if (cards->seat->config.toasts) {
-		card_words_arrived(card, cards->n == 1, line, sizeof(line));
+	if (!cards->seat->config.toasts) {
+		return;
+	}
+	card_words_arrived(card, cards->n == 1, line, sizeof(line));
+	if (card->owner && monitors_owned_line(cards, card->owner, owned, sizeof(owned))) {
+		snprintf(both, sizeof(both), "%s. %s", line, owned);
+		compositor_toast(cards->seat->compositor, both);
+	} else {
 		compositor_toast(cards->seat->compositor, line);
 	}
 }
@@ -287,6 +311,7 @@ static void handle_changed(void *data, const struct passthrough_card *card)
 	if (!own) {
 		return;
 	}
+	monitors_update(cards);
 	note_way(own, card);
 	if (!only_stage) {
 		cards_update_line(cards);
@@ -403,5 +428,22 @@ void cards_focus(struct cards *cards, uint32_t guest)
 {
 	if (cards) {
 		passthrough_focus(cards->passthrough, guest);
+		cards_update_monitors(cards);
+	}
+}
+
+void cards_picture_changed(struct cards *cards, struct seat_guest *front)
+{
+	if (cards && (guest_picture_shown(front->picture) == SOURCE_CARD) != cards->captured) {
+		cards_update_line(cards);
+	}
+}
+
+void cards_update_monitors(struct cards *cards)
+{
+	/* Before cards_open() nothing is known of a card. */
+	if (cards && cards->passthrough) {
+		monitors_update(cards);
+		cards_update_line(cards);
 	}
 }

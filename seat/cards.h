@@ -7,6 +7,7 @@
  *   cards.c         life, configuration, what passthrough/ reports
  *   card_requests.c chords and the control API
  *   card_screens.c  the seat's own screens on a card that goes
+ *   monitors.h      what each monitor shows then, in files of its own
  *   card_words.c    the sentences, pure
  */
 #ifndef SEAT_CARDS_H
@@ -21,6 +22,7 @@
 #include "passthrough/passthrough.h"
 
 struct seat;
+struct seat_monitor;
 struct seat_guest;
 
 /* A chord that makes the only screen dark counts when it is pressed twice within this time. */
@@ -40,14 +42,22 @@ struct seat_card {
 	sd_event_source *warning; /* until the only screen goes dark */
 };
 
+/* See monitors.h. */
+struct monitors {
+	struct seat_monitor **list;
+	size_t n;
+};
+
 struct cards {
 	struct seat *seat;
+	struct monitors monitors;
 	struct passthrough *passthrough; /* NULL before cards_open() */
 	struct seat_card *list;
 	size_t n;
 	sd_event_source *second; /* ticks while a card is on its way */
 	sd_event_source *soon;   /* the line follows a card that goes from stage to stage */
 	char *line;              /* what the screen says, or NULL */
+	bool captured;           /* the picture of the guest in front, then */
 	struct seat_card *offered; /* a chord asked for it, which would make the screen dark … */
 	uint32_t offered_to;       /* … by this guest */
 	sd_event_source *offer_end;
@@ -79,6 +89,11 @@ int cards_open(struct cards *cards, struct seat *seat);
 void cards_add_guest(struct cards *cards, struct seat_guest *guest);
 void cards_remove_guest(struct cards *cards, struct seat_guest *guest);
 void cards_focus(struct cards *cards, uint32_t guest);
+
+/* Outputs came or went, or the switcher opened or closed. */
+void cards_update_monitors(struct cards *cards);
+/* The guest in front has another picture, perhaps from elsewhere. Cheap to call often. */
+void cards_picture_changed(struct cards *cards, struct seat_guest *front);
 
 /* What the screen has to say about cards, or NULL. */
 const char *cards_line(const struct cards *cards);

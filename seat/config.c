@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "common/strv.h"
 #include "seat/cards.h"
+#include "seat/monitors.h"
 #include "seat/seat.h"
 
 DEFINE_CLEANUP(struct ini_report *, ini_report_destroy)
@@ -219,13 +220,21 @@ static int apply_chords(struct seat *seat, struct ini_report *report)
 	return r;
 }
 
+static int load_monitors(struct seat *seat, struct ini_report *report)
+{
+	_cleanup_free_ char *folder = NULL;
+	int r = find_folder(seat, NULL, NULL, "monitors", &folder);
+
+	return r < 0 ? r : monitors_load(seat->cards, folder, report);
+}
+
 /* A seat without cards to lend has nothing of them: no chord, no timer, no socket. */
 static int load_cards(struct seat *seat, struct ini_report *report)
 {
 	const char *said = seat->options->cards, *configured = seat->config.cards;
 	_cleanup_free_ char *folder = NULL;
 	struct stat st;
-	int r = find_folder(seat, said, configured, "cards", &folder);
+	int r = find_folder(seat, said, configured, "cards", &folder), r_monitors;
 
 	if (r < 0) {
 		return r;
@@ -238,7 +247,8 @@ static int load_cards(struct seat *seat, struct ini_report *report)
 	if (!seat->cards) {
 		seat->chords.card = 0;
 	}
-	return r;
+	r_monitors = load_monitors(seat, report);
+	return r < 0 ? r : r_monitors;
 }
 
 int seat_fail_with_report(const struct ini_report *report)

@@ -80,6 +80,7 @@ static void handle_frame_changed(struct frame_source *source, void *data)
 	(void)source;
 	if (seat_front(guest->seat) == guest) {
 		seat_update_transform(guest->seat);
+		cards_picture_changed(guest->seat->cards, guest);
 	}
 }
 

@@ -154,6 +154,7 @@ static void handle_outputs_changed(void *data)
 	if (seat->compositor) {
 		seat_update_transform(seat);
 		seat_update_intervals(seat);
+		cards_update_monitors(seat->cards);
 	}
 }
 

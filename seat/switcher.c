@@ -10,6 +10,7 @@
 #include <string.h>
 #include <xkbcommon/xkbcommon.h>
 
+#include "seat/cards.h"
 #include "seat/seat.h"
 
 #define FILTER_MAX 64
@@ -67,6 +68,7 @@ void seat_show_switcher(struct seat *seat, bool open)
 	compositor_show_switcher(seat->compositor, open);
 	input_set_grab(seat->input, open);
 	seat_update_pointer(seat, false);
+	cards_update_monitors(seat->cards);
 	if (open && focus_current(&seat->focus)) {
 		compositor_switcher_select(seat->compositor, focus_current(&seat->focus));
 	}

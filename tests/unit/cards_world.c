@@ -157,6 +157,25 @@ void compositor_regain_card(struct compositor *compositor, const char *slot)
 	}
 }
 
+void compositor_each_output(const struct compositor *compositor,
+			    void (*each)(void *data, const struct compositor_output *output),
+			    void *data)
+{
+	for (size_t i = 0; i < screen.n_outputs; i++) {
+		each(data, &screen.outputs[i]);
+	}
+}
+
+bool compositor_switcher_open(const struct compositor *compositor)
+{
+	return screen.switcher;
+}
+
+enum source_kind guest_picture_shown(const struct guest_picture *picture)
+{
+	return screen.shown;
+}
+
 void compositor_toast(struct compositor *compositor, const char *text)
 {
 	snprintf(screen.toast, sizeof(screen.toast), "%s", text ? text : "");
@@ -229,6 +248,14 @@ void write_card(struct fixture *f, const char *name, const char *text)
 	assert_non_null(file);
 	fputs(text, file);
 	fclose(file);
+}
+
+int remove_card(struct fixture *f, const char *name)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+	return remove(path);
 }
 
 int cards_setup(void **state)

@@ -33,6 +33,10 @@ struct made_screen {
 	int release;
 	unsigned int releases, regains;
 	char toast[200];
+	struct compositor_output outputs[4]; /* beside what uses says */
+	size_t n_outputs;
+	bool switcher;
+	enum source_kind shown; /* of the guest in front */
 };
 
 extern struct made_screen screen;
@@ -57,6 +61,7 @@ int cards_setup(void **state);
 int cards_teardown(void **state);
 
 void write_card(struct fixture *f, const char *name, const char *text);
+int remove_card(struct fixture *f, const char *name);
 /* One card "gpu", which lights the only screen when that is so. */
 struct cards *open_cards(struct fixture *f, bool only);
 

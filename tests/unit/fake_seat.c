@@ -86,6 +86,7 @@ static void fake_each(void *data, void (*each)(const struct control_guest *, voi
 
 		/* No UTF-8, a terminal's escape: what a hostile guest might bring about. */
 		guest.capture = i > 0 ? "it \x1b[2J lies" : NULL;
+		guest.monitors = *seat->owner ? i == 0 ? "DP-1 owned" : "DP-1 absent" : "";
 		guest.reason = i == 2 ? "bad \xff\x1b[2J \xc3\xa4" : NULL;
 		each(&guest, each_data);
 	}
@@ -298,6 +299,24 @@ static void fake_each_card(void *data, void (*each)(const struct control_card *,
 	}
 }
 
+/* Two, while the card rests with alpha. */
+static void fake_each_monitor(void *data, void (*each)(const struct control_monitor *, void *),
+			      void *each_data)
+{
+	struct fake_seat *seat = data;
+
+	if (seat->moving || strcmp(seat->owner, "alpha") != 0) {
+		return;
+	}
+	each(&(struct control_monitor){ .name = "DP-1", .card = "gpu", .cable = "only",
+					.path = "owned", .guest = "alpha", .width = 1920,
+					.height = 1080 },
+	     each_data);
+	each(&(struct control_monitor){ .name = "HDMI-A-2", .card = "gpu", .cable = "also",
+					.path = "composited", .text = "it \xff lies" },
+	     each_data);
+}
+
 static void tell_card(struct fake_seat *seat)
 {
 	struct control_card card = describe_card(seat);
@@ -363,6 +382,7 @@ static const struct control_actions fake_actions = {
 	.quit = fake_quit,
 	.reload = fake_reload,
 	.each_card = fake_each_card,
+	.each_monitor = fake_each_monitor,
 	.give_card = fake_give,
 	.answer_card = fake_answer,
 	.inject_key = fake_key,

@@ -369,6 +369,36 @@ static void test_gpu_json(void **state)
 	json_decref(cards);
 }
 
+static void test_monitors(void **state)
+{
+	json_t *json, *monitors;
+
+	assert_null(strstr(batonctl("status").out, "monitors"));
+	expect_silence(batonctl("gpu", "give", "1", "--dark"));
+	assert_non_null(strstr(batonctl("status").out,
+			       "\nmonitors  DP-1 owned by alpha, HDMI-A-2 composited\n"));
+	assert_non_null(strstr(batonctl("list").out, " card     DP-1 owned\n"));
+	assert_null(strstr(batonctl("list").out, "DP-1 absent"));
+	assert_non_null(strstr(
+		batonctl("gpu", "list").out,
+		"\nMONITOR      CARD           PATH        GUEST                CABLE              REMARK\n"
+		"DP-1         gpu            owned       alpha                only               \n"
+		"HDMI-A-2     gpu            composited  -                    also               it ? lies\n"));
+	json = parse(batonctl("--json", "status").out);
+	assert_int_equal(json_array_size(json_object_get(json, "monitors")), 2);
+	json_decref(json);
+	json = parse(batonctl("--json", "list").out);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(json, 1), "monitors")),
+			    "DP-1 absent");
+	json_decref(json);
+	json = parse(batonctl("--json", "gpu", "list").out);
+	monitors = json_object_get(json_array_get(json, 0), "monitors");
+	assert_int_equal(json_array_size(monitors), 2);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(monitors, 0), "guest")),
+			    "alpha");
+	json_decref(json);
+}
+
 static void test_gpu_usage(void **state)
 {
 	expect_failure(batonctl("gpu"), 2, "usage");
@@ -531,6 +561,7 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_gpu),
 		SEAT_TEST(test_no_gpu),
 		SEAT_TEST(test_gpu_json),
+		SEAT_TEST(test_monitors),
 		SEAT_TEST(test_gpu_usage),
 		SEAT_TEST(test_gpu_wait),
 		SEAT_TEST(test_quit),

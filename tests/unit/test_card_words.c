@@ -101,6 +101,22 @@ static void an_arrival_names_who_has_it(void **state)
 	assert_string_equal(line, "No guest has gpu");
 }
 
+static void monitors_are_counted(void **state)
+{
+	static const char *const names[] = { "DP-1", "DP-2", "HDMI-A-1" };
+	char line[80], small[12];
+
+	(void)state;
+	card_words_owned(names, 1, "work", line, sizeof(line));
+	assert_string_equal(line, "Monitor DP-1 shows work itself");
+	card_words_owned(names, 2, "work", line, sizeof(line));
+	assert_string_equal(line, "Monitors DP-1 and DP-2 show work itself");
+	card_words_owned(names, 3, "work", line, sizeof(line));
+	assert_string_equal(line, "Monitors DP-1, DP-2 and HDMI-A-1 show work itself");
+	card_words_owned(names, 3, "work", small, sizeof(small));
+	assert_string_equal(small, "Monitors DP");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -110,6 +126,7 @@ int main(void)
 		cmocka_unit_test(a_question_names_its_answers_and_matters_most),
 		cmocka_unit_test(a_dark_screen_is_told_before),
 		cmocka_unit_test(an_arrival_names_who_has_it),
+		cmocka_unit_test(monitors_are_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,7 @@ static void test_list_guests(void **state)
 		expect_entry(m, "keys_dropped", "t", 2, NULL);
 		expect_entry(m, "source", "s", 0, i == 0 ? "card" : "virtio");
 		expect_entry(m, "capture", "s", 0, i == 0 ? "" : "it ?[2J lies");
+	expect_entry(m, "monitors", "s", 0, "");
 		assert_true(sd_bus_message_exit_container(m) >= 0);
 	}
 	assert_int_equal(sd_bus_message_at_end(m, false), 1);
@@ -248,6 +249,38 @@ static void test_cards(void **state)
 	assert_true(call(bus, "AnswerCard", NULL, NULL, "ss", "gpu", "wait") >= 0);
 	expect_told(bus, "gpu", "wait");
 	expect_card_signal(bus, "guest", "beta", "");
+	client_close(bus);
+}
+
+static void expect_monitor(sd_bus_message *m, const char *name, const char *path, const char *guest,
+			   const char *cable, uint32_t width, const char *text)
+{
+	assert_true(sd_bus_message_enter_container(m, 'a', "{sv}") > 0);
+	expect_entry(m, "name", "s", 0, name);
+	expect_entry(m, "card", "s", 0, "gpu");
+	expect_entry(m, "cable", "s", 0, cable);
+	expect_entry(m, "path", "s", 0, path);
+	expect_entry(m, "guest", "s", 0, guest);
+	expect_entry(m, "width", "u", width, NULL);
+	expect_entry(m, "height", "u", width * 9 / 16, NULL);
+	expect_entry(m, "text", "s", 0, text);
+	assert_true(sd_bus_message_exit_container(m) >= 0);
+}
+
+static void test_monitors(void **state)
+{
+	_cleanup_(sd_bus_message_unrefp) sd_bus_message *none = NULL, *m = NULL;
+	sd_bus *bus = client_open(*state);
+
+	assert_true(call(bus, "ListMonitors", NULL, &none, NULL) >= 0);
+	assert_true(sd_bus_message_enter_container(none, 'a', "a{sv}") >= 0);
+	assert_int_equal(sd_bus_message_at_end(none, false), 1);
+	assert_true(call(bus, "GiveCard", NULL, NULL, "ssb", "", "alpha", 1) >= 0);
+	assert_true(call(bus, "ListMonitors", NULL, &m, NULL) >= 0);
+	assert_true(sd_bus_message_enter_container(m, 'a', "a{sv}") > 0);
+	expect_monitor(m, "DP-1", "owned", "alpha", "only", 1920, "");
+	expect_monitor(m, "HDMI-A-2", "composited", "", "also", 0, "it ? lies");
+	assert_int_equal(sd_bus_message_at_end(m, false), 1);
 	client_close(bus);
 }
 
@@ -475,6 +508,7 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_list_guests),
 		SEAT_TEST(test_status),
 		SEAT_TEST(test_cards),
+		SEAT_TEST(test_monitors),
 		SEAT_TEST(test_cards_are_refused_with_names_and_words),
 		SEAT_TEST(test_screenshot_goes_into_memory_alone),
 		SEAT_TEST(test_export_output),

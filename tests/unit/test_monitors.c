@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: MIT
+/* What monitors show while their card goes to a guest and back, and what the seat says of it. */
+#include "tests/unit/test.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "seat/monitors.h"
+#include "tests/unit/cards_world.h"
+
+#define CARD "0000:01:00"
+#define OTHER "0000:00:02"
+
+static void light(const char *name, const char *slot)
+{
+	screen.outputs[screen.n_outputs++] =
+		(struct compositor_output){ .name = name, .slot = slot, .width = 1920,
+					    .height = 1080 };
+	cards_update_monitors(guest.seat->cards);
+}
+
+static void darken(const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < screen.n_outputs; i++) {
+		if (strcmp(screen.outputs[i].name, name) != 0) {
+			screen.outputs[kept++] = screen.outputs[i];
+		}
+	}
+	screen.n_outputs = kept;
+	cards_update_monitors(guest.seat->cards);
+}
+
+static struct cards *open_with(struct fixture *f, const char *name, const char *text)
+{
+	struct cards *cards;
+
+	write_card(f, "gpu.ini", "[card]\naddress = 0000:01:00\n");
+	assert_int_equal(cards_load(f->folder, f->report, &f->seat.cards), 0);
+	cards = f->seat.cards;
+	assert_int_equal(remove_card(f, "gpu.ini"), 0);
+	if (name) {
+		write_card(f, name, text);
+	}
+	assert_int_equal(monitors_load(cards, f->folder, f->report), 0);
+	assert_int_equal(cards_open(cards, &f->seat), 0);
+	return cards;
+}
+
+static void says(struct cards *cards, const char *who, const char *expected)
+{
+	char line[200];
+
+	monitors_describe(cards, who, line, sizeof(line));
+	assert_string_equal(line, expected);
+}
+
+static void is_in(enum card_state state, bool moving, const char *owner)
+{
+	made->cards[0].state = state;
+	made->cards[0].moving = moving;
+	made->cards[0].target = moving ? "work" : NULL;
+	made->cards[0].stage = moving ? "prepare" : NULL;
+	made->cards[0].owner = owner;
+	tell();
+}
+
+/* ---- one cable ---- */
+
+static void what_is_lit_on_the_card_is_known_without_a_file(void **state)
+{
+	struct cards *cards = open_with(*state, NULL, NULL);
+
+	light("HDMI-A-2", CARD);
+	light("eDP-1", OTHER);
+	says(cards, "work", "HDMI-A-2 composited");
+	says(cards, "play", "HDMI-A-2 composited");
+	is_in(CARD_STATE_DRAINING, true, NULL);
+	darken("HDMI-A-2");
+	says(cards, "work", "HDMI-A-2 absent");
+	is_in(CARD_STATE_GUEST, false, "work");
+	says(cards, "work", "HDMI-A-2 owned");
+	says(cards, "play", "HDMI-A-2 absent");
+	assert_int_equal(cards->monitors.list[0]->width, 1920); /* the layout keeps it */
+	is_in(CARD_STATE_EJECTING, true, "work");
+	says(cards, "work", "HDMI-A-2 owned");
+	is_in(CARD_STATE_RETURNING, true, NULL);
+	says(cards, "work", "HDMI-A-2 absent");
+	/* The driver calls it otherwise now. */
+	light("HDMI-A-1", CARD);
+	is_in(CARD_STATE_HOST, false, NULL);
+	says(cards, "work", "HDMI-A-1 composited");
+}
+
+static void a_file_speaks_of_what_was_never_seen(void **state)
+{
+	struct cards *cards = open_with(*state, "DP-1.ini", "[monitor]\ncard = gpu\n");
+
+	says(cards, "work", "DP-1 absent");
+	is_in(CARD_STATE_GUEST, false, "work");
+	says(cards, "work", "DP-1 owned");
+	light("DP-1", OTHER); /* another one of that name is not it */
+	says(cards, "work", "DP-1 owned");
+	darken("DP-1");
+	is_in(CARD_STATE_HOST, false, NULL);
+	light("DP-1", CARD);
+	says(cards, "work", "DP-1 composited");
+	darken("DP-1"); /* switched off: it stays known */
+	light("DP-2", CARD);
+	says(cards, "work", "DP-1 absent, DP-2 composited");
+}
+
+static void a_card_that_is_stuck_shows_nothing(void **state)
+{
+	struct cards *cards = open_with(*state, "DP-1.ini", "[monitor]\ncard = gpu\n");
+
+	is_in(CARD_STATE_GUEST, false, "work");
+	is_in(CARD_STATE_WEDGED, false, "work");
+	says(cards, "work", "DP-1 absent");
+}
+
+/* ---- two cables ---- */
+
+static void a_second_cable_keeps_the_hosts_picture(void **state)
+{
+	struct cards *cards = open_with(*state, "DP-1.ini", "[monitor]\ncard = gpu\ncable = also\n");
+
+	light("DP-1", OTHER);
+	says(cards, "work", "DP-1 composited");
+	is_in(CARD_STATE_GUEST, false, "work");
+	says(cards, "work", "DP-1 composited");
+	assert_string_equal(rest.line, "");
+	darken("DP-1");
+	says(cards, "work", "DP-1 absent");
+}
+
+/* ---- what is said ---- */
+
+static void other_screens_say_what_a_monitor_shows(void **state)
+{
+	struct cards *cards = open_with(*state, "DP-1.ini", "[monitor]\ncard = gpu\n");
+
+	is_in(CARD_STATE_ATTACHING, true, NULL);
+	is_in(CARD_STATE_GUEST, false, "work");
+	assert_string_equal(screen.toast,
+			    "work has the graphics card. Monitor DP-1 shows work itself");
+	assert_string_equal(rest.line, "Monitor DP-1 shows work itself");
+	/* Where its picture is captured, each screen shows the same. */
+	screen.shown = SOURCE_CARD;
+	cards_picture_changed(cards, &guest);
+	assert_string_equal(rest.line, "");
+	screen.shown = SOURCE_VIRTIO;
+	cards_picture_changed(cards, &guest);
+	assert_string_equal(rest.line, "Monitor DP-1 shows work itself");
+	/* Another guest in front is where it says to be. */
+	rest.front = false;
+	cards_focus(cards, 0);
+	assert_string_equal(rest.line, "");
+	rest.front = true;
+	cards_focus(cards, GUEST_ID);
+	assert_string_equal(rest.line, "Monitor DP-1 shows work itself");
+	/* What goes wrong is more. */
+	stop("work", "It failed.");
+	assert_string_equal(rest.line, "gpu: It failed.");
+	is_in(CARD_STATE_HOST, false, NULL);
+	made->cards[0].text = NULL;
+	tell();
+	assert_string_equal(rest.line, "");
+}
+
+static void copy_monitor(const struct control_monitor *monitor, void *data)
+{
+	char *line = data;
+	size_t used = strlen(line);
+
+	snprintf(line + used, 300 - used, "%s %s %s %s %s %ux%u;", monitor->name, monitor->card,
+		 monitor->cable, monitor->path, monitor->guest ? monitor->guest : "-",
+		 monitor->width, monitor->height);
+}
+
+static void each_monitor_is_told(void **state)
+{
+	struct cards *cards = open_with(*state, "DP-1.ini", "[monitor]\ncard = gpu\n");
+	char line[300] = "";
+
+	monitors_each(NULL, copy_monitor, line);
+	assert_string_equal(line, "");
+	light("HDMI-A-1", CARD);
+	monitors_each(cards, copy_monitor, line);
+	assert_string_equal(line, "DP-1 gpu only absent - 0x0;"
+				  "HDMI-A-1 gpu only composited - 1920x1080;");
+	darken("HDMI-A-1");
+	is_in(CARD_STATE_GUEST, false, "play");
+	line[0] = '\0';
+	monitors_each(cards, copy_monitor, line);
+	assert_string_equal(line, "DP-1 gpu only owned play 0x0;"
+				  "HDMI-A-1 gpu only owned play 1920x1080;");
+}
+
+static void files_without_a_card_are_mistakes(void **state)
+{
+	struct fixture *f = *state;
+
+	write_card(f, "DP-1.ini", "[monitor]\ncard = gpu\n");
+	assert_int_equal(monitors_load(NULL, f->folder, f->report), -EINVAL);
+	assert_non_null(strstr(ini_report_line(f->report, 0), "there is no card \"gpu\""));
+	says(NULL, "work", "");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_lit_on_the_card_is_known_without_a_file),
+		TEST(a_file_speaks_of_what_was_never_seen),
+		TEST(a_card_that_is_stuck_shows_nothing),
+		TEST(a_second_cable_keeps_the_hosts_picture),
+		TEST(other_screens_say_what_a_monitor_shows),
+		TEST(each_monitor_is_told),
+		TEST(files_without_a_card_are_mistakes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
