@@ -40,7 +40,7 @@ struct broker_slot {
  * LIST       a BROKER_CARD for each card of the allow-list, a BROKER_GUEST for each guest that has
  *            a user of its own. No card.
  * RECORD     writes a stage of the seat's own into the journal; DONE says that it is on disk. -ENOSPC
- *            when 32 MiB are there: it is begun anew when the card has been home.
+ *            when a card that has a request under way, or is wedged, has 32 MiB of it.
  * HOLDERS    a BROKER_HOLDER for each opener of the card's nodes. Changes nothing.
  * DRAIN      on host drivers: makes the card's nodes unusable for new openers, then as HOLDERS;
  *            DONE is -EBUSY while there are some. Again as often as wanted.

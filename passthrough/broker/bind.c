@@ -5,9 +5,6 @@
  */
 #include "passthrough/broker/broker.h"
 
-#define KEEPS "the card does not lose its driver: the kernel's log may say why"
-#define NO_VFIO "vfio-pci does not take the card: the kernel's log says why"
-#define NO_HOST "no driver of the host takes the card: the kernel's log says why"
 #define MODULE_MS 10000 /* for udev to load a host driver's module */
 #define MODULE_LOOK_MS 20
 
@@ -59,7 +56,7 @@ int disclaim_step(struct card *card, unsigned int number, struct report *report)
 static int unbind(struct card *card, unsigned int number, struct report *report)
 {
 	attribute_write(card, number, "driver/unbind", NULL);
-	return has_driver(card, number, NULL) ? fail(report->text, -EIO, KEEPS) : 0;
+	return has_driver(card, number, NULL) ? -EIO : 0;
 }
 
 int unbind_step(struct card *card, unsigned int number, struct report *report)
@@ -88,7 +85,7 @@ static bool probe(struct card *card, unsigned int number, const char *wanted)
 
 int take_step(struct card *card, unsigned int number, struct report *report)
 {
-	return probe(card, number, "vfio-pci") ? 0 : fail(report->text, -EIO, NO_VFIO);
+	return probe(card, number, "vfio-pci") ? 0 : -EIO;
 }
 
 /* A driver whose module was unloaded is loaded by udev, as when the card was found. Another
@@ -105,5 +102,5 @@ int give_step(struct card *card, unsigned int number, struct report *report)
 			poll(NULL, 0, MODULE_LOOK_MS);
 		}
 	}
-	return bound || driver[0] == '-' || number != 0 ? 0 : fail(report->text, -EIO, NO_HOST);
+	return bound || driver[0] == '-' || number != 0 ? 0 : -EIO;
 }

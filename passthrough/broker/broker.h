@@ -29,8 +29,9 @@
 #define ACCOUNTS_MAX (8 + BROKER_GUESTS_MAX)
 #define STEPS_MAX (3 * BROKER_FUNCTIONS_MAX + 6) /* a plan of four, a way and its last two */
 #define NODES_MAX (48 + BROKER_FUNCTIONS_MAX)    /* and the IOMMU groups' */
-#define SEAT_GRACE_MS 10000 /* how long a pooled card waits for a seat to come back */
-#define HELLO_MS 30000      /* how long a peer may be silent before it is a seat */
+#define SEAT_GRACE_MS 10000    /* how long a pooled card waits for a seat to come back */
+#define HELLO_MS 30000         /* how long a peer may be silent before it is a seat */
+#define JOURNAL_LONG (1 << 20) /* bytes; then it is rewritten */
 #define DISPLAY_CLASS 0x03
 #define NEVER UINT64_MAX
 #define OR_NONE(word) ((word)[0] ? (word) : "-") /* in the journal */
@@ -115,7 +116,6 @@ struct operation {
 	struct broker_request request; /* verb 0: none */
 	bool asked;                    /* by a seat, which waits for its end */
 	int borrower;                  /* pidfd, or -1 */
-	uint64_t started_us;
 	struct step steps[STEPS_MAX];
 	unsigned int n_steps, at, way; /* way: the first step that changes drivers */
 	bool planned, undoing; /* it is permitted; it failed half-way, and is on the way back */
@@ -129,15 +129,15 @@ struct card {
 	struct broker_slot slot;
 	char name[16]; /* "0000:01:00" */
 	struct saved saved;
-	struct broker_facts facts; /* as of the last look; valid if looked */
-	/* stale: to be looked at when idle; changed: the facts, since they were last told;
+	bool rewriting;            /* its journal */
+	struct broker_facts facts; /* as of the last look; not yet or no longer, if stale */
+	/* stale: is looked at when idle; changed: the facts, since they were last told;
 	 * reset_tried: by ourselves, before it goes home. */
-	bool looked, stale, changed, clean, reset_tried;
-	bool proved; /* as in a report; since it came to vfio-pci */
-	int borrower; /* pidfd of whom it is lent to; -1: nobody, or it has ended */
-	/* By the seat that is connected: drained; its driver unloaded, to detach it next. */
-	bool seat_drained, seat_unloaded;
-	uint64_t retry; /* before that, ms, nothing is done unasked; NEVER: it failed */
+	bool stale, changed, clean, reset_tried;
+	bool proved;       /* as in a report; since it came to vfio-pci */
+	int borrower;      /* pidfd of whom it is lent to; -1: nobody, or it has ended */
+	bool seat_drained; /* by the seat that is connected */
+	uint64_t retry;    /* before that, ms, nothing is done unasked; NEVER: it failed */
 	struct operation operation, waiting; /* waiting: until what we do unasked is over */
 	struct worker stuck;                 /* missed its hard deadline: WEDGED */
 	char note[BROKER_TEXT_MAX];          /* what is wrong with the card, or empty */
@@ -191,6 +191,9 @@ int journal_node(struct card *card, enum changed_nodes kind, const struct node *
 int journal_loan(struct card *card, const struct loan *loan);
 void journal_read(struct card *card); /* what is new in it */
 void journal_lock(struct card *card); /* until this process ends, and reads it */
+/* With what is still of use, while no worker has the card: a new one takes its place, and at any
+ * time one of them is whole. If that fails it stays as it is. */
+void journal_rewrite(struct card *card);
 bool packet_check(const void *packet, size_t size, bool greeted, struct broker_request *out,
 		  const char **why);
 int seat_listen(struct broker *broker, const char *path, char *text);

@@ -22,16 +22,20 @@ const struct broker_guest *account_find(const struct broker *b, const char *name
 
 static int add_card(struct broker *broker, const unsigned int slot[3], char *text)
 {
-	struct card *card = &broker->cards[broker->n_cards];
+	struct card *added = &broker->cards[broker->n_cards];
 
 	if (broker->n_cards == BROKER_CARDS_MAX || slot[2] > 31) {
 		return fail(text, -EINVAL, slot[2] > 31 ? "no such PCI slot" : "too many cards");
 	}
-	*card = (struct card){
-		.broker = broker, .borrower = -1, .operation.borrower = -1, .waiting.borrower = -1
-	};
-	card->slot = (struct broker_slot){ (uint16_t)slot[0], (uint8_t)slot[1], (uint8_t)slot[2] };
-	snprintf(card->name, sizeof(card->name), "%04x:%02x:%02x", slot[0], slot[1], slot[2]);
+	*added = (struct card){ .broker = broker, .stale = true, .borrower = -1 };
+	added->operation.borrower = added->waiting.borrower = -1;
+	added->slot = (struct broker_slot){ (uint16_t)slot[0], (uint8_t)slot[1], (uint8_t)slot[2] };
+	snprintf(added->name, sizeof(added->name), "%04x:%02x:%02x", slot[0], slot[1], slot[2]);
+	card_for_each(broker, card) {
+		if (!strcmp(card->name, added->name)) {
+			return fail(text, -EINVAL, "%s has a line already", card->name);
+		}
+	}
 	broker->n_cards++;
 	return 0;
 }
@@ -48,7 +52,8 @@ static int add_account(struct broker *broker, const struct broker_guest *account
 	}
 	if (account_find(broker, NULL, &user->pw_uid) ||
 	    (name[0] && (user->pw_uid == 0 || account_find(broker, name, NULL)))) {
-		return fail(text, -EINVAL, "each guest has one user, which is nobody else's");
+		return fail(text, -EINVAL,
+			    "each guest has one user, nobody else's, and each user one line");
 	}
 	broker->accounts[broker->n_accounts] = *account;
 	broker->accounts[broker->n_accounts++].uid = user->pw_uid;

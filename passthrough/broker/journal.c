@@ -7,7 +7,8 @@
  *   BOOT-ID TIME @WORD …                              our own notes: what was found before a change
  *
  * The kernel is the truth; the journal says what to put back, and which way to finish. Lines of
- * another boot mean nothing: nodes, drivers and limits do not survive one.
+ * another boot mean nothing: nodes, drivers and limits do not survive one. When it is long and the
+ * card idle it is rewritten with what is still of use.
  */
 #include "passthrough/broker/broker.h"
 
@@ -16,45 +17,34 @@
 #include <sys/file.h>
 #include <sys/sysmacros.h>
 
-#define LONG_BYTES 65536 /* then it is begun anew, when nothing in it is of use any more */
-
 static const char *const finished_names[] = { "intent", "done", "failed" };
 
-static int file_open(const struct card *card, int flags)
+/* Beside the journal: "new", which will be it, and "lock", which is never replaced. */
+static const char *file_path(const struct card *card, const char *kind)
 {
-	char path[256];
-
-	snprintf(path, sizeof(path), "%.200s/%s.journal", card->broker->journal, card->name);
-	return open(path, flags | O_CLOEXEC | O_NOFOLLOW, 0600);
+	return at("%s/%s.%s", card->broker->journal, card->name, kind);
 }
 
 int journal_append(struct card *card, const char *format, ...)
 {
-	char line[512];
-	int n = snprintf(line, sizeof(line), "%s %" PRIu64 " ", card->broker->boot_id, now_us());
-	_cleanup_(close_fd) int fd = file_open(card, O_WRONLY | O_APPEND | O_CREAT);
+	const char *kind = card->rewriting ? "new" : "journal";
+	_cleanup_(close_file) FILE *file = fopen(file_path(card, kind), "ae");
 	va_list args;
 
+	if (!file) {
+		return -errno;
+	}
+	/* It stays in the buffer until it is whole: a line is one write. */
+	fprintf(file, "%s %" PRIu64 " ", card->broker->boot_id, now_us());
 	va_start(args, format);
-	n += vsnprintf(line + n, sizeof(line) - (size_t)n, format, args);
+	vfprintf(file, format, args);
 	va_end(args);
-	n = n < (int)sizeof(line) ? n : (int)sizeof(line) - 1;
-	line[n++] = '\n';
-	errno = fd < 0 ? errno : ENOSPC; /* as after a write that is cut short */
-	return fd < 0 || write(fd, line, (size_t)n) != n || fsync(fd) < 0 ? -errno : 0;
+	fputc('\n', file);
+	return fflush(file) < 0 || fsync(fileno(file)) < 0 ? -errno : 0;
 }
 
 int journal_stage(struct card *card, const struct broker_stage *stage, uint32_t finished)
 {
-	struct saved *saved = &card->saved;
-	int fd = -1;
-
-	if (saved->read > LONG_BYTES && !saved->drained && !saved->loan.pid &&
-	    !saved->functions[0].known) {
-		fd = file_open(card, O_WRONLY | O_TRUNC);
-		saved->read = 0;
-		close_fd(&fd);
-	}
 	return journal_append(card, "%s %s %s %s", OR_NONE(stage->name), OR_NONE(stage->from),
 			      OR_NONE(stage->to), finished_names[finished]);
 }
@@ -136,9 +126,9 @@ static void parse(struct saved *saved, const char *line)
 
 void journal_read(struct card *card)
 {
-	int fd = file_open(card, O_RDONLY), start = 0;
-	_cleanup_(close_file) FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+	_cleanup_(close_file) FILE *file = fopen(file_path(card, "journal"), "re");
 	char line[512], id[40];
+	int start = 0;
 
 	if (!file || fseeko(file, card->saved.read, SEEK_SET) < 0) {
 		return;
@@ -157,6 +147,46 @@ void journal_read(struct card *card)
 /* Waits for a worker of a broker that was killed: what it still does must be seen. */
 void journal_lock(struct card *card)
 {
-	flock(file_open(card, O_RDONLY | O_CREAT), LOCK_EX);
+	flock(open(file_path(card, "lock"), O_RDONLY | O_CREAT | O_CLOEXEC, 0600), LOCK_EX);
 	journal_read(card);
+}
+
+/* All that is saved, into the new one. */
+static int write_saved(struct card *card)
+{
+	const struct saved *saved = &card->saved;
+	const struct broker_stage *stage = &saved->stage;
+	int r = journal_append(card, "@rewritten");
+
+	for (unsigned int i = 0; i < BROKER_FUNCTIONS_MAX && r == 0; i++) {
+		r = saved->functions[i].known ? journal_function(card, i, &saved->functions[i]) : 0;
+	}
+	for (unsigned int kind = 0; kind < CHANGED_NODES; kind++) {
+		node_for_each(&saved->nodes[kind], node)
+		{
+			r = r ?: journal_node(card, kind, node);
+		}
+	}
+	r = r ?: saved->drained ? journal_append(card, "@drained") : 0;
+	r = r ?: saved->loan.pid ? journal_loan(card, &saved->loan) : 0;
+	return r || !stage->name[0] ? r : journal_stage(card, stage, stage->finished);
+}
+
+void journal_rewrite(struct card *card)
+{
+	_cleanup_(close_fd) int folder =
+		open(at("%s", card->broker->journal), O_RDONLY | O_CLOEXEC);
+	_cleanup_(close_fd) int lock =
+		open(file_path(card, "lock"), O_RDONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	/* A worker that an earlier broker has left may still write into the old one. */
+	card->rewriting = flock(lock, LOCK_EX | LOCK_NB) == 0;
+	unlink(file_path(card, "new"));
+	if (card->rewriting && write_saved(card) == 0 &&
+	    rename(file_path(card, "new"), file_path(card, "journal")) == 0) {
+		fsync(folder);
+		card->saved = (struct saved){ 0 };
+		journal_read(card);
+	}
+	card->rewriting = false;
 }

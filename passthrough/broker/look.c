@@ -93,6 +93,7 @@ int look_step(struct card *card, unsigned int unused, struct report *report)
 	char group[16];
 
 	facts->flags = BROKER_CARD_VIABLE;
+	facts->hot_reset_count = card->facts.hot_reset_count;
 	for (unsigned int n = 0; n < BROKER_FUNCTIONS_MAX; n++) {
 		struct broker_function *f = &facts->functions[facts->function_count];
 

@@ -63,7 +63,7 @@ static int time_left(struct broker *broker)
 		if (worker->pid) {
 			next = MIN(next, MIN(worker->soft, worker->hard));
 		} else if (card_idle(card)) {
-			next = MIN(next, !card->looked || card->stale ? now + RETRY_MS : NEVER);
+			next = MIN(next, card->stale ? now + RETRY_MS : NEVER);
 			next = MIN(next, card->retry > now ? card->retry : NEVER);
 		}
 	}
@@ -112,7 +112,7 @@ static int broker_start(struct broker *broker, const char *config, const char *p
 	if (r < 0) {
 		return r;
 	}
-	if (mkdir(broker->journal, 0700) < 0 && errno != EEXIST) {
+	if (mkdir(at("%s", broker->journal), 0700) < 0 && errno != EEXIST) {
 		return fail(text, -errno, "%s: %s", broker->journal, strerror(errno));
 	}
 	r = launcher_start(broker, text);

@@ -35,10 +35,12 @@ void node_find(struct nodes *nodes, const char *path, dev_t device)
 	}
 }
 
-static void add_from(struct nodes *nodes, const char *folder)
+static void walk(struct nodes *nodes, const char *folder, int depth)
 {
+	DIR *dir = opendir(folder);
 	char path[256], uevent[512], name[40];
 	unsigned int major, minor;
+	struct dirent *entry;
 
 	snprintf(path, sizeof(path), "%.240s/uevent", folder);
 	text_read(path, uevent, sizeof(uevent));
@@ -46,20 +48,11 @@ static void add_from(struct nodes *nodes, const char *folder)
 		snprintf(path, sizeof(path), "/dev/%s", name);
 		node_find(nodes, path, makedev(major, minor));
 	}
-}
-
-static void walk(struct nodes *nodes, const char *folder, int depth)
-{
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-	char below[256];
-
 	while ((entry = dir_next(&dir))) {
 		if (entry->d_type == DT_DIR && depth < DEPTH_MAX &&
 		    strncmp(entry->d_name, "usb", 3) && strncmp(entry->d_name, "input", 5)) {
-			snprintf(below, sizeof(below), "%.180s/%.60s", folder, entry->d_name);
-			add_from(nodes, below);
-			walk(nodes, below, depth + 1);
+			snprintf(path, sizeof(path), "%.180s/%.60s", folder, entry->d_name);
+			walk(nodes, path, depth + 1);
 		}
 	}
 }
@@ -108,9 +101,10 @@ int nodes_change(struct card *card, enum changed_nodes kind, const struct nodes 
 
 	node_for_each(nodes, node)
 	{
-		const char *path = at("%s", node->path);
+		const char *path;
 
 		r = r < 0 ? r : journal_node(card, kind, node);
+		path = at("%s", node->path);
 		if (r == 0 && (chmod(path, mode) < 0 || chown(path, uid, (gid_t)-1) < 0)) {
 			r = errno == ENOENT ? 0 : -errno;
 		}

@@ -132,6 +132,7 @@ static void operation_fail(struct card *card, int error, const char *text)
 		op->error = error;
 		fail(op->text, 0, "%s", text);
 	}
+	card->stale |= op->request.verb == BROKER_LIST;
 	op->n_steps = op->at = 0;
 	if (!op->undoing && moved) {
 		add_way(card, way == WAY_TAKE ? WAY_GIVE : WAY_TAKE);
@@ -163,11 +164,7 @@ static void operation_end(struct card *card)
 	if (op->error == 0 && op->request.verb == BROKER_RETURN) {
 		journal_append(card, "@returned");
 	}
-	if (op->request.verb == BROKER_DRAIN) {
-		card->seat_drained = op->asked;
-	} else if (op->request.verb == BROKER_UNLOAD || stage) {
-		card->seat_unloaded = !stage && op->asked;
-	}
+	card->seat_drained = op->request.verb == BROKER_DRAIN ? op->asked : card->seat_drained;
 	if (stage) {
 		card->clean = op->request.verb == BROKER_SANITIZE && op->error == 0;
 		card->proved &= !verbs[op->request.verb].way;
@@ -182,9 +179,8 @@ static void operation_end(struct card *card)
 		seat_done(card->broker, &op->request, op->error, op->text);
 	}
 	if (stage) {
-		fprintf(stderr, "%s: %s: %s (%u ms)\n", card->name, op->request.stage.name,
-			op->text[0] ? op->text : "done",
-			(unsigned int)((now_us() - op->started_us) / 1000));
+		fprintf(stderr, "%s: %s: %s\n", card->name, op->request.stage.name,
+			op->text[0] ? op->text : "done");
 	}
 	if (op->request.serial == 0 && op->error == -EBUSY) {
 		card->retry = now_ms() + SEAT_GRACE_MS / card->broker->hurry;
@@ -252,16 +248,13 @@ void operation_worker(struct card *card, const struct report *report)
 {
 	struct operation *op = &card->operation;
 	step_fn *run = op->steps[op->at++].run;
-	struct broker_facts facts = report->facts;
 
 	if (report->error < 0) {
 		operation_fail(card, report->error, report->text);
 	} else if (run == look_step) {
-		facts.hot_reset_count = card->facts.hot_reset_count;
-		card->changed |= memcmp(&facts, &card->facts, sizeof(facts)) != 0;
-		card->facts = facts;
-		card->looked = true;
-		card->proved &= (facts.flags & BROKER_CARD_PRESENT) != 0;
+		card->changed |= memcmp(&report->facts, &card->facts, sizeof(card->facts)) != 0;
+		card->facts = report->facts;
+		card->proved &= (card->facts.flags & BROKER_CARD_PRESENT) != 0;
 		fail(card->note, 0, "%s", report->text);
 	} else if (run == scan_step) {
 		take_holders(card, report);
@@ -325,7 +318,6 @@ int operation_request(struct card *card, const struct broker_request *request, i
 	*op = (struct operation){ .request = *request, .borrower = *borrower, .way = STEPS_MAX };
 	*borrower = -1;
 	op->asked = request->serial != 0;
-	op->started_us = now_us();
 	if (stage && !op->request.stage.name[0]) {
 		snprintf(op->request.stage.name, sizeof(op->request.stage.name), "%s", stage);
 	}

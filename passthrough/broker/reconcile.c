@@ -28,7 +28,8 @@ void card_watch(struct card *card)
 	}
 }
 
-/* No state that anybody wants: some functions here and some there, none, or a stale override. */
+/* No state that anybody wants: some functions here and some there, none, or a stale override. A
+ * seat that has drained a card may have unloaded its driver. */
 static bool is_broken(const struct card *card)
 {
 	bool broken = false;
@@ -37,7 +38,7 @@ static bool is_broken(const struct card *card)
 		bool bare = !f->driver[0] && card->saved.functions[f->number].driver[0] > '-';
 
 		broken |= !strcmp(f->driver, "vfio-pci") || !strcmp(f->override, "vfio-pci") ||
-			  (bare && !card->seat_unloaded);
+			  (bare && !(card->seat_drained && card->saved.drained));
 	}
 	return broken && !(card_flags(card) & CARD_POOLED);
 }
@@ -99,10 +100,13 @@ void card_settle(struct card *card)
 	if (!card_idle(card)) {
 		return;
 	}
+	if (card->saved.read > JOURNAL_LONG) {
+		journal_rewrite(card);
+	}
 	card->waiting = (struct operation){ .borrower = -1 };
 	if (waiting.request.verb) {
 		operation_request(card, &waiting.request, &waiting.borrower, NULL);
-	} else if (!card->looked || card->stale) {
+	} else if (card->stale) {
 		start(card, BROKER_LIST, NULL);
 	} else if (now_ms() >= card->retry) {
 		put_right(card);

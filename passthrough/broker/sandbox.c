@@ -4,11 +4,11 @@
 
 #include <seccomp.h>
 
-static const char calls[] =
+static char calls[] =
 	/* files */
 	"open openat read pread64 write close stat lstat fstat newfstatat statx access faccessat "
 	"faccessat2 lseek getdents64 readlink readlinkat fsync flock chmod fchmodat chown lchown fchownat "
-	"ioctl fcntl "
+	"rename renameat renameat2 unlink unlinkat ioctl fcntl "
 	/* the seat */
 	"accept4 recvmsg recvfrom sendto sendmsg getsockopt poll ppoll "
 	/* workers, and the processes that they look at */
@@ -21,10 +21,9 @@ static const char calls[] =
 int sandbox_enter(char *text)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	char list[sizeof(calls)], *rest = list, *name;
+	char *rest = calls, *name;
 	int r = filter ? 0 : -ENOMEM;
 
-	memcpy(list, calls, sizeof(list));
 	while (r == 0 && (name = strsep(&rest, " "))) {
 		int call = seccomp_syscall_resolve_name(name);
 

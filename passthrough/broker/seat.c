@@ -93,7 +93,7 @@ void seat_close(struct broker *broker, const char *why)
 	broker->hello = NEVER;
 	card_for_each(broker, card) {
 		card->retry = 0;
-		card->reset_tried = card->seat_drained = card->seat_unloaded = false;
+		card->reset_tried = card->seat_drained = false;
 		card->operation.asked = false;
 		close_fd(&card->waiting.borrower);
 		card->waiting.request.verb = 0;
@@ -136,7 +136,7 @@ void seat_list(struct broker *broker)
 	struct broker_message message = { .kind = BROKER_GUEST, .serial = list.serial };
 
 	card_for_each(broker, card) {
-		if (!card->stuck.pid && (!card->looked || (card->stale && card_idle(card)) ||
+		if (!card->stuck.pid && ((card->stale && card_idle(card)) ||
 					 card->operation.request.verb == BROKER_LIST)) {
 			return;
 		}
@@ -179,7 +179,7 @@ static void obey(struct broker *broker, const struct broker_request *request, in
 	} else if (!its) {
 		r = fail(text, -EPERM, "the card is not in broker.conf");
 	} else if (request->verb == BROKER_RECORD) {
-		/* After 32 MiB of one boot without being home once: a loop. */
+		/* It is rewritten when the card is idle, and a wedged one never is. */
 		r = its->saved.read >> 25 ? -ENOSPC : 0;
 		r = r ?: journal_stage(its, &request->stage, request->stage.finished);
 		fail(text, 0, "%s", r < 0 ? "the journal cannot be written" : "");
@@ -202,7 +202,7 @@ void seat_read(struct broker *broker)
 	const struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&header);
 	const char *why = "it was closed";
 	struct broker_request request;
-	int descriptor = -1;
+	_cleanup_(close_fd) int descriptor = -1;
 
 	if (c && c->cmsg_type == SCM_RIGHTS) {
 		memcpy(&descriptor, CMSG_DATA(c), sizeof(descriptor));
@@ -213,5 +213,4 @@ void seat_read(struct broker *broker)
 	} else if (n >= 0 || errno != EAGAIN) {
 		seat_close(broker, why);
 	}
-	close_fd(&descriptor);
 }

@@ -30,8 +30,8 @@ static _Noreturn void worker_main(struct card *card, struct step step, int pipe)
 	}
 	report.error = step.run(card, step.number, &report);
 	if (report.error < 0 && !report.text[0]) {
-		fail(report.text, 0, "\"%s\" of %s.%u failed: %s", step.name, card->name,
-		     step.number, strerror(-report.error));
+		fail(report.text, 0, "\"%s\" of %s.%u failed (%s): the kernel's log may say why",
+		     step.name, card->name, step.number, strerror(-report.error));
 	}
 	_exit(write(pipe, &report, sizeof(report)) != (ssize_t)sizeof(report));
 }

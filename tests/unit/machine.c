@@ -360,18 +360,17 @@ pid_t machine_process(struct machine *machine)
 
 static void broker_exec(struct machine *machine, int log)
 {
-	char program[PATH_MAX], config[96], socket[96], journal[96], hurry[8];
+	char program[PATH_MAX], config[96], socket[96], hurry[8];
 	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 32);
 
 	program[n < 0 ? 0 : n] = '\0';
 	snprintf(strrchr(program, '/'), 32, "/machine_broker");
 	snprintf(config, sizeof(config), "%s/broker.conf", machine->root);
 	snprintf(socket, sizeof(socket), "%s/socket", machine->root);
-	snprintf(journal, sizeof(journal), "%s/journal", machine->root);
 	snprintf(hurry, sizeof(hurry), "%d", HURRY);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	dup2(log, STDERR_FILENO);
-	execl(program, program, "--config", config, "--socket", socket, "--journal", journal,
+	execl(program, program, "--config", config, "--socket", socket, "--journal", "/journal",
 	      "--root", machine->root, "--hurry", hurry, (char *)NULL);
 	_exit(99);
 }

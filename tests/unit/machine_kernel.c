@@ -18,6 +18,8 @@
  *   wrong/limits             they cannot be set
  *   wrong/die.N              the broker is killed before the N-th write to sysfs
  *   wrong/die-after.N        the same, after it
+ *   wrong/cut.N              it is killed while it rewrites a journal: before the new file is on
+ * disk, before it is renamed, before the folder is on disk, and after
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,6 +41,10 @@
 
 int __wrap_kernel_write(const char *path, const char *value);
 int __wrap_sandbox_enter(char *text);
+int __wrap_fsync(int fd);
+int __real_fsync(int fd);
+int __wrap_rename(const char *from, const char *to);
+int __real_rename(const char *from, const char *to);
 int __wrap_ioctl(int fd, unsigned long request, ...);
 int __wrap_open64(const char *path, int flags, ...);
 int __real_open64(const char *path, int flags, ...);
@@ -48,14 +54,24 @@ int __wrap_prlimit64(pid_t pid, int resource, const struct rlimit *new, struct r
 struct passwd *__wrap_getpwnam(const char *name);
 long __wrap_syscall(long number, ...);
 
+/* Without at(), whose paths the broker may still need. */
+static bool is_there(const char *folder, const char *name, const char *kind)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s/%s%s%s", system_root, folder, name, kind[0] ? "." : "",
+		 kind);
+	return access(path, F_OK) == 0;
+}
+
 static bool is_wrong(const char *what)
 {
-	return access(at("/wrong/%s", what), F_OK) == 0;
+	return is_there("wrong", what, "");
 }
 
 static bool is_wrong_of(const char *what, const char *name)
 {
-	return access(at("/wrong/%s.%s", what, name), F_OK) == 0;
+	return is_there("wrong", what, name);
 }
 
 static void append(const char *text)
@@ -155,13 +171,13 @@ static unsigned int count_writes(void)
 	return n;
 }
 
-static void die_at(const char *what, unsigned int n)
+static void die_at(const char *what, unsigned int n, pid_t pid)
 {
 	char name[16];
 
 	snprintf(name, sizeof(name), "%u", n);
 	if (is_wrong_of(what, name)) {
-		kill(getppid(), SIGKILL);
+		kill(pid, SIGKILL);
 	}
 }
 
@@ -200,15 +216,41 @@ int __wrap_kernel_write(const char *path, const char *value)
 		 value[0] == '\n' ? "" : value);
 	append(line);
 	n = count_writes();
-	die_at("die", n);
+	die_at("die", n, getppid());
 	r = obey(name, inside + 13, path, value);
-	die_at("die-after", n);
+	die_at("die-after", n, getppid());
 	return r;
 }
 
 int __wrap_sandbox_enter(char *text)
 {
 	return 0;
+}
+
+/* ---- files of the broker's own ---- */
+
+int __wrap_fsync(int fd)
+{
+	struct stat st;
+	int r;
+
+	if (fstat(fd, &st) < 0) {
+		abort();
+	}
+	die_at("cut",
+	       S_ISDIR(st.st_mode)                        ? 3
+	       : is_there("journal", "0000:01:00", "new") ? 1
+							  : 0,
+	       getpid());
+	r = __real_fsync(fd);
+	die_at("cut", S_ISDIR(st.st_mode) ? 4 : 0, getpid());
+	return r;
+}
+
+int __wrap_rename(const char *from, const char *to)
+{
+	die_at("cut", 2, getpid());
+	return __real_rename(from, to);
 }
 
 /* ---- VFIO ---- */

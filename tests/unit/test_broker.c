@@ -11,9 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -81,30 +81,6 @@ static void test_record(void **state)
 	assert_string_equal(facts.stage.from, "A");
 	assert_string_equal(facts.stage.to, "");
 	assert_int_equal(facts.stage.finished, 2);
-}
-
-/* A seat that records in a loop does not fill the disk, and the card still goes its ways. */
-static void test_record_without_end(void **state)
-{
-	char path[96], line[500];
-	FILE *journal;
-
-	snprintf(path, sizeof(path), "%s/journal/" UNO ".journal", machine.root);
-	memset(line, 'x', sizeof(line) - 1);
-	line[sizeof(line) - 1] = '\0';
-	seat_bring(&machine, UNO, BROKER_SANITIZE);
-	journal = fopen(path, "ae");
-	assert_non_null(journal);
-	for (int i = 0; i < (33 << 20) / 500; i++) {
-		assert_true(fprintf(journal, "%s\n", line) > 0);
-	}
-	assert_int_equal(fclose(journal), 0);
-	assert_int_equal(seat_ask(&machine, BROKER_SANITIZE, UNO), 0);
-	assert_int_equal(seat_ask(&machine, BROKER_RECORD, UNO), -ENOSPC);
-	assert_int_equal(seat_ask(&machine, BROKER_RETURN, UNO), 0);
-	/* Nothing of it is of use any more: it is begun anew. */
-	assert_int_equal(seat_ask(&machine, BROKER_DRAIN, UNO), 0);
-	assert_int_equal(seat_ask(&machine, BROKER_RECORD, UNO), 0);
 }
 
 /* ---- the whole way ---- */
@@ -710,6 +686,10 @@ static void test_config(void **state)
 	assert_config_refused("\ncards " UNO "\n", "line 2: write");
 	assert_config_refused("card " UNO " now\n", "line 1: write");
 	assert_config_refused("card 0000:01:20\n", "line 1: no such PCI slot");
+	assert_config_refused("card " UNO "\ncard " DUO "\ncard " UNO "\n",
+			      "line 3: 0000:02:00 has a line already");
+	assert_config_refused("user me\nuser me\n", "line 2: each guest has one user");
+	assert_config_refused("guest A me\nguest A me\n", "and each user one line");
 	assert_config_refused("guest A\n", "line 1: write");
 	assert_config_refused("guest A nobody-here\n", "there is no user nobody-here");
 	assert_config_refused("user me\nguest A me\n", "line 2: each guest has one user");
@@ -732,7 +712,6 @@ int main(int argc, char **argv)
 		TEST(test_facts),
 		TEST(test_lost),
 		TEST(test_record),
-		TEST(test_record_without_end),
 		TEST(test_host_to_guest_and_back),
 		TEST(test_node_is_lent),
 		TEST(test_open_while_lent),
