@@ -24,13 +24,14 @@ struct relay {
 	struct card_screen screen;
 	struct flips flips;
 	const struct pixel_format *format; /* of the last picture; NULL: none */
-	struct tiles *tiles;               /* as large as the screen, or NULL */
-	bool unwritten;                    /* they hold changes that nobody was told of */
-	struct card_cursor cursor;         /* as it was told */
-	struct kvmfr_shape told;           /* its image; pixels are in shape */
-	unsigned int cursor_looks;         /* since its image was read; 0: it must be */
-	uint8_t *shape, *scratch;          /* CURSOR_SIZE_MAX squared, 4 bytes each */
-	int complaint;                     /* -errno that was told already */
+	struct tiles *tiles;               /* for pictures of this size, or NULL */
+	uint32_t width, height;
+	bool unwritten;            /* they hold changes that nobody was told of */
+	struct card_cursor cursor; /* as it was told */
+	struct kvmfr_shape told;   /* its image; pixels are in shape */
+	unsigned int cursor_looks; /* since its image was read; 0: it must be */
+	uint8_t *shape, *scratch;  /* CURSOR_SIZE_MAX squared, 4 bytes each */
+	int complaint;             /* -errno that was told already */
 	struct relay_counts counts;
 };
 
@@ -141,7 +142,8 @@ static int prepare_tiles(struct relay *relay, const struct pixel_format *format)
 	const struct card_screen *screen = &relay->screen;
 	int r = 0;
 
-	if (relay->format == format) {
+	if (relay->format == format && relay->width == screen->width &&
+	    relay->height == screen->height) {
 		return 0;
 	}
 	tiles_destroy(relay->tiles);
@@ -150,6 +152,8 @@ static int prepare_tiles(struct relay *relay, const struct pixel_format *format)
 	r = tiles_create(screen->width, screen->height, format->written_bytes, &relay->tiles);
 	if (r == 0) {
 		relay->format = format;
+		relay->width = screen->width;
+		relay->height = screen->height;
 	}
 	return r;
 }
@@ -358,7 +362,6 @@ static int look_at_screen(struct relay *relay)
 		return r;
 	}
 	if (screen.width != relay->screen.width || screen.height != relay->screen.height) {
-		relay->format = NULL; /* of another size; see prepare_tiles() */
 		relay->flips = (struct flips){ 0 };
 	}
 	relay->screen = screen;
