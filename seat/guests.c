@@ -214,6 +214,9 @@ static int add_guest(struct seat *seat, struct vm_config *config, struct seat_gu
 	list_init(&guest->display_observer.link);
 	r = vm_create(seat->event, config, seat->runtime.dir, seat->runtime.state, &guest->vm);
 	if (r >= 0) {
+		r = vm_set_settings(guest->vm, seat->runtime.config);
+	}
+	if (r >= 0) {
 		r = guest_picture_create(seat->event, guest->vm, &guest->picture);
 	}
 	if (r >= 0) {

@@ -28,6 +28,9 @@
 	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |                              \
 	 LANDLOCK_ACCESS_FS_READ_FILE | FS_TRUNCATE | FS_RESOLVE_UNIX)
 
+#define RIGHTS_TO_READ                                                                             \
+	(LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR)
+
 /* As the kernel has it from version 6 on; earlier ones take its beginning. */
 struct ruleset_attr {
 	uint64_t fs, net, scoped;
@@ -36,7 +39,7 @@ struct ruleset_attr {
 struct builder {
 	int ruleset;
 	uint64_t rights;
-	char **hidden; /* canonical paths */
+	char **hidden, **readable; /* canonical paths */
 };
 
 static void dir_close(DIR *dir)
@@ -71,10 +74,10 @@ static int ruleset_create(int version, uint64_t *rights)
 }
 
 /* All that is at and below the path. What is not there, or not ours to open, needs no rule. */
-static int allow(const struct builder *b, const char *path)
+static int allow(const struct builder *b, const char *path, uint64_t rights)
 {
 	_cleanup_close_ int fd = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
-	struct landlock_path_beneath_attr rule = { .allowed_access = b->rights, .parent_fd = fd };
+	struct landlock_path_beneath_attr rule = { .allowed_access = rights, .parent_fd = fd };
 	struct stat st;
 
 	if (fd < 0 || fstat(fd, &st) < 0) {
@@ -91,59 +94,72 @@ static int allow(const struct builder *b, const char *path)
 		       : 0;
 }
 
-static bool is_hidden(const struct builder *b, const char *path)
+static bool is_in(char *const *list, const char *path)
 {
-	for (char **hidden = b->hidden; hidden && *hidden; hidden++) {
-		if (strcmp(*hidden, path) == 0) {
-			return true;
-		}
+	while (list && *list && strcmp(*list, path) != 0) {
+		list++;
 	}
-	return false;
+	return list && *list;
 }
 
-static bool leads_to_hidden(const struct builder *b, const char *path)
+static bool leads_into(char *const *list, const char *path)
 {
 	size_t n = strlen(path);
 
-	for (char **hidden = b->hidden; hidden && *hidden; hidden++) {
-		if (strncmp(*hidden, path, n) == 0 && (*hidden)[n] == '/') {
-			return true;
-		}
+	while (list && *list && (strncmp(*list, path, n) != 0 || (*list)[n] != '/')) {
+		list++;
 	}
-	return false;
+	return list && *list;
 }
 
-static int allow_around(const struct builder *b, const char *path);
-
-/* What a folder on the way to a hidden one has in it. */
-static int allow_entry(const struct builder *b, const char *path)
+/* To something that has other rights than the rest. */
+static bool leads_on(const struct builder *b, const char *path)
 {
-	if (leads_to_hidden(b, path)) {
-		return allow_around(b, path);
-	}
-	return is_hidden(b, path) ? 0 : allow(b, path);
+	return leads_into(b->hidden, path) || leads_into(b->readable, path);
 }
 
-/* In a folder whose names we may not read nothing is allowed but what lies on the way. */
-static int allow_on_the_way(const struct builder *b, const char *path)
+static int allow_around(const struct builder *b, const char *path, uint64_t rights);
+
+/* What a folder on the way has in it. */
+static int allow_entry(const struct builder *b, const char *path, uint64_t rights)
+{
+	if (is_in(b->readable, path)) {
+		rights &= RIGHTS_TO_READ;
+	}
+	if (leads_on(b, path)) {
+		return allow_around(b, path, rights);
+	}
+	return is_in(b->hidden, path) ? 0 : allow(b, path, rights);
+}
+
+static int allow_next(const struct builder *b, const char *path, uint64_t rights,
+		      char *const *list)
 {
 	size_t n = strlen(path);
 	char below[PATH_MAX];
 	int r = 0;
 
-	for (char **hidden = b->hidden; hidden && *hidden && r >= 0; hidden++) {
-		if (strncmp(*hidden, path, n) == 0 && (*hidden)[n] == '/') {
+	for (; list && *list && r >= 0; list++) {
+		if (strncmp(*list, path, n) == 0 && (*list)[n] == '/') {
 			snprintf(below, sizeof(below), "%.*s",
-				 (int)(n + 1 + strcspn(*hidden + n + 1, "/")), *hidden);
-			r = leads_to_hidden(b, below) ? allow_around(b, below) : 0;
+				 (int)(n + 1 + strcspn(*list + n + 1, "/")), *list);
+			r = allow_entry(b, below, rights);
 		}
 	}
 	return r;
 }
 
-/* All that is in a folder on the way to a hidden one. path is "" or begins with "/". A symbolic
+/* In a folder whose names we may not read nothing is allowed but what lies on the way. */
+static int allow_on_the_way(const struct builder *b, const char *path, uint64_t rights)
+{
+	int r = allow_next(b, path, rights, b->hidden);
+
+	return r < 0 ? r : allow_next(b, path, rights, b->readable);
+}
+
+/* All that is in a folder on the way to one of other rights. path is "" or begins with "/". A symbolic
  * link gets no rule: where it leads to has its own. */
-static int allow_around(const struct builder *b, const char *path)
+static int allow_around(const struct builder *b, const char *path, uint64_t rights)
 {
 	_cleanup_(dir_close_ptr) DIR *dir = opendir(*path ? path : "/");
 	struct dirent *entry;
@@ -151,20 +167,22 @@ static int allow_around(const struct builder *b, const char *path)
 	int r = 0;
 
 	if (!dir) {
-		return errno == EACCES ? allow_on_the_way(b, path) : errno == ENOENT ? 0 : -errno;
+		return errno == EACCES ? allow_on_the_way(b, path, rights)
+		       : errno == ENOENT ? 0
+					 : -errno;
 	}
 	while (r >= 0 && (entry = readdir(dir))) {
 		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
 		    entry->d_type != DT_LNK) {
 			snprintf(below, sizeof(below), "%.2000s/%s", path, entry->d_name);
-			r = allow_entry(b, below);
+			r = allow_entry(b, below, rights);
 		}
 	}
 	return r;
 }
 
 /* A folder that is not there yet may come. */
-static int find_hidden(char *const *folders, char ***out)
+static int find_all(char *const *folders, char ***out)
 {
 	int r = 0;
 
@@ -183,18 +201,19 @@ static int allow_own(const struct builder *b, char *const *own)
 	for (; own && *own && r >= 0; own++) {
 		_cleanup_free_ char *path = realpath(*own, NULL);
 
-		r = path ? allow(b, path) : 0;
+		r = path ? allow(b, path, b->rights) : 0;
 	}
 	return r;
 }
 
 int confine_thread(const struct confinement *confinement)
 {
-	_cleanup_strv_ char **hidden = NULL;
+	_cleanup_strv_ char **hidden = NULL, **readable = NULL;
 	_cleanup_close_ int fd = -1;
 	struct builder b;
-	int version = confine_version(), r = find_hidden(confinement->hidden, &hidden);
+	int version = confine_version(), r = find_all(confinement->hidden, &hidden);
 
+	r = r < 0 ? r : find_all(confinement->readable, &readable);
 	if (r < 0 || version == 0) {
 		return r < 0 ? r : -EOPNOTSUPP;
 	}
@@ -204,7 +223,8 @@ int confine_thread(const struct confinement *confinement)
 	}
 	b.ruleset = fd;
 	b.hidden = hidden;
-	r = allow_around(&b, "");
+	b.readable = readable;
+	r = allow_around(&b, "", b.rights);
 	if (r >= 0) {
 		r = allow_own(&b, confinement->own);
 	}

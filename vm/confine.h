@@ -11,6 +11,7 @@
 
 struct confinement {
 	char *const *hidden; /* folders; one that is not there yet by its canonical path */
+	char *const *readable; /* folders, likewise: nothing there is written, made or removed */
 	char *const *own;    /* files and folders that are allowed, also in hidden ones */
 };
 

@@ -251,9 +251,22 @@ void vm_destroy(struct vm *vm)
 	vm_config_destroy(vm->config);
 	free(vm->run_dir);
 	free(vm->state_dir);
+	free(vm->settings);
 	free(vm->reason);
 	sd_event_unref(vm->event);
 	free(vm);
+}
+
+int vm_set_settings(struct vm *vm, const char *folder)
+{
+	char *copy = strdup(folder);
+
+	if (!copy) {
+		return -ENOMEM;
+	}
+	free(vm->settings);
+	vm->settings = copy;
+	return 0;
 }
 
 void vm_add_observer(struct vm *vm, struct vm_observer *observer)

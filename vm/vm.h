@@ -106,6 +106,10 @@ void vm_set_starter(struct vm *vm, const struct vm_starter_ops *ops, void *data)
 /* The unit will wait for what it is to execute, or (-errno) why not; text may be NULL. */
 void vm_started(struct vm *vm, int error, const char *text);
 
+/* The folder of the files that say what the seat does. A QEMU of the seat's user may read them, and
+ * those of guests, and not change them. 0 or -ENOMEM. */
+int vm_set_settings(struct vm *vm, const char *folder);
+
 const char *vm_name(const struct vm *vm);
 unsigned int vm_slot(const struct vm *vm);
 enum vm_state vm_get_state(const struct vm *vm);

@@ -114,7 +114,8 @@ static int execute(struct vm *vm, pid_t *pid)
 	r = vm_walls_init(vm, &walls);
 	return r < 0 ? r
 		     : launch_qemu(argv, vm->link.listen_fd, log,
-				   walls.wanted ? &(struct confinement){ walls.hidden, walls.own }
+				   walls.wanted ? &(struct confinement){ walls.hidden, walls.readable,
+								   walls.own }
 						: NULL,
 				   pid);
 }

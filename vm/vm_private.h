@@ -85,6 +85,7 @@ struct vm {
 	sd_event *event;
 	struct vm_config *config;
 	char *run_dir, *state_dir; /* the guest's own */
+	char *settings;            /* as vm_set_settings(), or NULL */
 	struct list observers;
 	enum vm_state state;
 	char *reason;
@@ -135,7 +136,7 @@ void vm_shared_remove(struct vm *vm);
 /* walls.c: what is hidden from the guest's QEMU at user level, and what of it is its own. Begins with
  * zeros. 0 or -errno. */
 struct vm_walls {
-	char **hidden, **own;
+	char **hidden, **readable, **own;
 	bool wanted; /* false: the guest's arguments forbid it */
 };
 int vm_walls_init(const struct vm *vm, struct vm_walls *out);

@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,9 +25,9 @@ static char folder[] = "/tmp/baton-confine-XXXXXX";
 
 static const char *in_folder(const char *name)
 {
-	static char paths[4][PATH_MAX];
+	static char paths[8][PATH_MAX];
 	static unsigned int turn;
-	char *path = paths[turn++ % 4];
+	char *path = paths[turn++ % 8];
 
 	snprintf(path, PATH_MAX, "%s/%s", folder, name);
 	return path;
@@ -54,7 +55,13 @@ static int set_up(void **state)
 	put("run/own/file");
 	put("run/other/file");
 	put("run/disk");
+	assert_int_equal(mkdir(in_folder("guests"), 0700), 0);
 	put("disks/file");
+	put("guests/file");
+	assert_int_equal(mkdir(in_folder("guests/more"), 0700), 0);
+	assert_int_equal(mkdir(in_folder("guests/more/hidden"), 0700), 0);
+	put("guests/more/file");
+	put("guests/more/hidden/file");
 	assert_int_equal(symlink("run/other", in_folder("link")), 0);
 	return 0;
 }
@@ -78,6 +85,17 @@ static int try_open(const char *name, int flags)
 	return 0;
 }
 
+static bool is_only_read(void)
+{
+	return try_open("guests/file", O_RDONLY) == 0 &&
+	       try_open("guests/file", O_WRONLY) == EACCES &&
+	       try_open("guests/new", O_RDWR | O_CREAT) == EACCES &&
+	       try_open("guests/more/file", O_RDONLY) == 0 &&
+	       try_open("guests/more/file", O_WRONLY) == EACCES &&
+	       try_open("guests/more/hidden/file", O_RDONLY) == EACCES &&
+	       rename(in_folder("guests"), in_folder("disks/guests")) < 0;
+}
+
 /* Bits of what went otherwise than it should, as an exit status. */
 static int look_around(void)
 {
@@ -89,6 +107,7 @@ static int look_around(void)
 	wrong |= try_open("run/other/new", O_RDWR | O_CREAT) == EACCES ? 0 : 8;
 	wrong |= try_open("link/file", O_RDONLY) == EACCES ? 0 : 16;
 	wrong |= try_open("disks/file", O_RDWR) == 0 && try_open("run/disk", O_RDWR) == 0 ? 0 : 32;
+	wrong |= is_only_read() ? 0 : 128;
 	wrong |= open("/dev/null", O_RDWR | O_CLOEXEC) >= 0 &&
 				 open("/proc/self/status", O_RDONLY | O_CLOEXEC) >= 0
 			 ? 0
@@ -98,9 +117,11 @@ static int look_around(void)
 
 static int in_confinement(int (*run)(void))
 {
-	char *hidden[] = { (char *)in_folder("run"), (char *)in_folder("not-there"), NULL };
+	char *hidden[] = { (char *)in_folder("run"), (char *)in_folder("not-there"),
+			   (char *)in_folder("guests/more/hidden"), NULL };
+	char *readable[] = { (char *)in_folder("guests"), NULL };
 	char *own[] = { (char *)in_folder("run/own"), (char *)in_folder("run/disk"), NULL };
-	const struct confinement walls = { hidden, own };
+	const struct confinement walls = { hidden, readable, own };
 	pid_t pid = fork();
 	int status;
 
@@ -130,7 +151,7 @@ static int look_into_late(void)
 static void test_folder_that_comes_later(void **state)
 {
 	char *hidden[] = { (char *)in_folder("late"), NULL };
-	const struct confinement walls = { hidden, NULL };
+	const struct confinement walls = { hidden, NULL, NULL };
 	pid_t pid;
 	int status, confined[2];
 	char c;
@@ -169,7 +190,7 @@ static int look_from_unlistable(void)
 static void test_unlistable_folder(void **state)
 {
 	char *hidden[] = { (char *)in_folder("run/other"), NULL };
-	const struct confinement walls = { hidden, NULL };
+	const struct confinement walls = { hidden, NULL, NULL };
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct none[2] = { 0 };
 	pid_t pid = fork();
