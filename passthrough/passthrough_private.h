@@ -77,7 +77,7 @@ struct managed_card {
 	bool rescued;    /* the host's: also against a pin, until somebody is given it; or it was
 			    rescued while not synced, and nothing is filed yet */
 	bool resumed;    /* an interrupted way was taken up again, and has not come to its end */
-	bool resuming;   /* when the card rests, it goes on to … */
+	bool resuming;   /* after the next way it goes on to …; a guest may have it already */
 	uint32_t resume; /* … this owner */
 	char held[160];  /* why a wish waits, or empty */
 	sd_event_source *timer; /* of the handoff and of the policy */

@@ -5,9 +5,10 @@
  * After each (re)connection to the broker the state of a card is found anew. A guest that runs may
  * not have told yet what it has: for a card on vfio-pci that is waited for, for a second. Then a
  * living borrower has the card until it says that it has not, whatever the broker saw when it
- * looked: it may be using it, and nothing is taken from it unasked. Who wants the card elsewhere has
- * it ejected, with the deadline and the question of that stage. A card that is lent to a guest
- * without a whole device of it goes home.
+ * looked: it may be using it, and nothing is taken from it unasked. Who wants the card elsewhere
+ * has it ejected, with the deadline and the question of that stage. A card that is lent to a guest
+ * without a whole device of it goes home. When the way to it had been broken off, and the guest
+ * says only then that it has no such device, the way goes on from there.
  *
  * The journal's last line says whether a way was broken off, by the end of the seat or of the
  * broker, and where it led. It is taken up again, once, and its stages are marked in the journal:
@@ -55,6 +56,7 @@ static const struct guest_card *find_borrower(const struct managed_card *card,
 struct truth {
 	enum card_state state;
 	uint32_t owner;
+	bool assumed; /* the owner has not said that it has the card */
 };
 
 static struct truth find_truth(const struct managed_card *card, const struct broker_facts *facts)
@@ -63,16 +65,15 @@ static struct truth find_truth(const struct managed_card *card, const struct bro
 	const struct guest_card *owner = find_presence(card);
 	/* A part of it only is no loan that could stay: the machine takes it back. */
 	bool has_device = owner && guest_device_is_whole(owner->device);
+	bool assumed = !owner && borrower && !guest_device_is_known(borrower->device);
 
-	if (!owner && borrower && !guest_device_is_known(borrower->device)) {
-		has_device = true;
-	}
 	if (!owner) {
 		owner = borrower;
 	}
 	return (struct truth){
-		.state = card_state_from_facts(facts, has_device),
+		.state = card_state_from_facts(facts, has_device || assumed),
 		.owner = owner ? owner->guest->id : HANDOFF_POOL,
+		.assumed = assumed,
 	};
 }
 
@@ -121,6 +122,12 @@ static bool owner_from_name(const struct managed_card *card, const char *name, u
 	return false;
 }
 
+/* The last stage of a way to a guest. */
+static bool has_arrived(const struct broker_stage *stage)
+{
+	return stage->finished && !strcmp(stage->name, handoff_stage_name(HANDOFF_CONFIRM));
+}
+
 /* Where a way led that was broken off. False: none was, or it comes there by itself. */
 static bool find_direction(const struct managed_card *card, const struct broker_stage *stage,
 			   const struct truth *truth, uint32_t *out)
@@ -133,7 +140,7 @@ static bool find_direction(const struct managed_card *card, const struct broker_
 	}
 	switch (truth->state) {
 	case CARD_STATE_GUEST:
-		return *out != truth->owner;
+		return *out != truth->owner || (truth->assumed && !has_arrived(stage));
 	case CARD_STATE_WEDGED:
 	case CARD_STATE_LOST:
 		return false;
@@ -171,8 +178,18 @@ static void take_up(struct managed_card *card, const struct truth *truth, uint32
 	card->resuming = true;
 	card->resume = to;
 	handoff_resync(&card->handoff, truth->state, truth->owner, passthrough_now());
-	if (card->resuming && !card->handoff.active) {
+	/* Whether the guest has the card that it may have is to be seen; see take_arrival(). */
+	if (card->resuming && !card->handoff.active && truth->owner != to) {
 		wish_resume(card);
+	}
+}
+
+/* A way that was taken up has led to the guest already, as it says. */
+static void take_arrival(struct managed_card *card, const struct guest_card *own)
+{
+	if (card->resuming && !card->handoff.active && card->resume == own->guest->id &&
+	    guest_device_is_whole(own->device)) {
+		card->resumed = card->resuming = false;
 	}
 }
 
@@ -341,6 +358,7 @@ static void handle_seen(void *data)
 	struct managed_card *card = own->card;
 
 	truth_sync(card->passthrough);
+	take_arrival(card, own);
 	step_look(card);
 	if (card->synced && guest_device_is_known(own->device) &&
 	    !guest_device_is_there(own->device)) {

@@ -77,6 +77,9 @@ int wish_begin(struct managed_card *card, uint32_t to)
 {
 	int r;
 
+	if (card->resuming) {
+		card->resumed = card->resuming = false; /* this is another way */
+	}
 	card->asked = true;
 	card->aim = to;
 	r = handoff_start(&card->handoff, to, passthrough_now());
@@ -155,6 +158,7 @@ void wish_resume(struct managed_card *card)
 	card->resuming = false;
 	if (wish_request(card, card->resume, why, sizeof(why)) < 0) {
 		log_debug("%s does not go on: %s", card->config->name, why);
+		card->resumed = false;
 	}
 }
 

@@ -475,9 +475,8 @@ static void test_card_is_wanted_from_a_silent_guest(void **state)
 	assert_string_equal(world->stage, "eject");
 	world_pass(world, 13 * SECOND);
 	assert_true(world->asking);
-	assert_int_equal(passthrough_answer(world->passthrough, "gpu", HANDOFF_ANSWER_KILL,
-					    &world->why),
-			 0);
+	assert_int_equal(
+		passthrough_answer(world->passthrough, "gpu", HANDOFF_ANSWER_KILL, &world->why), 0);
 	world_settle(world);
 	assert_int_equal(fake_guest_kills(world->a), 1);
 	fake_guest_end(world->a);
@@ -547,6 +546,133 @@ static void test_card_that_was_lent_to_the_dead(void **state)
 	world_expect_at(world, HANDOFF_HOST);
 }
 
+/* ---- A guest that is silent while it gets the card ---- */
+
+/* It has been told nothing yet, so what it says in the end is that it has nothing. */
+static void break_off_silently(struct world *world, const struct world_way *way, const char *stage,
+			       kill_fn kill)
+{
+	world_reach(world, way, stage);
+	fake_guest_stop(world->b, true);
+	kill(world);
+	world_pass(world, 2 * SECOND);
+	/* A seat that lives knew what the guest had, and has begun anew. */
+	assert_true(world->state == CARD_STATE_GUEST || world->state == CARD_STATE_ATTACHING);
+}
+
+static void test_way_to_a_silent_guest(void **state)
+{
+	static const kill_fn kills[] = { kill_seat, world_restart_broker };
+	static const char *const stages[] = { "lend", "attach" };
+
+	for (size_t i = 0; i < 8; i++) {
+		struct world *world;
+		void *own;
+
+		assert_int_equal(world_setup(&own), 0);
+		world = own;
+		break_off_silently(world, &ways[i / 4], stages[i % 2], kills[i / 2 % 2]);
+		fake_guest_set_devices(world->b, "");
+		fake_guest_stop(world->b, false);
+		world_rest(world);
+		world_expect_at(world, GUEST_B);
+		assert_string_equal(fake_guest_devices(world->b), "card.gpu.1 card.gpu.0");
+		assert_int_equal(world_teardown(&own), 0);
+	}
+}
+
+/* When it has the card after all, that was the way's end: what it gives back then stays away. */
+static void test_silent_guest_has_got_it(void **state)
+{
+	struct world *world = *state;
+
+	break_off_silently(world, &ways[0], "attach", kill_seat);
+	fake_guest_set_devices(world->b, "card.gpu.1 card.gpu.0");
+	fake_guest_stop(world->b, false);
+	world_rest(world);
+	world_expect_at(world, GUEST_B);
+	fake_guest_eject(world->b, true);
+	world_rest(world);
+	world_expect_at(world, HANDOFF_HOST);
+	/* The next way that is broken off is taken up as well. */
+	break_off(world, GUEST_A);
+	world_expect_at(world, GUEST_A);
+}
+
+/* Who wants it elsewhere meanwhile is who is obeyed. */
+static void test_wish_instead_of_a_silent_guest(void **state)
+{
+	struct world *world = *state;
+
+	break_off_silently(world, &ways[0], "attach", kill_seat);
+	world_give(world, HANDOFF_HOST);
+	fake_guest_set_devices(world->b, "");
+	fake_guest_stop(world->b, false);
+	world_rest(world);
+	world_expect_at(world, HANDOFF_HOST);
+}
+
+static void test_focus_instead_of_a_silent_guest(void **state)
+{
+	struct world *world = *state;
+
+	world->follow_focus[0] = "gpu";
+	world->on_request[0] = NULL;
+	break_off_silently(world, &ways[0], "attach", kill_seat);
+	passthrough_focus(world->passthrough, GUEST_A);
+	world_pass(world, 3 * SECOND);
+	assert_string_equal(world->stage, "eject");
+	fake_guest_set_devices(world->b, "");
+	fake_guest_stop(world->b, false);
+	world_rest(world);
+	world_expect_at(world, GUEST_A);
+}
+
+/* It ended: the journal says so, and it is not begun anew. */
+static void test_way_that_had_ended(void **state)
+{
+	struct world *world = *state;
+
+	world_start(world);
+	world_give(world, GUEST_B);
+	world_end(world);
+	fake_guest_stop(world->b, true);
+	world_start(world);
+	world_pass(world, 2 * SECOND);
+	fake_guest_set_devices(world->b, "");
+	fake_guest_stop(world->b, false);
+	world_rest(world);
+	world_expect_at(world, HANDOFF_HOST);
+}
+
+/* What the broker says of a card that is lent takes it from nobody whose QEMU cannot be asked. */
+static void test_news_of_a_loan_without_control(void **state)
+{
+	struct world *world = *state;
+
+	world_reach(world, &ways[0], "lend");
+	fake_guest_set_control(world->b, false);
+	for (int i = 0; i < 5; i++) {
+		fake_broker_tell(world->broker, GPU);
+		world_pass(world, SECOND);
+		assert_string_equal(world->stage, "attach");
+	}
+	fake_guest_set_control(world->b, true);
+	world_rest(world);
+	world_expect_at(world, GUEST_B);
+	fake_guest_set_control(world->b, false);
+	fake_broker_forget(world->broker);
+	for (int i = 0; i < 5; i++) {
+		fake_broker_tell(world->broker, GPU);
+		world_pass(world, SECOND);
+		assert_string_equal(card_state_name(world->state), "GUEST");
+	}
+	assert_string_equal(fake_broker_journal(world->broker), "");
+	fake_guest_set_control(world->b, true);
+	world_rest(world);
+	world_expect_at(world, GUEST_B);
+}
+
 int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, world_setup, world_teardown)
@@ -575,6 +701,12 @@ int main(int argc, char **argv)
 		TEST(silent_guest_that_has_nothing),
 		TEST(card_is_wanted_from_a_silent_guest),
 		TEST(card_that_was_lent_to_the_dead),
+		TEST(way_to_a_silent_guest),
+		TEST(silent_guest_has_got_it),
+		TEST(wish_instead_of_a_silent_guest),
+		TEST(focus_instead_of_a_silent_guest),
+		TEST(way_that_had_ended),
+		TEST(news_of_a_loan_without_control),
 	};
 
 	if (argc > 1) {
