@@ -124,7 +124,9 @@ int cards_give(struct cards *cards, const char **name, struct seat_guest *guest,
 		card->consented = consented; /* what was refused is no word about the next way */
 	}
 	card->shown = r >= 0;
-	cards_update_line(cards);
+	if (!cards->soon) {
+		cards_update_line(cards);
+	}
 	return r;
 }
 

@@ -98,7 +98,6 @@ struct report {
 	int32_t error;
 	/* Functions that the reset covered; holders, also those that are not told. */
 	uint32_t reset_count, n_holders;
-	bool proved; /* the kernel can reset the card's one function whenever it opens it */
 	char text[BROKER_TEXT_MAX];
 	struct broker_facts facts;
 	struct broker_holder holders[BROKER_HOLDERS_MAX];
@@ -134,7 +133,6 @@ struct card {
 	/* stale: is looked at when idle; changed: the facts, since they were last told;
 	 * reset_tried: by ourselves, before it goes home. */
 	bool stale, changed, clean, reset_tried;
-	bool proved;       /* as in a report; since it came to vfio-pci */
 	int borrower;      /* pidfd of whom it is lent to; -1: nobody, or it has ended */
 	bool seat_drained; /* by the seat that is connected */
 	uint64_t retry;    /* before that, ms, nothing is done unasked; NEVER: it failed */

@@ -167,7 +167,6 @@ static void operation_end(struct card *card)
 	card->seat_drained = op->request.verb == BROKER_DRAIN ? op->asked : card->seat_drained;
 	if (stage) {
 		card->clean = op->request.verb == BROKER_SANITIZE && op->error == 0;
-		card->proved &= !verbs[op->request.verb].way;
 		journal_stage(card, &op->request.stage, op->error ? 2 : 1);
 	}
 	journal_read(card);
@@ -254,13 +253,11 @@ void operation_worker(struct card *card, const struct report *report)
 	} else if (run == look_step) {
 		card->changed |= memcmp(&report->facts, &card->facts, sizeof(card->facts)) != 0;
 		card->facts = report->facts;
-		card->proved &= (card->facts.flags & BROKER_CARD_PRESENT) != 0;
 		fail(card->note, 0, "%s", report->text);
 	} else if (run == scan_step) {
 		take_holders(card, report);
 	} else if (run == reset_step) {
 		card->facts.hot_reset_count = report->reset_count;
-		card->proved = report->proved;
 		fail(op->text, 0, "%s", report->text);
 	}
 	/* We had the group, so nobody else has. */

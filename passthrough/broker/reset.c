@@ -3,17 +3,16 @@
  * The one reset of a card between two users.
  *
  * VFIO resets a function by itself when its device is opened and again when it is closed, if the
- * kernel knows a reset for the function alone. The one at close fails silently. Each costs 100 ms
- * or more, and a second with a bus reset. So:
+ * kernel knows a reset for the function alone. Those do not count: the one at close fails
+ * silently, and the one at open comes when a guest has the card already, which gets it even if the
+ * reset fails (vfio_pci_core_enable()). But each costs 100 ms or more, and a second with a bus
+ * reset. So:
  *
  * - One function that can be reset alone, by more than a change of its power state ("flr pm bus",
  *   "bus", …): the group is opened, which shows that nobody has the card and keeps it so, and the
  *   reset is asked of sysfs. No device is opened, so this is the only one that happens. The kernel
- *   takes the first method that works, and says when none did.
- *   From one guest to another this is left out where it is proved that the kernel's own do: since
- *   the card came to vfio-pci that very call has worked once, the last user's device was closed,
- *   and the next one's is opened by the kernel after a reset, or not at all (vfio_pci_core_enable()
- *   in drivers/vfio/pci/vfio_pci_core.c).
+ *   takes the first method that works, and says when none did. That it worked once is no reason to
+ *   leave it out the next time: a guest may bring its card into a state that nothing resets.
  * - Several: a hot reset of all of them together through VFIO, which refuses to reset what is not
  *   ours. The devices must be opened for it; that resets nothing where no function can be reset
  *   alone, as with most cards of several functions.
@@ -116,9 +115,7 @@ int reset_step(struct card *card, unsigned int unused, struct report *report)
 	journal_read(card);
 	if (r == 0 && alone) {
 		report->reset_count = 1;
-		r = card->proved && card->operation.request.stage.to[0]
-			    ? journal_append(card, "@reset by the kernel, at close and open")
-			    : attribute_write(card, 0, "reset", "1");
+		r = attribute_write(card, 0, "reset", "1");
 	} else if (r == 0) {
 		r = session_open(card, &session, report->text) ?: hot_reset(card, &session, report);
 	}
@@ -134,7 +131,6 @@ int reset_step(struct card *card, unsigned int unused, struct report *report)
 				 card->name, f->number);
 		}
 	}
-	report->proved = alone;
 	return r < 0 ? r
 		     : fail(report->text, 0, "%s reset, %u functions", alone ? "own" : "hot",
 			    report->reset_count);

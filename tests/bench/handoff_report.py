@@ -1,6 +1,6 @@
 """What was measured of handoffs, as lines of results and tables."""
 from benchlib import median, median_of_rounds, percentile, say
-from handoff_trace import KERNEL, RESETS, spans
+from handoff_trace import RESETS, spans
 
 RATIO = 0.5
 OURS_MS = 50
@@ -48,7 +48,7 @@ STAGES = (
     ("baton and broker, until device_del is sent", "device_del", "ours"),
     ("QEMU and the giving guest, until DEVICE_DELETED", "deleted", "QEMU's"),
     ("baton and broker, until the kernel is asked for a reset", "reset", "ours"),
-    ("the kernel's reset", "was reset", "the kernel's"),
+    ("the kernel's reset, from one sleep of the function to the next", "was reset", "the kernel's"),
     ("broker and baton, until device_add is sent", "device_add", "ours"),
     ("QEMU and the kernel, until device_add is answered", "added", "QEMU's"),
     ("the taking guest, until its driver has made a node", "node", "the guest's"),
@@ -70,6 +70,9 @@ def marks(one):
     for event, seconds in spans(one.events, "reset"):
         if event.comm == "reset":
             found.setdefault("reset", event.time)
+            found["was reset"] = event.time + seconds
+    for event, seconds in spans(one.events, "asleep"):
+        if event.comm == "reset" and event.time > found.get("reset", event.time):
             found["was reset"] = event.time + seconds
     return found
 

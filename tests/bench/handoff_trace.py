@@ -14,8 +14,10 @@ RESETS = {
     "flr": "pcie_flr name=dev->dev.kobj.name:string",
     "bus": "pci_bridge_secondary_bus_reset name=dev->dev.kobj.name:string",
 }
-# The write of the broker's worker "reset" to sysfs; the kernel wakes the function up before it resets it.
-KERNEL = {"reset": "dev_attr_store name=kobj->name:string"}
+# What the broker's worker "reset" asks of sysfs: the write, before which the kernel wakes the function up, and its
+# configuration space, which is not read before the kernel has put it to sleep again.
+KERNEL = {"reset": "dev_attr_store name=kobj->name:string",
+          "asleep": "pci_config_pm_runtime_get name=pdev->dev.kobj.name:string"}
 # Functions of baton: what it sends to QEMU and hears from it. "%si" and "%dx" are second and third argument.
 BATON = {
     "give": "passthrough_give",

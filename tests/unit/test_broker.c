@@ -264,8 +264,8 @@ static void test_one_function_is_reset_alone(void **state)
 	assert_string_equal(machine_get(&machine, "log"), "write " UNO ".0 reset 1\n");
 }
 
-/* What was proved once is the kernel's to do from one guest to the next, not on the way home. */
-static void test_proved_resets_are_the_kernels(void **state)
+/* That it worked once says nothing of the next time: no guest gets a card that was not reset. */
+static void test_no_reset_is_left_out(void **state)
 {
 	struct broker_request request;
 
@@ -275,17 +275,12 @@ static void test_proved_resets_are_the_kernels(void **state)
 	snprintf(request.stage.to, sizeof(request.stage.to), "windows");
 	seat_send_request(&machine, &request, -1);
 	assert_int_equal(seat_wait_done(&machine, request.serial), 0);
-	assert_false(machine_log_has(&machine, "reset 1"));
-	assert_int_equal(seat_ask(&machine, BROKER_SANITIZE, UNO), 0);
 	assert_true(machine_log_has(&machine, "reset 1"));
-	/* The host's driver may have done anything to it. */
-	assert_int_equal(seat_ask(&machine, BROKER_RETURN, UNO), 0);
-	seat_bring(&machine, UNO, BROKER_DETACH);
-	machine_forget_log(&machine);
+	machine_wrong(&machine, "reset");
 	request.serial = seat_request(&machine, BROKER_SANITIZE, UNO).serial;
 	seat_send_request(&machine, &request, -1);
-	assert_int_equal(seat_wait_done(&machine, request.serial), 0);
-	assert_true(machine_log_has(&machine, "reset 1"));
+	assert_true(seat_wait_done(&machine, request.serial) < 0);
+	machine_right(&machine, "reset");
 }
 
 /* A change of the power state is no reset. */
@@ -719,7 +714,7 @@ int main(int argc, char **argv)
 		TEST(test_limits_that_were_changed),
 		TEST(test_limits_that_stay),
 		TEST(test_one_function_is_reset_alone),
-		TEST(test_proved_resets_are_the_kernels),
+		TEST(test_no_reset_is_left_out),
 		TEST(test_power_is_no_reset),
 		TEST(test_module_is_loaded_again),
 		TEST(test_undrain),

@@ -75,6 +75,13 @@ static void test_all_else_passes(void **state)
 	assert_false(resets(12));
 }
 
+static void test_another_way_of_reset(void **state)
+{
+	open_device(14);
+	assert_int_equal(ioctl(14, VFIO_DEVICE_PCI_HOT_RESET, NULL), 0);
+	assert_true(resets(14));
+}
+
 /* No device, and descriptors beyond what is counted. */
 static void test_odd_descriptors(void **state)
 {
@@ -90,6 +97,7 @@ int main(void)
 		cmocka_unit_test(test_the_first_only),
 		cmocka_unit_test(test_each_device_and_each_opening),
 		cmocka_unit_test(test_all_else_passes),
+		cmocka_unit_test(test_another_way_of_reset),
 		cmocka_unit_test(test_odd_descriptors),
 	};
 

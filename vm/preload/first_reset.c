@@ -8,7 +8,8 @@
  * and QEMU's monitor stand still.
  *
  * So the first VFIO_DEVICE_RESET of a device is answered without the kernel. All that follow, of a
- * guest's own start or reset, reach it.
+ * guest's own start or reset, reach it, and so does the first when QEMU has reset the device in
+ * another way before.
  */
 #include <linux/vfio.h>
 #include <stdarg.h>
@@ -43,6 +44,11 @@ static bool take_opened(int fd)
 	return atomic_fetch_and(&opened[fd / BITS], ~bit) & bit;
 }
 
+static bool is_reset(unsigned long request)
+{
+	return request == VFIO_DEVICE_RESET || request == VFIO_DEVICE_PCI_HOT_RESET;
+}
+
 /* All of QEMU's calls come by here, those that run a vCPU too. */
 EXPORT int ioctl(int fd, unsigned long request, ...)
 {
@@ -53,7 +59,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	va_start(arguments, request);
 	argument = va_arg(arguments, void *);
 	va_end(arguments);
-	if (request == VFIO_DEVICE_RESET && take_opened(fd)) {
+	if (is_reset(request) && take_opened(fd) && request == VFIO_DEVICE_RESET) {
 		return 0;
 	}
 	r = (int)syscall(SYS_ioctl, fd, request, argument);
