@@ -137,7 +137,12 @@ static void client_lose(struct broker_client *client, int error)
 	if (was_up) {
 		client->ops->down(client->data);
 	}
-	broker_connector_retry(client->connector);
+	if (client->refusal == -EBUSY) {
+		/* Another seat, or a doctor, has it: nothing tells us when that ends. */
+		broker_connector_await(client->connector);
+	} else {
+		broker_connector_retry(client->connector);
+	}
 }
 
 /* ---- What comes ---- */

@@ -230,6 +230,14 @@ void broker_connector_retry(struct broker_connector *connector)
 	connector_pause(connector);
 }
 
+void broker_connector_await(struct broker_connector *connector)
+{
+	if (connector->attempts >= connector->pauses.attempts) {
+		connector->attempts = connector->pauses.attempts - 1;
+	}
+	broker_connector_retry(connector);
+}
+
 void broker_connector_settle(struct broker_connector *connector)
 {
 	connector->attempts = 0;

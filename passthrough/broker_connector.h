@@ -36,6 +36,9 @@ void broker_connector_look(struct broker_connector *connector);
 /* A connection has ended: looks after the pause that is next. */
 void broker_connector_retry(struct broker_connector *connector);
 
+/* The same, when whoever listens serves somebody else for now: it is not given up. */
+void broker_connector_await(struct broker_connector *connector);
+
 /* The connection has proved good: the pauses begin anew with the next loss. */
 void broker_connector_settle(struct broker_connector *connector);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs an event loop until something is so, with a deadline. Include test.h first. */
+/* Runs an event loop until something is so, with a deadline, or until it is idle. Include test.h
+ * first. */
 #ifndef TESTS_UNIT_LOOP_H
 #define TESTS_UNIT_LOOP_H
 
@@ -22,6 +23,17 @@ static inline bool loop_until(sd_event *event, bool (*done)(void *data), void *d
 		assert_true(sd_event_run(event, (end - now) / NSEC_PER_USEC + 1) >= 0);
 	}
 	return true;
+}
+
+/* Until nothing is left to do now. */
+static inline void loop_settle(sd_event *event)
+{
+	int r;
+
+	do {
+		r = sd_event_run(event, 0);
+		assert_true(r >= 0);
+	} while (r > 0);
 }
 
 #endif

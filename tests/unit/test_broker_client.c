@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include "passthrough/broker_client.h"
-#include "passthrough/broker_connector.h"
 #include "passthrough/card.h"
 #include "tests/unit/fake_broker.h"
 #include "tests/unit/loop.h"
@@ -28,9 +27,8 @@ struct fixture {
 	char folder[32], path[64];
 	struct fake_broker *broker;
 	struct broker_client *client;
-	struct broker_connector *connector;
 	struct broker_slot slot;
-	unsigned int ups, downs, news, replies, dones, connected;
+	unsigned int ups, downs, news, replies, dones;
 	struct broker_message last_news, last_reply;
 	unsigned int wanted; /* of the counter that a test waits for */
 	bool ask_again;      /* a request from inside of the answer, that said … */
@@ -105,7 +103,6 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	broker_client_destroy(f->client);
-	broker_connector_destroy(f->connector);
 	fake_broker_destroy(f->broker);
 	(void)rmdir(f->folder);
 	sd_event_unref(f->event);
@@ -115,12 +112,7 @@ static int teardown(void **state)
 
 static void settle(struct fixture *f)
 {
-	int r;
-
-	do {
-		r = sd_event_run(f->event, 0);
-		assert_true(r >= 0);
-	} while (r > 0);
+	loop_settle(f->event);
 }
 
 static bool is_up(void *data)
@@ -597,159 +589,6 @@ static void test_too_many_cards_end_the_connection(void **state)
 	assert_int_equal(f->news, BROKER_CARDS_MAX - 1);
 }
 
-/* ---- Finding the socket ---- */
-
-static void on_connected(void *data, int fd)
-{
-	struct fixture *f = data;
-
-	f->connected++;
-	close(fd);
-}
-
-static bool was_connected(void *data)
-{
-	struct fixture *f = data;
-
-	return f->connected >= f->wanted;
-}
-
-static const struct broker_pauses fast = { .first_usec = 1000, .last_usec = 4000, .attempts = 5 };
-
-static void start_connector(struct fixture *f)
-{
-	assert_int_equal(
-		broker_connector_create(f->event, f->path, &fast, on_connected, f, &f->connector),
-		0);
-	f->wanted = 1;
-}
-
-static void test_absent_broker_costs_no_timer(void **state)
-{
-	struct fixture *f = *state;
-
-	start_connector(f);
-	settle(f);
-	assert_int_equal(broker_connector_error(f->connector), -ENOENT);
-	assert_int_equal(timers_left_ms(), -1);
-	fake_broker_listen(f->broker);
-	wait_for(f, was_connected);
-	settle(f);
-	assert_int_equal(timers_left_ms(), -1);
-}
-
-static void test_folders_may_appear(void **state)
-{
-	struct fixture *f = *state;
-	char outer[48], inner[56];
-
-	snprintf(outer, sizeof(outer), "%s/run", f->folder);
-	snprintf(inner, sizeof(inner), "%s/baton", outer);
-	snprintf(f->path, sizeof(f->path), "%s/b.sock", inner);
-	fake_broker_destroy(f->broker);
-	f->broker = fake_broker_create(f->event, f->path);
-	start_connector(f);
-	for (int round = 0; round < 2; round++) {
-		f->wanted = f->connected + 1;
-		settle(f);
-		assert_int_equal(mkdir(outer, 0700), 0);
-		settle(f);
-		assert_int_equal(mkdir(inner, 0700), 0);
-		settle(f);
-		assert_int_equal(timers_left_ms(), -1);
-		fake_broker_listen(f->broker);
-		wait_for(f, was_connected);
-		/* And may go again. */
-		fake_broker_vanish(f->broker);
-		broker_connector_look(f->connector);
-		settle(f);
-		assert_int_equal(rmdir(inner), 0);
-		assert_int_equal(rmdir(outer), 0);
-	}
-}
-
-/* sd-event arms its timer when it goes to sleep, so the loop has to run until it would. */
-static bool is_quiet(void *data)
-{
-	settle(data);
-	return timers_left_ms() < 0;
-}
-
-static void test_dead_socket_is_given_up(void **state)
-{
-	struct fixture *f = *state;
-
-	/* Something that nobody listens on, as a broker that was killed leaves it. */
-	assert_int_equal(symlink("/dev/null", f->path), 0);
-	start_connector(f);
-	assert_false(is_quiet(f));
-	assert_int_equal(broker_connector_error(f->connector), -ECONNREFUSED);
-	wait_for(f, is_quiet);
-	assert_int_equal(f->connected, 0);
-	fake_broker_listen(f->broker);
-	wait_for(f, was_connected);
-}
-
-static void test_refusals_are_given_up(void **state)
-{
-	struct fixture *f = *state;
-
-	fake_broker_listen(f->broker);
-	fake_broker_refuse(f->broker, true, NULL);
-	start_connector(f);
-	wait_for(f, was_connected);
-	for (unsigned int i = 0; i < 2 * fast.attempts; i++) {
-		broker_connector_retry(f->connector);
-		wait_for(f, is_quiet);
-	}
-	assert_int_equal(f->connected, 1 + fast.attempts);
-	broker_connector_settle(f->connector);
-	broker_connector_retry(f->connector);
-	wait_for(f, is_quiet);
-	assert_int_equal(f->connected, 2 + fast.attempts);
-}
-
-static void test_asking_for_it_begins_anew(void **state)
-{
-	struct fixture *f = *state;
-
-	fake_broker_listen(f->broker);
-	fake_broker_refuse(f->broker, true, NULL);
-	start_connector(f);
-	wait_for(f, was_connected);
-	for (unsigned int i = 0; i < 2 * fast.attempts; i++) {
-		broker_connector_retry(f->connector);
-		wait_for(f, is_quiet);
-	}
-	broker_connector_look(f->connector);
-	wait_for(f, is_quiet);
-	broker_connector_retry(f->connector);
-	wait_for(f, is_quiet);
-	assert_int_equal(f->connected, 3 + fast.attempts);
-}
-
-static void test_pauses_grow(void **state)
-{
-	static const struct broker_pauses slow = {
-		.first_usec = 3600ull * 1000 * 1000,
-		.last_usec = 3 * 3600ull * 1000 * 1000,
-		.attempts = 3,
-	};
-	static const long hours[] = { 1, 2, 3 };
-	struct fixture *f = *state;
-
-	assert_int_equal(
-		broker_connector_create(f->event, f->path, &slow, on_connected, f, &f->connector),
-		0);
-	settle(f);
-	for (size_t i = 0; i < 3; i++) {
-		broker_connector_retry(f->connector);
-		settle(f);
-		assert_in_range(timers_left_ms(), hours[i] * 3600000 - 60000,
-				hours[i] * 3600000 + 60000);
-	}
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -777,12 +616,6 @@ int main(int argc, char **argv)
 						teardown),
 		cmocka_unit_test_setup_teardown(test_too_many_cards_end_the_connection, setup,
 						teardown),
-		cmocka_unit_test_setup_teardown(test_absent_broker_costs_no_timer, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_folders_may_appear, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_dead_socket_is_given_up, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_refusals_are_given_up, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_asking_for_it_begins_anew, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pauses_grow, setup, teardown),
 	};
 
 	if (argc > 1) {

@@ -10,6 +10,7 @@
 #include "passthrough/card.h"
 #include "passthrough/guest_device.h"
 #include "tests/unit/fake_guest.h"
+#include "tests/unit/loop.h"
 
 #define LIST "qom-list"
 
@@ -41,12 +42,7 @@ static const struct guest_device_ops ops = { .done = on_done, .seen = on_seen };
 
 static void settle(struct fixture *f)
 {
-	int r;
-
-	do {
-		r = sd_event_run(f->event, 0);
-		assert_true(r >= 0);
-	} while (r > 0);
+	loop_settle(f->event);
 }
 
 static void begin(struct fixture *f)

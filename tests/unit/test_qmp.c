@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "tests/unit/loop.h"
 #include "vm/qmp.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
@@ -106,12 +107,7 @@ static int teardown(void **state)
 /* Runs the loop until no source is ready. */
 static void settle(struct fixture *f)
 {
-	int r;
-
-	do {
-		r = sd_event_run(f->event, 0);
-		assert_true(r >= 0);
-	} while (r > 0);
+	loop_settle(f->event);
 }
 
 static void serve_bytes(struct fixture *f, const char *bytes, size_t size)
