@@ -53,7 +53,7 @@ enum display_hold display_hold_of(enum card_state state, bool moving)
 
 static bool input_is_guests(const struct display_view *view)
 {
-	return view->switches && view->wanted && view->holds && view->hold == DISPLAY_HOLD_GUEST;
+	return view->switched && view->wanted && view->holds && view->hold == DISPLAY_HOLD_GUEST;
 }
 
 enum display_path display_path_of(const struct display_view *view)

@@ -14,7 +14,7 @@
  * is there from when the card rests with it until it has let go.
  *
  * A monitor that is ALSO cabled to a card which stays with the host is never dark for a handoff: the
- * host's picture is on its other cable all the time. It is OWNED only where its input can be
+ * host's picture is on its other cable all the time. It is OWNED only where its input was
  * switched, by a guest with the card at rest, and while that one is wanted. So it is the host's again
  * before anything happens to the card: a question about a guest that does not let go has to be seen,
  * and no monitor waits at an input without a picture, which many leave by themselves.
@@ -56,9 +56,9 @@ enum display_hold display_hold_of(enum card_state state, bool moving);
 struct display_view {
 	enum display_cable cable;
 	bool lit;      /* the host has a picture on the monitor, by whichever cable */
-	bool switches; /* ALSO: its input can be switched … */
-	bool wanted;   /* … and is to be the guest's: that one is in front, and nothing of the host's
-			* own has to be seen */
+	bool switched; /* ALSO: it shows the input of the card's cable, where … */
+	bool wanted;   /* … it is to be: the guest that has the card is in front, and nothing of the
+			* host's own has to be seen */
 	enum display_hold hold;
 	bool holds;    /* it is this guest that the card is held by */
 };

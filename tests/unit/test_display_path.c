@@ -66,7 +66,7 @@ static void every_way_has_legal_steps(void **state)
 static enum display_path expected(const struct display_view *view)
 {
 	if (view->cable == DISPLAY_CABLE_ALSO) {
-		bool guests = view->switches && view->wanted;
+		bool guests = view->switched && view->wanted;
 
 		guests = guests && view->holds && view->hold == DISPLAY_HOLD_GUEST;
 		return guests ? O : view->lit ? C : A;
@@ -86,7 +86,7 @@ static void every_situation_has_its_path(void **state)
 		for (unsigned int hold = 0; hold < DISPLAY_HOLD_COUNT; hold++, n++) {
 			const struct display_view view = {
 				.cable = bits & 1 ? DISPLAY_CABLE_ALSO : DISPLAY_CABLE_ONLY,
-				.lit = bits & 2, .switches = bits & 4, .wanted = bits & 8,
+				.lit = bits & 2, .switched = bits & 4, .wanted = bits & 8,
 				.holds = bits & 16, .hold = hold,
 			};
 			enum display_path path = display_path_of(&view);
@@ -108,7 +108,7 @@ static void who_does_not_hold_the_card_owns_nothing(void **state)
 		for (unsigned int hold = 0; hold < DISPLAY_HOLD_COUNT; hold++) {
 			const struct display_view view = {
 				.cable = bits & 1 ? DISPLAY_CABLE_ALSO : DISPLAY_CABLE_ONLY,
-				.lit = bits & 2, .switches = bits & 4, .wanted = bits & 8,
+				.lit = bits & 2, .switched = bits & 4, .wanted = bits & 8,
 				.hold = hold,
 			};
 
@@ -156,7 +156,7 @@ static void walk(const struct moment *moments, size_t n)
 				.cable = cable,
 				/* The other cable's card stays. */
 				.lit = m->lit || cable == DISPLAY_CABLE_ALSO,
-				.switches = true, .wanted = m->wanted, .holds = m->holds,
+				.switched = true, .wanted = m->wanted, .holds = m->holds,
 				.hold = display_hold_of(m->state, m->moving),
 			};
 			enum display_path path = display_path_of(&view);
