@@ -390,7 +390,10 @@ int cards_open(struct cards *cards, struct seat *seat)
 		return 0;
 	}
 	cards->seat = seat;
-	r = copy_configs(cards, &configs);
+	r = monitors_open(cards, seat->runtime.state);
+	if (r >= 0) {
+		r = copy_configs(cards, &configs);
+	}
 	if (r >= 0) {
 		r = passthrough_create(seat->event, broker_socket(), configs, cards->n, &handlers,
 				       cards, &cards->passthrough);

@@ -23,6 +23,7 @@
 
 struct seat;
 struct seat_monitor;
+struct worker;
 struct seat_guest;
 
 /* A chord that makes the only screen dark counts when it is pressed twice within this time. */
@@ -46,6 +47,8 @@ struct seat_card {
 struct monitors {
 	struct seat_monitor **list;
 	size_t n;
+	struct worker *worker; /* writes down what was learned; NULL: no input is switched */
+	int folder;            /* where; 0: none */
 };
 
 struct cards {

@@ -3,12 +3,18 @@
 #include "seat/monitors.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/list.h"
 #include "common/log.h"
+#include "control/worker.h"
 #include "passthrough/card.h"
+#include "passthrough/monitor_input.h"
 #include "seat/card_words.h"
 #include "seat/seat.h"
 
@@ -17,6 +23,7 @@
 static void monitor_destroy(struct seat_monitor *monitor)
 {
 	if (monitor) {
+		monitor_input_destroy(monitor->input);
 		monitor_config_destroy(monitor->config);
 		free(monitor);
 	}
@@ -28,6 +35,10 @@ void monitors_finish(struct monitors *monitors)
 		monitor_destroy(monitors->list[i]);
 	}
 	free(monitors->list);
+	worker_destroy(monitors->worker);
+	if (monitors->folder > 0) {
+		close(monitors->folder);
+	}
 	*monitors = (struct monitors){ 0 };
 }
 
@@ -121,6 +132,126 @@ static void forget_dark(struct seat_card *card)
 	monitors->n = kept;
 }
 
+/* ---- inputs ---- */
+
+struct memory_job {
+	struct control_job base;
+	char monitor[32];
+	struct monitor_memory memory;
+};
+
+static int save_memory(struct control_job *base, int folder)
+{
+	const struct memory_job *job = container_of(base, struct memory_job, base);
+
+	return monitor_memory_save(folder, job->monitor, &job->memory);
+}
+
+static void destroy_memory_job(struct control_job *base)
+{
+	free(container_of(base, struct memory_job, base));
+}
+
+static void handle_saved(void *data, int result)
+{
+	(void)data;
+	if (result < 0) {
+		log_warning("What was learned of a monitor is not kept (%s): it is tried again after a "
+			    "restart.",
+			    strerror(-result));
+	}
+}
+
+static void handle_learned(void *data, const struct monitor_memory *memory)
+{
+	const struct seat_monitor *monitor = data;
+	const struct monitors *monitors = &monitor->cards->monitors;
+	struct memory_job *job;
+	int r = -ENOMEM;
+
+	if (!monitors->folder) {
+		return; /* said at the start */
+	}
+	job = calloc(1, sizeof(*job));
+	if (job) {
+		job->base = (struct control_job){ save_memory, destroy_memory_job };
+		job->memory = *memory;
+		snprintf(job->monitor, sizeof(job->monitor), "%s", monitor->config->name);
+		r = worker_submit(monitors->worker, &job->base, monitors->folder, handle_saved,
+				  NULL);
+	}
+	if (r < 0) {
+		free(job);
+		handle_saved(NULL, r);
+	}
+}
+
+static void handle_input_changed(void *data)
+{
+	struct seat_monitor *monitor = data;
+
+	cards_update_monitors(monitor->cards);
+}
+
+static int open_input(struct seat_monitor *monitor, const char *folder)
+{
+	static const struct monitor_input_ops ops = { handle_input_changed, handle_learned };
+	const struct monitor_config *config = monitor->config;
+	const unsigned int inputs[MONITOR_SIDES] = {
+		[MONITOR_HOST] = config->input_host,
+		[MONITOR_GUEST] = config->input_guest,
+	};
+	struct monitor_input_options options = { .monitor = config->name };
+	_cleanup_free_ char *file = NULL;
+
+	if (asprintf(&file, "%s/%s.ini", folder, config->name) < 0) {
+		file = NULL;
+		return -ENOMEM;
+	}
+	options.memory_file = file;
+	monitor_memory_load(folder, config->name, inputs, &options.known);
+	return monitor_input_create(monitor->cards->seat->event, &options, &ops, monitor,
+				    &monitor->input);
+}
+
+/* What is learned without it is good for this seat alone. */
+static void open_folder(struct monitors *monitors, const char *folder)
+{
+	int fd = mkdir(folder, 0700) < 0 && errno != EEXIST
+			 ? -1
+			 : open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		log_warning("Cannot keep what is learned of monitors in %s: %s.", folder,
+			    strerror(errno));
+	}
+	monitors->folder = fd < 0 ? 0 : fd;
+}
+
+int monitors_open(struct cards *cards, const char *state_folder)
+{
+	struct monitors *monitors = &cards->monitors;
+	_cleanup_free_ char *folder = NULL;
+	int r = 0;
+
+	if (asprintf(&folder, "%s/monitors", state_folder) < 0) {
+		folder = NULL;
+		return -ENOMEM;
+	}
+	for (size_t i = 0; i < monitors->n && r >= 0; i++) {
+		monitors->list[i]->cards = cards;
+		if (!monitors->list[i]->config->input_host) {
+			continue;
+		}
+		if (!monitors->worker) {
+			open_folder(monitors, folder);
+			r = worker_create(cards->seat->event, &monitors->worker);
+		}
+		r = r < 0 ? r : open_input(monitors->list[i], folder);
+	}
+	return r;
+}
+
 /* ---- what is lit ---- */
 
 static struct seat_card *card_at(struct cards *cards, const char *text)
@@ -193,6 +324,8 @@ static void look_at_outputs(struct cards *cards)
 
 struct holder {
 	const char *card;
+	bool known; /* what follows: after the first word of the broker */
+	bool away;  /* a guest has it, or may have had a moment ago */
 	enum display_hold hold;
 	bool asking; /* any card: the person has to see the question */
 	char guest[64];
@@ -204,6 +337,8 @@ static void walk_holder(void *data, const struct passthrough_card *card)
 
 	holder->asking |= card->asking;
 	if (strcmp(card->name, holder->card) == 0) {
+		holder->known = card->facts;
+		holder->away = card->state != CARD_STATE_HOST;
 		holder->hold = card->owner ? display_hold_of(card->state, card->moving)
 					   : DISPLAY_HOLD_NOBODY;
 		snprintf(holder->guest, sizeof(holder->guest), "%s",
@@ -229,16 +364,42 @@ static bool in_front(struct seat *seat, const char *guest)
 	       !compositor_switcher_open(seat->compositor);
 }
 
-static enum display_path find_path(struct cards *cards, const struct seat_monitor *monitor,
-				   const struct holder *holder, const char *guest)
+/* guest NULL: whoever has the card. */
+static struct display_view find_view(struct cards *cards, const struct seat_monitor *monitor,
+				     const struct holder *holder, const char *guest)
 {
-	return display_path_of(&(struct display_view){
+	return (struct display_view){
 		.cable = monitor->config->cable,
 		.lit = monitor->lit,
+		.switched = monitor->input && monitor_input_shows_guest(monitor->input),
 		.wanted = !holder->asking && in_front(cards->seat, holder->guest),
 		.hold = holder->hold,
 		.holds = *holder->guest && (!guest || strcmp(guest, holder->guest) == 0),
-	});
+	};
+}
+
+static enum display_path find_path(struct cards *cards, const struct seat_monitor *monitor,
+				   const struct holder *holder, const char *guest)
+{
+	const struct display_view view = find_view(cards, monitor, holder, guest);
+
+	return display_path_of(&view);
+}
+
+/* Its input follows what its path would be if it had been switched. */
+static void switch_input(struct cards *cards, struct seat_monitor *monitor,
+			 const struct holder *holder)
+{
+	struct display_view view = find_view(cards, monitor, holder, NULL);
+
+	monitor->known |= holder->known;
+	if (monitor->input && monitor->known) {
+		view.switched = true;
+		monitor_input_want(monitor->input,
+				   display_path_of(&view) == DISPLAY_PATH_OWNED ? MONITOR_GUEST
+										: MONITOR_HOST,
+				   holder->away);
+	}
 }
 
 enum display_path monitors_path(struct cards *cards, const struct seat_monitor *monitor,
@@ -269,6 +430,7 @@ void monitors_update(struct cards *cards)
 		struct holder holder = find_holder(cards, monitor->config->card);
 
 		set_path(monitor, find_path(cards, monitor, &holder, NULL), holder.guest);
+		switch_input(cards, monitor, &holder);
 	}
 }
 
@@ -323,6 +485,7 @@ void monitors_each(struct cards *cards,
 			     .guest = path == DISPLAY_PATH_OWNED ? holder.guest : NULL,
 			     .width = monitor->width,
 			     .height = monitor->height,
+			     .text = monitor->input ? monitor_input_text(monitor->input) : NULL,
 		     },
 		     each_data);
 	}

@@ -14,12 +14,18 @@ struct seat_monitor {
 	struct monitor_config *config;
 	bool learned; /* it has no file: it was seen */
 	bool lit;     /* by the host, at the end that its file names */
+	bool known;   /* where its card is was known once */
+	struct cards *cards;
+	struct monitor_input *input; /* NULL: it is not switched */
 	uint32_t width, height; /* then, or last; the guest's own mode is not known */
 	enum display_path path; /* of the guest that has the card, or else of all: as told last */
 };
 
 /* Files of a folder, for these cards (NULL: none). All mistakes go to the report. 0 or -errno. */
 int monitors_load(struct cards *cards, const char *folder, struct ini_report *report);
+/* Before the loop runs: reads what was learned of their inputs, which lies in a folder of that one.
+ * 0 or -errno. */
+int monitors_open(struct cards *cards, const char *state_folder);
 void monitors_finish(struct monitors *monitors);
 
 /* After a change of cards, outputs, focus or switcher: finds out anew what each monitor shows. */

@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/list.h"
+#include "passthrough/monitor_input.h"
 #include "seat/monitors.h"
 #include "tests/unit/cards_world.h"
 
@@ -65,6 +67,59 @@ static void is_in(enum card_state state, bool moving, const char *owner)
 	made->cards[0].stage = moving ? "prepare" : NULL;
 	made->cards[0].owner = owner;
 	tell();
+}
+
+/* ---- made up: the input's switch ---- */
+
+struct monitor_input {
+	struct monitor_input_options options;
+	struct monitor_input_ops ops;
+	void *data;
+	enum monitor_side wanted;
+	bool lent, guest;
+	unsigned int wants;
+	const char *text;
+};
+
+static struct monitor_input *made_input;
+
+int monitor_input_create(sd_event *event, const struct monitor_input_options *options,
+			 const struct monitor_input_ops *ops, void *data,
+			 struct monitor_input **out)
+{
+	*out = made_input = calloc(1, sizeof(*made_input));
+	*made_input = (struct monitor_input){ .options = *options, .ops = *ops, .data = data };
+	return 0;
+}
+
+void monitor_input_destroy(struct monitor_input *input)
+{
+	free(input);
+	made_input = input ? NULL : made_input;
+}
+
+void monitor_input_want(struct monitor_input *input, enum monitor_side side, bool lent)
+{
+	input->wanted = side;
+	input->lent = lent;
+	input->wants++;
+}
+
+bool monitor_input_shows_guest(const struct monitor_input *input)
+{
+	return input->guest;
+}
+
+const char *monitor_input_text(const struct monitor_input *input)
+{
+	return input->text;
+}
+
+/* The monitor has come where it was wanted. */
+static void follow(void)
+{
+	made_input->guest = made_input->wanted == MONITOR_GUEST;
+	made_input->ops.changed(made_input->data);
 }
 
 /* ---- one cable ---- */
@@ -134,6 +189,107 @@ static void a_second_cable_keeps_the_hosts_picture(void **state)
 	assert_string_equal(rest.line, "");
 	darken("DP-1");
 	says(cards, "work", "DP-1 absent");
+}
+
+static const char two_inputs[] =
+	"[monitor]\ncard = gpu\ncable = also\ninput-host = 15\ninput-guest = 17\n";
+
+/* With a broker that has spoken, and a guest that has the card. */
+static struct cards *open_switching(struct fixture *f)
+{
+	static const struct broker_facts facts;
+	struct cards *cards;
+
+	f->seat.runtime.state = f->folder;
+	cards = open_with(f, "DP-1.ini", two_inputs);
+	light("DP-1", OTHER);
+	assert_int_equal(made_input->wants, 0); /* the seat before may have left it anywhere */
+	made->cards[0].facts = &facts;
+	is_in(CARD_STATE_HOST, false, NULL);
+	assert_int_equal(made_input->wanted, MONITOR_HOST);
+	assert_false(made_input->lent);
+	is_in(CARD_STATE_GUEST, false, "work");
+	assert_int_equal(made_input->wanted, MONITOR_GUEST);
+	assert_true(made_input->lent);
+	return cards;
+}
+
+static void an_input_follows_the_guest_in_front(void **state)
+{
+	struct cards *cards = open_switching(*state);
+
+	says(cards, "work", "DP-1 composited"); /* until it has switched */
+	follow();
+	says(cards, "work", "DP-1 owned");
+	says(cards, "play", "DP-1 composited");
+	assert_string_equal(rest.line, "Monitor DP-1 shows work itself");
+	darken("DP-1"); /* the host's cable may sleep then */
+	says(cards, "work", "DP-1 owned");
+	rest.front = false;
+	cards_focus(cards, 0);
+	assert_int_equal(made_input->wanted, MONITOR_HOST);
+	assert_true(made_input->lent);
+	follow();
+	light("DP-1", OTHER);
+	says(cards, "work", "DP-1 composited");
+}
+
+static void what_the_host_has_to_show_is_seen(void **state)
+{
+	struct cards *cards = open_switching(*state);
+
+	follow();
+	screen.switcher = true;
+	cards_update_monitors(cards);
+	assert_int_equal(made_input->wanted, MONITOR_HOST);
+	screen.switcher = false;
+	cards_update_monitors(cards);
+	assert_int_equal(made_input->wanted, MONITOR_GUEST);
+	/* A question about any card. */
+	made->cards[0].asking = true;
+	tell();
+	assert_int_equal(made_input->wanted, MONITOR_HOST);
+	made->cards[0].asking = false;
+	tell();
+	assert_int_equal(made_input->wanted, MONITOR_GUEST);
+	/* And before anything happens to the card. */
+	is_in(CARD_STATE_GUEST, true, "work");
+	assert_int_equal(made_input->wanted, MONITOR_HOST);
+	is_in(CARD_STATE_HOST, false, NULL);
+	assert_false(made_input->lent);
+}
+
+static void copy_text(const struct control_monitor *monitor, void *data)
+{
+	*(const char **)data = monitor->text;
+}
+
+static bool is_kept(void)
+{
+	static const unsigned int inputs[MONITOR_SIDES] = { 15, 17 };
+	struct fixture *f = container_of(guest.seat, struct fixture, seat);
+	struct monitor_memory memory;
+	char folder[80];
+
+	snprintf(folder, sizeof(folder), "%s/monitors", f->folder);
+	monitor_memory_load(folder, "DP-1", inputs, &memory);
+	return memory.trust[MONITOR_GUEST] == MONITOR_FAILS;
+}
+
+static void what_is_learned_is_kept_and_what_fails_is_told(void **state)
+{
+	struct cards *cards = open_switching(*state);
+	struct monitor_memory memory = made_input->options.known;
+	const char *text = NULL;
+
+	assert_int_equal(memory.inputs[MONITOR_GUEST], 17);
+	assert_int_equal(memory.trust[MONITOR_GUEST], MONITOR_UNKNOWN);
+	memory.trust[MONITOR_GUEST] = MONITOR_FAILS;
+	made_input->ops.learned(made_input->data, &memory);
+	run_until(*state, is_kept);
+	made_input->text = "it did not go there";
+	monitors_each(cards, copy_text, &text);
+	assert_string_equal(text, "it did not go there");
 }
 
 /* ---- what is said ---- */
@@ -216,6 +372,9 @@ int main(void)
 		TEST(a_file_speaks_of_what_was_never_seen),
 		TEST(a_card_that_is_stuck_shows_nothing),
 		TEST(a_second_cable_keeps_the_hosts_picture),
+		TEST(an_input_follows_the_guest_in_front),
+		TEST(what_the_host_has_to_show_is_seen),
+		TEST(what_is_learned_is_kept_and_what_fails_is_told),
 		TEST(other_screens_say_what_a_monitor_shows),
 		TEST(each_monitor_is_told),
 		TEST(files_without_a_card_are_mistakes),
