@@ -5,10 +5,10 @@ import struct
 import threading
 
 REQUEST = struct.Struct("=IIHBBIQ24s64s64sII")
-HEAD = struct.Struct("=IIHBBiQ256s")
+HEAD = struct.Struct("=IIHBBi256s")
 FUNCTION = struct.Struct("=B3xIHH32s32s48s")
 FACTS = struct.Struct("=IiiI")
-SIZE = 1456
+SIZE = 1448
 VERBS = ("", "hello", "list", "record", "holders", "drain", "undrain", "detach", "sanitize", "lend", "take-back",
          "return", "unload")
 DONE, CARD = 1, 2
@@ -84,5 +84,5 @@ class HangingBroker:
 
     def message(self, kind, serial):
         facts = FACTS.pack(self.flags, 7, 0, 1) + FUNCTION.pack(0, 0x030000, 0x1af4, 0x1050, self.driver, b"", b"flr")
-        head = HEAD.pack(kind, serial, *self.slot, 0, 0, b"")
+        head = HEAD.pack(kind, serial, *self.slot, 0, b"")
         return (head + (facts if kind == CARD else b"")).ljust(SIZE, b"\0")
