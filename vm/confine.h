@@ -11,9 +11,9 @@
 #define VM_CONFINE_H
 
 struct confinement {
-	char *const *hidden; /* folders; one that is not there yet by its canonical path */
+	char *const *hidden;   /* folders; one that is not there yet by its canonical path */
 	char *const *readable; /* folders, likewise: nothing there is written, made or removed */
-	char *const *own;    /* files and folders that are allowed, also in hidden ones */
+	char *const *own;      /* files and folders that are allowed, also in hidden ones */
 };
 
 /* The version of the kernel's Landlock; 0: it has none. */
