@@ -43,7 +43,10 @@ static int append_guest(sd_bus_message *m, const struct control_guest *guest)
 	    (r = bus_append_entry(m, "keys_dropped", "t", guest->keys_dropped)) < 0 ||
 	    (r = bus_append_text(m, "source", guest->source)) < 0 ||
 	    (r = bus_append_text(m, "capture", guest->capture)) < 0 ||
-	    (r = bus_append_text(m, "monitors", guest->monitors)) < 0) {
+	    (r = bus_append_text(m, "monitors", guest->monitors)) < 0 ||
+	    (r = bus_append_text(m, "sound", guest->sound)) < 0 ||
+	    (r = bus_append_entry(m, "underruns", "u", guest->underruns)) < 0 ||
+	    (r = bus_append_entry(m, "microphone", "b", guest->microphone)) < 0) {
 		return r;
 	}
 	return sd_bus_message_close_container(m);
@@ -137,7 +140,8 @@ static int append_status(sd_bus_message *m, struct control *control)
 	    (r = bus_append_text(m, "capture", focus.capture)) < 0 ||
 	    (r = bus_append_entry(m, "guests", "u", focus.n_guests)) < 0 ||
 	    (r = bus_append_entry(m, "cards", "u", seat.cards)) < 0 ||
-	    (r = bus_append_text(m, "card_trouble", seat.card_trouble)) < 0) {
+	    (r = bus_append_text(m, "card_trouble", seat.card_trouble)) < 0 ||
+	    (r = bus_append_text(m, "sound", seat.sound)) < 0) {
 		return r;
 	}
 	return sd_bus_message_close_container(m);

@@ -38,6 +38,9 @@ struct control_guest {
 	const char *monitors;   /* its path to each that a card drives: "DP-1 owned, DP-2 absent" */
 	uint64_t frames;        /* frames and updates that arrived */
 	uint64_t keys_sent, keys_dropped;
+	const char *sound;      /* "plays", "silent", … */
+	unsigned int underruns; /* samples that came too late */
+	bool microphone;        /* it hears the host's */
 };
 
 struct control_seat {
@@ -47,6 +50,7 @@ struct control_seat {
 	uint32_t width, height, refresh_mhz;
 	bool switcher;
 	const char *acceleration; /* "kvm" or "tcg" */
+	const char *sound;        /* where it goes, or why it cannot */
 	unsigned int cards;       /* that can be lent */
 	const char *card_trouble; /* one sentence why none can be at the moment, or NULL */
 };

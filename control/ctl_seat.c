@@ -87,9 +87,28 @@ static void print_picture(const json_t *seat)
 	}
 }
 
+/* Where sound goes; and who is not silent. */
+static void print_sound(const json_t *seat, const json_t *guests)
+{
+	const json_t *guest;
+	size_t i;
+
+	printf("sound     %s\n", ctl_string(seat, "sound"));
+	json_array_foreach((json_t *)guests, i, guest)
+	{
+		const char *sound = ctl_string(guest, "sound");
+		bool microphone = ctl_is_true(guest, "microphone");
+
+		if (strcmp(sound, "silent") != 0 || microphone) {
+			printf("          %s: %s%s\n", ctl_string(guest, "name"), sound,
+			       microphone ? ", hears the microphone" : "");
+		}
+	}
+}
+
 static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 {
-	_cleanup_json_ json_t *seat = NULL, *monitors = NULL;
+	_cleanup_json_ json_t *seat = NULL, *monitors = NULL, *guests = NULL;
 	enum ctl_status status = ctl_get_status(ctl, &seat);
 	const char *focused;
 
@@ -103,6 +122,10 @@ static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 		json_object_set(seat, "monitors", monitors);
 		return ctl_print_json(seat);
 	}
+	status = ctl_get_guests(ctl, &guests);
+	if (status != CTL_OK) {
+		return status;
+	}
 	focused = ctl_string(seat, "focused");
 	printf("version   %s\n", ctl_string(seat, "version"));
 	printf("screen    %s, %s, %dx%d at %.3f Hz\n", ctl_string(seat, "backend"),
@@ -113,6 +136,7 @@ static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 	printf("in front  %s%s\n", *focused ? focused : "none",
 	       ctl_is_true(seat, "switcher") ? " (the switcher is open)" : "");
 	print_picture(seat);
+	print_sound(seat, guests);
 	print_cards(seat);
 	ctl_print_monitors_line(monitors);
 	return CTL_OK;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audio/audio.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "seat/cards.h"
@@ -49,6 +50,7 @@ static void describe_seat(void *data, struct control_seat *out)
 		.refresh_mhz = compositor_refresh_mhz(seat->compositor),
 		.switcher = compositor_switcher_open(seat->compositor),
 		.acceleration = accel_name(accel_get()),
+		.sound = audio_text(seat->audio),
 		.cards = (unsigned int)cards_count(seat->cards),
 		.card_trouble = cards_count(seat->cards)
 					 ? passthrough_trouble(seat->cards->passthrough)
@@ -84,6 +86,9 @@ static void each_guest(void *data, void (*each)(const struct control_guest *gues
 			     .source = source_kind_names[guest_picture_shown(guest->picture)],
 			     .capture = guest_picture_obstacle(guest->picture),
 			     .monitors = monitors,
+			     .sound = audio_guest_text(guest->sound),
+			     .underruns = audio_guest_underruns(guest->sound),
+			     .microphone = audio_guest_records(guest->sound),
 		     },
 		     each_data);
 	}

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "audio/audio_config.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "common/strv.h"
@@ -41,6 +42,7 @@ void guest_configs_finish(struct guest_configs *list)
 	}
 	free(list->configs);
 	free(list->wishes);
+	free(list->sounds);
 	*list = (struct guest_configs){ 0 };
 }
 
@@ -142,21 +144,36 @@ static int load_wishes(const struct cards *cards, const char *file, struct guest
 	return r;
 }
 
-/* The files once more, for their section [cards]: its mistakes are told beside those of [vm]. */
-static int load_all_wishes(const struct cards *cards, const char *folder,
+static int load_sound(const char *file, struct guest_configs *list, struct ini_report *report)
+{
+	size_t at = find_by_file(list, file);
+	struct audio_config sound;
+	int r = audio_config_load(file, report, &sound);
+
+	if (at < list->n) {
+		list->sounds[at] = sound;
+	}
+	return r;
+}
+
+/* The files once more, for their sections [cards] and [audio]: their mistakes are told beside those
+ * of [vm]. */
+static int load_other_sections(const struct cards *cards, const char *folder,
 			   struct guest_configs *list, struct ini_report *report)
 {
 	_cleanup_strv_ char **files = NULL;
 	int result = ini_list(folder, NULL, &files);
 
 	list->wishes = calloc(list->n + 1, sizeof(*list->wishes));
-	if (!list->wishes) {
+	list->sounds = calloc(list->n + 1, sizeof(*list->sounds));
+	if (!list->wishes || !list->sounds) {
 		return -ENOMEM;
 	}
 	for (char **file = files; file && *file; file++) {
 		int r = load_wishes(cards, *file, list, report);
+		int r_sound = load_sound(*file, list, report);
 
-		result = result ? result : r;
+		result = result ? result : r ? r : r_sound;
 	}
 	return result;
 }
@@ -165,7 +182,7 @@ int seat_load_guests(struct seat *seat, struct guest_configs *list, struct ini_r
 {
 	_cleanup_free_ char *folder = NULL;
 	struct stat st;
-	int r, r_wishes;
+	int r, r_others;
 
 	if (seat->options->files) {
 		return load_files(seat->options->files, list, report);
@@ -184,8 +201,8 @@ int seat_load_guests(struct seat *seat, struct guest_configs *list, struct ini_r
 			       "some out of the folder",
 			       list->n, FOCUS_GUESTS_MAX);
 	}
-	r_wishes = load_all_wishes(seat->cards, folder, list, report);
-	return r < 0 ? r : r_wishes;
+	r_others = load_other_sections(seat->cards, folder, list, report);
+	return r < 0 ? r : r_others;
 }
 
 /* ---- the seat ---- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "audio/audio.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "seat/cards.h"
@@ -170,6 +171,7 @@ void seat_remove_guest(struct seat_guest *guest)
 
 	focus_remove_guest(&seat->focus, guest->id);
 	cards_remove_guest(seat->cards, guest);
+	audio_remove_guest(take_ptr(guest->sound));
 	if (guest->source) {
 		compositor_remove_guest(seat->compositor, guest->id);
 		frame_source_unobserve(&guest->source_observer);
@@ -196,8 +198,14 @@ static void take_wishes(struct seat_guest *guest, struct guest_configs *list, si
 	}
 }
 
+static const struct audio_config *sound_of(const struct guest_configs *list, size_t i)
+{
+	return list->sounds ? &list->sounds[i] : NULL;
+}
+
 /* Takes the configuration, also on failure. */
-static int add_guest(struct seat *seat, struct vm_config *config, struct seat_guest **out)
+static int add_guest(struct seat *seat, struct vm_config *config,
+		     const struct audio_config *sound, struct seat_guest **out)
 {
 	struct seat_guest *guest = calloc(1, sizeof(*guest));
 	int r;
@@ -221,6 +229,9 @@ static int add_guest(struct seat *seat, struct vm_config *config, struct seat_gu
 	}
 	if (r >= 0) {
 		r = dbus_sink_create(seat->event, guest->vm, &guest->sink);
+	}
+	if (r >= 0) {
+		r = seat_add_sound(guest, sound);
 	}
 	if (r < 0) {
 		seat_remove_guest(guest);
@@ -276,7 +287,7 @@ int seat_add_guests(struct seat *seat)
 	for (size_t i = 0; i < list.n && r >= 0; i++) {
 		struct seat_guest *guest;
 
-		r = add_guest(seat, take_ptr(list.configs[i]), &guest);
+		r = add_guest(seat, take_ptr(list.configs[i]), sound_of(&list, i), &guest);
 		if (r >= 0) {
 			take_wishes(guest, &list, i);
 			bring_up(guest);
@@ -328,7 +339,8 @@ static void reconfigure(struct seat_guest *guest, struct guest_configs *list, si
 
 /*
  * New guests appear; those whose file is gone go when they are stopped; stopped ones start with
- * their new settings the next time. A running one stays as it was started.
+ * their new settings the next time. A running one stays as it was started; but how it is heard is
+ * the host's business, and changes at once.
  */
 int seat_reload_guests(struct seat *seat)
 {
@@ -352,7 +364,11 @@ int seat_reload_guests(struct seat *seat)
 
 		if (guest) {
 			reconfigure(guest, &list, i);
-		} else if (add_guest(seat, take_ptr(list.configs[i]), &guest) >= 0) {
+			if (list.sounds) {
+				audio_configure_guest(guest->sound, &list.sounds[i]);
+			}
+		} else if (add_guest(seat, take_ptr(list.configs[i]), sound_of(&list, i),
+				     &guest) >= 0) {
 			take_wishes(guest, &list, i);
 			bring_up(guest);
 		}

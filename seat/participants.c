@@ -5,11 +5,13 @@
  * told.
  */
 #include <errno.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/cleanup.h"
+#include "audio/audio.h"
 #include "seat/cards.h"
 #include "seat/seat.h"
 
@@ -34,6 +36,16 @@ static void screen_commit(void *data, uint32_t from, uint32_t to)
 	}
 	seat_update_transform(seat);
 	seat_update_pointer(seat, false);
+	seat_update_notice(seat);
+}
+
+/* Behind the picture: a fade takes longer than either. */
+static void sound_commit(void *data, uint32_t from, uint32_t to)
+{
+	struct seat *seat = data;
+
+	(void)from;
+	seat_hear(seat, seat_find_guest(seat, to));
 	seat_update_notice(seat);
 }
 
@@ -70,6 +82,7 @@ void seat_add_participants(struct seat *seat)
 	} order[] = {
 		{ "input", input_commit },
 		{ "screen", screen_commit },
+		{ "sound", sound_commit },
 		{ "control", control_commit },
 		{ "cards", cards_commit },
 	};
@@ -84,20 +97,41 @@ void seat_add_participants(struct seat *seat)
 	}
 }
 
-/* A line that stays while a card is on its way, or the guest in front cannot take what is typed. */
+__attribute__((format(printf, 3, 4))) static void add_notice(char *line, size_t size,
+							     const char *format, ...)
+{
+	size_t used = strlen(line);
+	va_list args;
+
+	if (used > 0) {
+		used += (size_t)snprintf(line + used, size - used, " - ");
+	}
+	if (used < size) {
+		va_start(args, format);
+		vsnprintf(line + used, size - used, format, args);
+		va_end(args);
+	}
+}
+
+/* A line that stays while the guest in front hears the microphone, a card is on its way, or the guest
+ * cannot take what is typed. */
 void seat_update_notice(struct seat *seat)
 {
 	struct seat_guest *guest = seat_front(seat);
 	const char *card = cards_line(seat->cards);
-	char line[600];
+	char line[700] = "";
 
-	if (!guest || !guest->sink->dropping) {
-		compositor_notice(seat->compositor, card);
-		return;
+	if (guest && guest->sound && audio_guest_records(guest->sound)) {
+		add_notice(line, sizeof(line), "MICROPHONE ON: %s hears you", vm_name(guest->vm));
 	}
-	snprintf(line, sizeof(line), "%s%s%s does not answer: keys and pointer are dropped",
-		 card ? card : "", card ? " - " : "", vm_name(guest->vm));
-	compositor_notice(seat->compositor, line);
+	if (card) {
+		add_notice(line, sizeof(line), "%s", card);
+	}
+	if (guest && guest->sink->dropping) {
+		add_notice(line, sizeof(line), "%s does not answer: keys and pointer are dropped",
+			   vm_name(guest->vm));
+	}
+	compositor_notice(seat->compositor, *line ? line : NULL);
 }
 
 int seat_focus(struct seat *seat, uint32_t id)

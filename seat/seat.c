@@ -10,6 +10,7 @@
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
 
+#include "audio/audio.h"
 #include "common/cleanup.h"
 #include "common/log.h"
 #include "seat/cards.h"
@@ -75,6 +76,9 @@ static int seat_open(struct seat *seat)
 	}
 	if (r >= 0) {
 		r = seat_open_screen(seat);
+	}
+	if (r >= 0) {
+		r = seat_open_sound(seat);
 	}
 	if (r >= 0) {
 		r = control_create(seat->event, seat->runtime.socket, &seat_actions, seat,
@@ -182,6 +186,7 @@ void seat_destroy(struct seat *seat)
 	list_for_each_safe(guest, next, &seat->guests, link) {
 		seat_remove_guest(guest);
 	}
+	audio_destroy(seat->audio);
 	libinput_devices_destroy(seat->devices);
 	input_destroy(seat->input);
 	switcher_destroy(seat->switcher);

@@ -7,6 +7,7 @@
  *   guests.c        guests: from configuration to vm + picture + keys
  *   cards.h         cards that guests may have, in files of their own
  *   participants.c  what follows a switch of focus, and in which order
+ *   sound.c         guests' sound, and who hears the microphone
  *   screen.c        the compositor's reports: window input, outputs, VT
  *   chords.c        chords to actions
  *   switcher.c      keys and pointer while the switcher is open
@@ -29,6 +30,9 @@
 #include "seat/runtime.h"
 #include "vm/vm.h"
 
+struct audio;
+struct audio_config;
+struct audio_guest;
 struct cards;
 struct passthrough_card;
 struct switcher;
@@ -44,6 +48,7 @@ struct seat_guest {
 	struct guest_picture *picture;
 	struct frame_source *source; /* the picture's */
 	struct input_sink *sink;
+	struct audio_guest *sound;
 	struct card_wishes wishes;
 	struct vm_observer vm_observer;
 	struct frame_source_observer source_observer, display_observer;
@@ -70,7 +75,8 @@ struct seat {
 	struct input *input;
 	struct libinput_devices *devices; /* kms only */
 	struct focus focus;
-	struct focus_participant followers[4];
+	struct focus_participant followers[5];
+	struct audio *audio;
 	struct cards *cards; /* NULL: there are none to lend */
 	struct switcher *switcher;
 	struct control *control;
@@ -93,6 +99,7 @@ void seat_quit(struct seat *seat, bool guests);
 struct guest_configs {
 	struct vm_config **configs; /* one that was taken is NULL */
 	struct card_wishes *wishes; /* of each; NULL: nobody has any */
+	struct audio_config *sounds; /* of each; NULL: the defaults */
 	size_t n;
 };
 int seat_load_config(struct seat *seat, struct ini_report *report);
@@ -123,6 +130,14 @@ int seat_focus(struct seat *seat, uint32_t id);
 int seat_focus_next(struct seat *seat);
 void seat_restore_focus(struct seat *seat);
 void seat_update_notice(struct seat *seat);
+
+/* sound.c */
+/* Logs why not. */
+int seat_open_sound(struct seat *seat);
+/* config NULL: the defaults. */
+int seat_add_sound(struct seat_guest *guest, const struct audio_config *config);
+/* This guest (NULL: none) is in front. */
+void seat_hear(struct seat *seat, struct seat_guest *guest);
 
 /* screen.c */
 extern const struct compositor_handlers seat_screen_handlers;

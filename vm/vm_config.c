@@ -215,6 +215,7 @@ static const struct ini_key keys[] = {
 	{ "capture", "shared-memory", offsetof(struct vm_config, shared), parse_shared },
 	{ "capture", "largest-mode", offsetof(struct vm_config, shared), parse_mode },
 	{ .section = "cards" }, /* which devices it may have: not a vm's business */
+	{ .section = "audio" }, /* nor how it is heard */
 	{ 0 },
 };
 

@@ -105,7 +105,8 @@ class Configuration(unittest.TestCase):
         page = read('docs', 'man', 'baton.conf.5.scd')
         keys = [key for path in (('control', 'seat_config.c'), ('vm', 'vm_config.c'),
                                  ('passthrough', 'card_config.c'), ('passthrough', 'card_wishes.c'),
-                                 ('passthrough', 'monitor_config.c'))
+                                 ('passthrough', 'monitor_config.c'),
+                                 ('audio', 'audio_config.c'))
                 for key in config_keys(*path)]
         self.assertGreater(len(keys), 35)
         for key in keys:

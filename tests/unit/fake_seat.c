@@ -61,6 +61,7 @@ static void fake_describe(void *data, struct control_seat *out)
 				      .refresh_mhz = 60000,
 				      .switcher = seat->switcher,
 				      .acceleration = "tcg",
+				      .sound = "loudspeaker",
 				      .cards = 1,
 				      .card_trouble = seat->moving ? "no broker" : NULL };
 }
@@ -82,7 +83,10 @@ static void fake_each(void *data, void (*each)(const struct control_guest *, voi
 					       .frames = 1ull << 40,
 					       .keys_sent = 7,
 					       .keys_dropped = 2,
-					       .source = i == 0 ? "card" : "virtio" };
+					       .source = i == 0 ? "card" : "virtio",
+					       .sound = i == 1 ? "muted" : i ? "silent" : "plays",
+					       .underruns = 3,
+					       .microphone = i == 0 };
 
 		/* No UTF-8, a terminal's escape: what a hostile guest might bring about. */
 		guest.capture = i > 0 ? "it \x1b[2J lies" : NULL;

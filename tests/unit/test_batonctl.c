@@ -216,6 +216,9 @@ static void test_status(void **state)
 					"guests    3, run by tcg\n"
 					"in front  alpha\n"
 					"picture   card\n"
+					"sound     loudspeaker\n"
+					"          alpha: plays, hears the microphone\n"
+					"          beta: muted\n"
 					"cards     1\n");
 	result = batonctl("--json", "status");
 	status = parse(result.out);

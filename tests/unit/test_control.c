@@ -166,6 +166,9 @@ static void test_list_guests(void **state)
 		expect_entry(m, "source", "s", 0, i == 0 ? "card" : "virtio");
 		expect_entry(m, "capture", "s", 0, i == 0 ? "" : "it ?[2J lies");
 	expect_entry(m, "monitors", "s", 0, "");
+		expect_entry(m, "sound", "s", 0, i == 1 ? "muted" : i ? "silent" : "plays");
+		expect_entry(m, "underruns", "u", 3, NULL);
+		expect_entry(m, "microphone", "b", i == 0, NULL);
 		assert_true(sd_bus_message_exit_container(m) >= 0);
 	}
 	assert_int_equal(sd_bus_message_at_end(m, false), 1);
@@ -194,6 +197,7 @@ static void test_status(void **state)
 	expect_entry(m, "guests", "u", 3, NULL);
 	expect_entry(m, "cards", "u", 1, NULL);
 	expect_entry(m, "card_trouble", "s", 0, "");
+	expect_entry(m, "sound", "s", 0, "loudspeaker");
 	client_close(bus);
 }
 
