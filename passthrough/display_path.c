@@ -69,8 +69,7 @@ enum display_path display_path_of(const struct display_view *view)
 	return view->lit ? DISPLAY_PATH_COMPOSITED : DISPLAY_PATH_ABSENT;
 }
 
-bool display_path_may_become(enum display_cable cable, enum display_path from,
-			     enum display_path to)
+bool display_path_may_become(enum display_cable cable, enum display_path from, enum display_path to)
 {
 	return cable < DISPLAY_CABLE_COUNT && from < DISPLAY_PATH_COUNT &&
 	       to < DISPLAY_PATH_COUNT && (next_paths[cable][from] & (1u << to));

@@ -46,10 +46,11 @@ static int parse_input(const char *value, void *field, char *expected, size_t si
 	unsigned long input = strtoul(value, &end, 0);
 
 	if (!isdigit((unsigned char)*value) || *end || input < 1 || input > INPUT_MAX) {
-		snprintf(expected, size,
-			 "a number from 1 to 0x%x, one of those that \"ddcutil capabilities\" lists "
-			 "for feature 60",
-			 INPUT_MAX);
+		snprintf(
+			expected, size,
+			"a number from 1 to 0x%x, one of those that \"ddcutil capabilities\" lists "
+			"for feature 60",
+			INPUT_MAX);
 		return -EINVAL;
 	}
 	*(unsigned int *)field = (unsigned int)input;
@@ -116,9 +117,10 @@ static int check_card(const struct monitor_config *config, const char *path,
 		      struct card_config *const *cards, size_t n, struct ini_report *report)
 {
 	if (!config->card) {
-		ini_report_add(report, path, 0, "card",
-			       "is missing; it names the card that the monitor is cabled to, a file "
-			       "in the folder of cards");
+		ini_report_add(
+			report, path, 0, "card",
+			"is missing; it names the card that the monitor is cabled to, a file "
+			"in the folder of cards");
 		return -EINVAL;
 	}
 	if (!is_card(config->card, cards, n)) {
@@ -143,9 +145,10 @@ static int check_inputs(const struct monitor_config *config, const char *path,
 			       "is the same as input-host; each cable has its own input");
 	}
 	if (config->input_host && config->cable == DISPLAY_CABLE_ONLY) {
-		return mistake(report, path, "input-host",
-			       "is for a monitor with two cables: set \"cable = also\", or leave the "
-			       "inputs out");
+		return mistake(
+			report, path, "input-host",
+			"is for a monitor with two cables: set \"cable = also\", or leave the "
+			"inputs out");
 	}
 	return 0;
 }

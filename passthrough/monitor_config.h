@@ -15,8 +15,8 @@ struct monitor_config {
 	char *name; /* the connector as the host sees it: ONLY: on that card, ALSO: on its own */
 	char *card; /* card = NAME */
 	enum display_cable cable; /* cable = only|also: whether the host has one of its own, too */
-	/* input-host, input-guest = 0x0f: values of the monitor's input select (VCP feature 0x60) for
-	 * the two cables of ALSO; 0: its input is not switched. */
+	/* input-host, input-guest = 0x0f: values of the monitor's input select (VCP feature 0x60)
+	 * for the two cables of ALSO; 0: its input is not switched. */
 	unsigned int input_host, input_guest;
 };
 

@@ -70,7 +70,8 @@ int monitor_input_parse_bus(const char *detected, const char *monitor)
 {
 	int bus = -1;
 
-	for (const char *line = detected; *line; line += strcspn(line, "\n"), line += *line == '\n') {
+	for (const char *line = detected; *line;
+	     line += strcspn(line, "\n"), line += *line == '\n') {
 		const char *device = value_of(line, "I2C bus:");
 		const char *connector = value_of(line, "DRM connector:");
 
@@ -227,8 +228,9 @@ static bool program_failed(struct monitor_input *input, int status)
 		say(input, "ddcutil did not answer and was killed; it is asked again at the next "
 			   "switch. Is the monitor on, and does \"ddcutil detect\" end?");
 	} else if (status == PROGRAM_MISSING) {
-		say(input, "there is no ddcutil to switch its input: install the package ddcutil, or "
-			   "leave input-host and input-guest out");
+		say(input,
+		    "there is no ddcutil to switch its input: install the package ddcutil, or "
+		    "leave input-host and input-guest out");
 	} else {
 		return false;
 	}
@@ -307,8 +309,8 @@ static void handle_set(void *data, int status, const char *output)
 static void set_input(struct monitor_input *input)
 {
 	char bus[16], value[16];
-	const char *const argv[] = { "ddcutil", "--bus", bus, "--noverify", "setvcp", "60", value,
-				     NULL };
+	const char *const argv[] = { "ddcutil", "--bus", bus,   "--noverify",
+				     "setvcp",  "60",    value, NULL };
 
 	snprintf(bus, sizeof(bus), "%d", input->bus);
 	snprintf(value, sizeof(value), "0x%02x", input->memory.inputs[input->target]);
@@ -324,8 +326,9 @@ static void handle_detected(void *data, int status, const char *output)
 	}
 	input->bus = status == 0 ? monitor_input_parse_bus(output, input->name) : -1;
 	if (input->bus < 0) {
-		say(input, "ddcutil finds no monitor there: is it on, may you open /dev/i2c-*, and does "
-			   "\"ddcutil detect\" name this connector?");
+		say(input,
+		    "ddcutil finds no monitor there: is it on, may you open /dev/i2c-*, and does "
+		    "\"ddcutil detect\" name this connector?");
 		give_up(input);
 		return;
 	}
@@ -348,7 +351,8 @@ static bool is_blocked(struct monitor_input *input)
 		return false;
 	}
 	if (!try_again(input)) {
-		say(input, "an earlier ddcutil hangs in the kernel; restart the PC when it does not end");
+		say(input,
+		    "an earlier ddcutil hangs in the kernel; restart the PC when it does not end");
 		give_up(input);
 	}
 	return true;

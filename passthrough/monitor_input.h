@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The input of a monitor with two cables, switched over DDC/CI by the program ddcutil. Monitors
- * differ in what they do: some answer on the input that they show alone, some go back by themselves,
- * some ignore it. So each switch is looked at afterwards, and what a monitor does is remembered.
+ * differ in what they do: some answer on the input that they show alone, some go back by
+ * themselves, some ignore it. So each switch is looked at afterwards, and what a monitor does is
+ * remembered.
  *
  * MONITOR_REST    nothing runs: what is wanted is shown, or cannot be had.
  * MONITOR_DETECT  ddcutil looks for the bus of the connector. Buses get other numbers when cards

@@ -67,12 +67,13 @@ void monitor_memory_load(const char *folder, const char *monitor,
 
 static int write_text(int fd, const struct monitor_memory *memory)
 {
-	int n = dprintf(fd,
-			"# What Baton has learned of this monitor. Remove the file to have it tried again.\n"
-			"[monitor]\ninput-host = %u\ninput-guest = %u\nto-host = %s\nto-guest = %s\n",
-			memory->inputs[MONITOR_HOST], memory->inputs[MONITOR_GUEST],
-			trust_names[memory->trust[MONITOR_HOST]],
-			trust_names[memory->trust[MONITOR_GUEST]]);
+	int n = dprintf(
+		fd,
+		"# What Baton has learned of this monitor. Remove the file to have it tried again.\n"
+		"[monitor]\ninput-host = %u\ninput-guest = %u\nto-host = %s\nto-guest = %s\n",
+		memory->inputs[MONITOR_HOST], memory->inputs[MONITOR_GUEST],
+		trust_names[memory->trust[MONITOR_HOST]],
+		trust_names[memory->trust[MONITOR_GUEST]]);
 
 	/* What is renamed before its text is on the disk may be empty after a power cut. */
 	return n < 0 || fsync(fd) < 0 ? -errno : 0;

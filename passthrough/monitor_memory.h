@@ -18,7 +18,7 @@ enum monitor_side { MONITOR_HOST, MONITOR_GUEST, MONITOR_SIDES };
 enum monitor_trust { MONITOR_UNKNOWN, MONITOR_WORKS, MONITOR_FAILS, MONITOR_TRUSTS };
 
 struct monitor_memory {
-	unsigned int inputs[MONITOR_SIDES]; /* that it was learned with */
+	unsigned int inputs[MONITOR_SIDES];      /* that it was learned with */
 	enum monitor_trust trust[MONITOR_SIDES]; /* of the way there */
 };
 

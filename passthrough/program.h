@@ -22,8 +22,8 @@ struct program;
  */
 typedef void (*program_done_fn)(void *data, int status, const char *output);
 
-/* argv[0] is looked for in PATH; it gets no input, and its errors go nowhere. 0 or -errno: then done
- * is not called. */
+/* argv[0] is looked for in PATH; it gets no input, and its errors go nowhere. 0 or -errno: then
+ * done is not called. */
 int program_start(sd_event *event, const char *const argv[], uint64_t deadline_usec,
 		  program_done_fn done, void *data, struct program **out);
 

@@ -45,8 +45,7 @@ void monitors_finish(struct monitors *monitors)
 /* Takes the configuration, also on failure. The monitor, or NULL without memory. */
 static struct seat_monitor *add(struct monitors *monitors, struct monitor_config *config)
 {
-	struct seat_monitor **grown =
-		reallocarray(monitors->list, monitors->n + 1, sizeof(*grown));
+	struct seat_monitor **grown = reallocarray(monitors->list, monitors->n + 1, sizeof(*grown));
 	struct seat_monitor *monitor = calloc(1, sizeof(*monitor));
 
 	monitors->list = grown ? grown : monitors->list;
@@ -156,9 +155,10 @@ static void handle_saved(void *data, int result)
 {
 	(void)data;
 	if (result < 0) {
-		log_warning("What was learned of a monitor is not kept (%s): it is tried again after a "
-			    "restart.",
-			    strerror(-result));
+		log_warning(
+			"What was learned of a monitor is not kept (%s): it is tried again after a "
+			"restart.",
+			strerror(-result));
 	}
 }
 
@@ -477,16 +477,17 @@ void monitors_each(struct cards *cards,
 		struct holder holder = find_holder(cards, monitor->config->card);
 		enum display_path path = find_path(cards, monitor, &holder, NULL);
 
-		each(&(struct control_monitor){
-			     .name = monitor->config->name,
-			     .card = monitor->config->card,
-			     .cable = display_cable_name(monitor->config->cable),
-			     .path = display_path_name(path),
-			     .guest = path == DISPLAY_PATH_OWNED ? holder.guest : NULL,
-			     .width = monitor->width,
-			     .height = monitor->height,
-			     .text = monitor->input ? monitor_input_text(monitor->input) : NULL,
-		     },
-		     each_data);
+		each(
+			&(struct control_monitor){
+				.name = monitor->config->name,
+				.card = monitor->config->card,
+				.cable = display_cable_name(monitor->config->cable),
+				.path = display_path_name(path),
+				.guest = path == DISPLAY_PATH_OWNED ? holder.guest : NULL,
+				.width = monitor->width,
+				.height = monitor->height,
+				.text = monitor->input ? monitor_input_text(monitor->input) : NULL,
+			},
+			each_data);
 	}
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The monitors that lent cards drive: the path of each guest to each of them
- * (passthrough/display_path.h), as it follows from what the cards, the compositor and the focus say.
- * Known are those that have a file, and those that were seen lit on such a card.
+ * (passthrough/display_path.h), as it follows from what the cards, the compositor and the focus
+ * say. Known are those that have a file, and those that were seen lit on such a card.
  */
 #ifndef SEAT_MONITORS_H
 #define SEAT_MONITORS_H
@@ -17,7 +17,7 @@ struct seat_monitor {
 	bool known;   /* where its card is was known once */
 	struct cards *cards;
 	struct monitor_input *input; /* NULL: it is not switched */
-	uint32_t width, height; /* then, or last; the guest's own mode is not known */
+	uint32_t width, height;      /* then, or last; the guest's own mode is not known */
 	enum display_path path; /* of the guest that has the card, or else of all: as told last */
 };
 

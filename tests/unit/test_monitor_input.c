@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "passthrough/monitor_input.h"
+#include "passthrough/program.h"
 #include "tests/unit/loop.h"
 
 #define WAIT_MS 20000
@@ -56,7 +57,16 @@ static struct made {
 	struct monitor_input *input;
 	struct monitor_memory memory; /* as told last */
 	unsigned int learned, changes;
+	bool stuck; /* the kernel keeps what was killed */
 } made;
+
+bool __real_program_has_ended(const struct program *program);
+bool __wrap_program_has_ended(const struct program *program);
+
+bool __wrap_program_has_ended(const struct program *program)
+{
+	return !made.stuck && __real_program_has_ended(program);
+}
 
 static void write_file(const char *name, const char *text, mode_t mode)
 {
@@ -380,6 +390,42 @@ static void one_that_hangs_is_killed_and_counts_for_nothing(void **state)
 	assert_true(monitor_input_shows_guest(made.input));
 }
 
+static void one_that_cannot_be_killed_is_left_alone(void **state)
+{
+	go(MONITOR_GUEST);
+	assert_int_equal(calls(), 3);
+	made.stuck = true;
+	go(MONITOR_HOST);
+	text_has("an earlier ddcutil hangs in the kernel");
+	assert_int_equal(calls(), 0);
+	assert_true(monitor_input_shows_guest(made.input));
+	assert_int_equal(made.learned, 1);
+	made.stuck = false;
+	monitor_input_want(made.input, MONITOR_HOST, false); /* the card has gone home */
+	wait_change();
+	assert_false(monitor_input_shows_guest(made.input));
+	assert_null(monitor_input_text(made.input));
+}
+
+static bool is_there(void *data)
+{
+	return monitor_input_shows_guest(made.input);
+}
+
+/* What is wanted when one is killed is done when it is gone. */
+static void a_wish_outlives_one_that_hangs(void **state)
+{
+	make_input(MONITOR_UNKNOWN, MONITOR_UNKNOWN, 500 * 1000);
+	write_file("mode", "hang\n", 0600);
+	want(MONITOR_GUEST);
+	want(MONITOR_HOST);
+	wait_change();
+	write_file("mode", "obedient\n", 0600);
+	want(MONITOR_GUEST);
+	assert_true(loop_until(made.event, is_there, NULL, WAIT_MS));
+	shows("0x11");
+}
+
 static void a_destroyed_input_tells_nothing(void **state)
 {
 	write_file("mode", "hang\n", 0600);
@@ -471,6 +517,8 @@ int main(void)
 		TEST(a_monitor_that_is_not_there_is_told),
 		TEST(without_ddcutil_the_remedy_is_told),
 		TEST(one_that_hangs_is_killed_and_counts_for_nothing),
+		TEST(one_that_cannot_be_killed_is_left_alone),
+		TEST(a_wish_outlives_one_that_hangs),
 		TEST(a_destroyed_input_tells_nothing),
 		cmocka_unit_test(buses_are_found_by_connector),
 		cmocka_unit_test(values_are_the_last_byte),
