@@ -6,7 +6,7 @@
  * COMPOSITED  the host draws it there: the guest's virtio picture, or the captured one.
  * OWNED       the guest's card drives the monitor itself. The host has no pixels there, and the
  *             monitor stays part of the seat: its guest is in front as any other, with the same
- * keys and chords.
+ *             keys and chords.
  *
  * A monitor whose ONLY cable goes to a card that is lent is dark while the card changes hands: from
  * COMPOSITED to OWNED and back it is ABSENT in between. The host's picture is the first that goes

@@ -399,6 +399,8 @@ int cards_open(struct cards *cards, struct seat *seat)
 				       cards, &cards->passthrough);
 	}
 	if (r >= 0) {
+		/* Outputs are there since before. */
+		cards_update_monitors(cards);
 		r = cards_await_restarted(cards);
 	}
 	if (r < 0) {

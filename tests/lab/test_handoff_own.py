@@ -53,10 +53,16 @@ def works(pc, seat):
     seat.switch("A")
 
 
+def paths(seat):
+    """What the card's monitors show: the path, and the guest whose it is."""
+    return [(monitor["path"], monitor["guest"]) for monitor in seat.gpu(OWN)["monitors"]]
+
+
 @test(card="own", scene=ONLY)
 def test_only_screen(pc, seat):
     """Without consent it stays; while it is away keys and chords work; then the switcher is as it was."""
     picture = still(seat)
+    assert paths(seat) == [("composited", "")], paths(seat)
     assert seat.gpu(OWN)["only_screen"]
     refused = seat.hand(OWN, "B", check=False)
     assert refused.rc == 1 and "--dark" in refused.err and "chord" in refused.err, refused.err
@@ -65,11 +71,13 @@ def test_only_screen(pc, seat):
     switcher = settle(pc, "hostgpu", picture)
     took = seat.go(OWN, "B", dark=True)
     print("     handoff_own.only_screen: to B in %.1f s" % took)
+    assert paths(seat) == [("owned", "B")], paths(seat)
     seat.control("switcher", "off")
     works(pc, seat)
     seat.control("switcher", "on")
     seat.go(OWN, HOST)
     same(pc, "hostgpu", switcher, "the switcher as it was")
+    assert paths(seat) == [("composited", "")], paths(seat)
     seat.control("switcher", "off")
     same(pc, "hostgpu", picture, "the guest as it was")
     # By the chord that is for the worst.

@@ -176,6 +176,14 @@ static void a_card_that_is_stuck_shows_nothing(void **state)
 	says(cards, "work", "DP-1 absent");
 }
 
+/* Screens are opened before cards are. */
+static void what_was_lit_before_is_known(void **state)
+{
+	screen.outputs[screen.n_outputs++] =
+		(struct compositor_output){ .name = "DP-1", .slot = CARD };
+	says(open_with(*state, NULL, NULL), "work", "DP-1 composited");
+}
+
 /* ---- two cables ---- */
 
 static void a_second_cable_keeps_the_hosts_picture(void **state)
@@ -371,6 +379,7 @@ int main(void)
 		TEST(what_is_lit_on_the_card_is_known_without_a_file),
 		TEST(a_file_speaks_of_what_was_never_seen),
 		TEST(a_card_that_is_stuck_shows_nothing),
+		TEST(what_was_lit_before_is_known),
 		TEST(a_second_cable_keeps_the_hosts_picture),
 		TEST(an_input_follows_the_guest_in_front),
 		TEST(what_the_host_has_to_show_is_seen),
