@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,6 +24,8 @@ static struct {
 	int account;          /* what account() returns … */
 	unsigned int unknown; /* … after so many -EAGAIN */
 	int start, kill;
+	int deaf; /* the error of so many knocks: */
+	unsigned int unheard, knocks;
 	unsigned int asked, started, cancelled, killed;
 } world;
 
@@ -78,6 +81,11 @@ int __wrap_process_kill(const struct process *process)
 
 int __wrap_launch_knock(const char *socket, uid_t uid, pid_t *pid)
 {
+	world.knocks++;
+	if (world.unheard) {
+		world.unheard--;
+		return world.deaf;
+	}
 	if (!child) {
 		return -ENOENT;
 	}
@@ -204,14 +212,67 @@ static void test_huge_pages_are_free_again(void **state)
 	promise();
 }
 
-/* The broker may be away, or what it asks may fail: it is asked until the process has ended. */
-static void test_killed_by_the_starter(void **state)
+static void child_start(void)
 {
 	child = fork();
 	if (child == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		pause();
 		_exit(0);
 	}
+}
+
+static void child_end(void)
+{
+	assert_int_equal(kill(child, SIGKILL), 0);
+	child = 0;
+}
+
+/* It does not listen yet, may not be connected to yet, or is knocked at by others: its queue is
+ * full. */
+static void test_knocked_at_again(void **state)
+{
+	static const int errors[] = { -ENOENT, -ECONNREFUSED, -EACCES, -EAGAIN };
+
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		child_start();
+		world.deaf = errors[i];
+		world.unheard = 3;
+		world.knocks = 0;
+		assert_int_equal(vm_start(world.vm), 0);
+		vm_started(world.vm, 0, NULL);
+		while (vm_get_state(world.vm) == VM_STATE_STARTING && !vm_pid(world.vm)) {
+			assert_true(sd_event_run(world.event, 1000 * 1000) > 0);
+		}
+		assert_int_equal(vm_pid(world.vm), child);
+		assert_int_equal(world.knocks, 4);
+		child_end();
+		run_until(VM_STATE_FAILED);
+	}
+}
+
+static void test_knocked_at_in_vain(void **state)
+{
+	world.deaf = -EAGAIN;
+	world.unheard = UINT32_MAX;
+	assert_int_equal(vm_start(world.vm), 0);
+	vm_started(world.vm, 0, NULL);
+	run_until(VM_STATE_FAILED);
+	assert_non_null(strstr(vm_reason(world.vm), "has not started; see \"journalctl"));
+	assert_true(world.knocks > 100);
+	/* Another's process is left alone at once. */
+	world.deaf = -EPERM;
+	world.knocks = 0;
+	assert_int_equal(vm_start(world.vm), 0);
+	vm_started(world.vm, 0, NULL);
+	assert_int_equal(vm_get_state(world.vm), VM_STATE_FAILED);
+	assert_int_equal(world.knocks, 1);
+}
+
+/* The broker may be away, or what it asks may fail: it is asked until the process has ended. */
+static void test_killed_by_the_starter(void **state)
+{
+	child_start();
 	assert_int_equal(vm_start(world.vm), 0);
 	vm_started(world.vm, 0, NULL);
 	assert_int_equal(vm_pid(world.vm), child);
@@ -223,9 +284,8 @@ static void test_killed_by_the_starter(void **state)
 		assert_int_equal(vm_get_state(world.vm), VM_STATE_STOPPING);
 	}
 	assert_int_equal(world.killed, 3);
-	assert_int_equal(kill(child, SIGKILL), 0);
+	child_end();
 	run_until(VM_STATE_STOPPED);
-	child = 0;
 }
 
 static void test_starter_goes(void **state)
@@ -249,11 +309,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-		TEST(test_asked_until_known),      TEST(test_refused),
-		TEST(test_stopped_while_knocking), TEST(test_stopped_while_starting),
-		TEST(test_starter_goes),           TEST(test_user_level),
+		TEST(test_asked_until_known),
+		TEST(test_refused),
+		TEST(test_stopped_while_knocking),
+		TEST(test_stopped_while_starting),
+		TEST(test_starter_goes),
+		TEST(test_user_level),
 		TEST(test_huge_pages_are_free_again),
 		TEST(test_killed_by_the_starter),
+		TEST(test_knocked_at_again),
+		TEST(test_knocked_at_in_vain),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
