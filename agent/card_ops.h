@@ -49,7 +49,8 @@ struct card_ops {
 	 * -EOPNOTSUPP: the processor cannot read it in rows (the card tells why, once).
 	 */
 	int (*buffer)(void *card, uint32_t number, const struct card_buffer **out);
-	void (*read_begin)(void *card, const struct card_buffer *buffer);
+	/* 0; or -EOPNOTSUPP: it cannot be read this way, and buffer() finds another, or none. */
+	int (*read_begin)(void *card, const struct card_buffer *buffer);
 	void (*read_end)(void *card, const struct card_buffer *buffer);
 	/* Makes fd() readable at the next vertical blank. -EOPNOTSUPP: this card does not tell. */
 	int (*vblank)(void *card, uint32_t crtc);

@@ -16,6 +16,7 @@
 #include <xf86drmMode.h>
 
 #include "common/cleanup.h"
+#include "common/clock.h"
 #include "common/list.h"
 #include "common/log.h"
 
@@ -24,18 +25,24 @@
 struct kept {
 	struct list link;
 	struct card_buffer buffer;
-	int fd; /* of the dma-buf; -1: mapped through the card */
+	struct drm_mode_fb_cmd2 fb; /* as the kernel told of it */
+	int fd;                     /* of the dma-buf; -1: mapped through the card */
 	void *map;
 	size_t size;
+	struct card_copy *copy;
+	uint8_t *rows;                /* where the card copies it to; NULL: it is mapped */
+	struct gl_copy_source source; /* for that */
+	uint64_t begun_ns;            /* reading */
 };
 
 struct drm_buffers {
 	int fd;
+	struct card_copy *copy;
 	struct list kept; /* the last used first */
 	int complaint;    /* -errno that was told already */
 };
 
-int drm_buffers_create(int fd, struct drm_buffers **out)
+int drm_buffers_create(int fd, struct card_copy *copy, struct drm_buffers **out)
 {
 	struct drm_buffers *buffers = calloc(1, sizeof(*buffers));
 
@@ -43,6 +50,7 @@ int drm_buffers_create(int fd, struct drm_buffers **out)
 		return -ENOMEM;
 	}
 	buffers->fd = fd;
+	buffers->copy = copy;
 	list_init(&buffers->kept);
 	*out = buffers;
 	return 0;
@@ -55,7 +63,11 @@ static void kept_destroy(struct kept *kept)
 		if (kept->map) {
 			munmap(kept->map, kept->size);
 		}
+		for (unsigned int i = 0; i < kept->source.planes; i++) {
+			close_fd_ptr(&kept->source.fds[i]);
+		}
 		close_fd_ptr(&kept->fd);
+		free(kept->rows);
 		free(kept);
 	}
 }
@@ -177,10 +189,51 @@ static uint64_t identity_of(int card, int dma_buf, uint32_t handle)
 	return drmIoctl(card, DRM_IOCTL_MODE_MAP_DUMB, &map) == 0 ? map.offset : 0;
 }
 
-static bool same_layout(const struct card_buffer *a, const struct drm_mode_fb_cmd2 *b)
+static bool same_layout(const struct drm_mode_fb_cmd2 *a, const struct drm_mode_fb_cmd2 *b)
 {
-	return a->width == b->width && a->height == b->height && a->pitch == b->pitches[0] &&
-	       a->format == b->pixel_format && a->modifier == b->modifier[0];
+	return a->width == b->width && a->height == b->height && a->pitches[0] == b->pitches[0] &&
+	       a->pixel_format == b->pixel_format && a->modifier[0] == b->modifier[0];
+}
+
+static bool is_tiled(const struct drm_mode_fb_cmd2 *fb)
+{
+	return (fb->flags & DRM_MODE_FB_MODIFIERS) && fb->modifier[0] != DRM_FORMAT_MOD_LINEAR &&
+	       fb->modifier[0] != DRM_FORMAT_MOD_INVALID;
+}
+
+/* ---- for the card to copy ---- */
+
+static int export_planes(int card, const struct drm_mode_fb_cmd2 *fb, struct gl_copy_source *source)
+{
+	*source = (struct gl_copy_source){ .width = fb->width,
+					   .height = fb->height,
+					   .format = fb->pixel_format,
+					   .modifier = is_tiled(fb) ? fb->modifier[0] : 0 };
+	for (int i = 0; i < GL_COPY_PLANES && fb->handles[i]; i++) {
+		if (drmPrimeHandleToFD(card, fb->handles[i], DRM_CLOEXEC, &source->fds[i]) < 0) {
+			return -EOPNOTSUPP;
+		}
+		source->offsets[i] = fb->offsets[i];
+		source->pitches[i] = fb->pitches[i];
+		source->planes++;
+	}
+	return 0;
+}
+
+static int prepare_copy(struct drm_buffers *buffers, const struct drm_mode_fb_cmd2 *fb,
+			struct kept *kept)
+{
+	int r = export_planes(buffers->fd, fb, &kept->source);
+
+	kept->rows = calloc(fb->height, (size_t)fb->width * 4);
+	if (r < 0 || !kept->rows) {
+		return r < 0 ? r : -ENOMEM;
+	}
+	kept->buffer.format = DRM_FORMAT_XRGB8888;
+	kept->buffer.modifier = DRM_FORMAT_MOD_LINEAR;
+	kept->buffer.pitch = fb->width * 4;
+	kept->buffer.pixels = kept->rows;
+	return 0;
 }
 
 static int map_new(struct drm_buffers *buffers, const struct drm_mode_fb_cmd2 *fb,
@@ -204,7 +257,7 @@ static int map_new(struct drm_buffers *buffers, const struct drm_mode_fb_cmd2 *f
 }
 
 static int kept_create(struct drm_buffers *buffers, const struct drm_mode_fb_cmd2 *fb, int *dma_buf,
-		       uint64_t identity, struct kept **out)
+		       uint64_t identity, bool by_card, struct kept **out)
 {
 	_cleanup_(kept_destroy_ptr) struct kept *kept = calloc(1, sizeof(*kept));
 	int r;
@@ -214,6 +267,8 @@ static int kept_create(struct drm_buffers *buffers, const struct drm_mode_fb_cmd
 	}
 	list_init(&kept->link);
 	kept->fd = take_fd(*dma_buf);
+	kept->fb = *fb;
+	kept->copy = buffers->copy;
 	kept->buffer = (struct card_buffer){
 		.identity = identity,
 		.width = fb->width,
@@ -222,7 +277,7 @@ static int kept_create(struct drm_buffers *buffers, const struct drm_mode_fb_cmd
 		.modifier = fb->modifier[0],
 		.pitch = fb->pitches[0],
 	};
-	r = map_new(buffers, fb, kept);
+	r = by_card ? prepare_copy(buffers, fb, kept) : map_new(buffers, fb, kept);
 	if (r == 0) {
 		kept_add(buffers, kept);
 		*out = take_ptr(kept);
@@ -230,31 +285,48 @@ static int kept_create(struct drm_buffers *buffers, const struct drm_mode_fb_cmd
 	return r;
 }
 
+/* The one that is kept, if it is still good. */
+static struct kept *find_kept(struct drm_buffers *buffers, const struct drm_mode_fb_cmd2 *fb,
+			      uint64_t identity, bool by_card)
+{
+	struct kept *kept = kept_find(buffers, identity);
+
+	if (kept && (!same_layout(&kept->fb, fb) || by_card != (kept->rows != NULL))) {
+		kept_destroy(kept);
+		kept = NULL;
+	}
+	return kept;
+}
+
+/* The pointer's image is small, and never in tiles. */
+static bool is_screen(const struct drm_mode_fb_cmd2 *fb)
+{
+	return fb->width > 512 || fb->height > 512 || is_tiled(fb);
+}
+
 static int find_by_handle(struct drm_buffers *buffers, const struct drm_mode_fb_cmd2 *fb,
 			  const struct card_buffer **out)
 {
+	bool by_card = is_screen(fb) && card_copy_wanted(buffers->copy, is_tiled(fb));
 	_cleanup_close_ int dma_buf = -1;
 	struct kept *kept;
 	uint64_t identity;
 	int r = 0;
 
-	if ((fb->flags & DRM_MODE_FB_MODIFIERS) && fb->modifier[0] != DRM_FORMAT_MOD_LINEAR &&
-	    fb->modifier[0] != DRM_FORMAT_MOD_INVALID) {
-		return complain(buffers, -EOPNOTSUPP,
-				"the screen's memory is tiled, which cannot be read in rows; "
-				"the guest is seen through its virtual display only");
+	if (is_tiled(fb) && !by_card) {
+		return complain(
+			buffers, -EOPNOTSUPP,
+			"the screen's memory is in tiles, which the card has to copy: install " GL_COPY_MODULE
+			" and the card's Mesa driver; until then the guest is "
+			"seen through its virtual display");
 	}
 	if (drmPrimeHandleToFD(buffers->fd, fb->handles[0], DRM_CLOEXEC | DRM_RDWR, &dma_buf) < 0) {
 		dma_buf = -1;
 	}
 	identity = identity_of(buffers->fd, dma_buf, fb->handles[0]);
-	kept = kept_find(buffers, identity);
-	if (kept && !same_layout(&kept->buffer, fb)) {
-		kept_destroy(kept);
-		kept = NULL;
-	}
+	kept = find_kept(buffers, fb, identity, by_card);
 	if (!kept) {
-		r = kept_create(buffers, fb, &dma_buf, identity, &kept);
+		r = kept_create(buffers, fb, &dma_buf, identity, by_card, &kept);
 	}
 	if (r == 0) {
 		*out = &kept->buffer;
@@ -282,14 +354,34 @@ int drm_buffers_find(struct drm_buffers *buffers, uint32_t number, const struct 
 
 /* ---- reading ---- */
 
-void drm_buffers_sync(const struct card_buffer *buffer, bool begin)
+static void sync_dma_buf(const struct kept *kept, uint64_t which)
 {
-	const struct kept *kept = container_of((struct card_buffer *)buffer, struct kept, buffer);
-	struct dma_buf_sync sync = {
-		.flags = DMA_BUF_SYNC_READ | (begin ? DMA_BUF_SYNC_START : DMA_BUF_SYNC_END),
-	};
+	struct dma_buf_sync sync = { .flags = DMA_BUF_SYNC_READ | which };
 
 	if (kept->fd >= 0) {
 		drmIoctl(kept->fd, DMA_BUF_IOCTL_SYNC, &sync);
 	}
+}
+
+int drm_buffers_read_begin(const struct card_buffer *buffer)
+{
+	struct kept *kept = container_of((struct card_buffer *)buffer, struct kept, buffer);
+
+	kept->begun_ns = clock_now_ns();
+	if (kept->rows) {
+		return card_copy_rows(kept->copy, &kept->source, kept->rows) < 0 ? -EOPNOTSUPP : 0;
+	}
+	sync_dma_buf(kept, DMA_BUF_SYNC_START);
+	return 0;
+}
+
+void drm_buffers_read_end(const struct card_buffer *buffer)
+{
+	const struct kept *kept = container_of((struct card_buffer *)buffer, struct kept, buffer);
+
+	if (!kept->rows) {
+		sync_dma_buf(kept, DMA_BUF_SYNC_END);
+	}
+	card_copy_note(kept->copy, kept->rows != NULL, (uint64_t)buffer->pitch * buffer->height,
+		       clock_now_ns() - kept->begun_ns);
 }

@@ -39,9 +39,11 @@ struct drm_card {
 	struct crtc crtcs[CRTCS_MAX];
 	unsigned int lit; /* the one that was lit at the last look */
 	struct drm_buffers *buffers;
+	enum copy_way way;
+	struct card_copy copy;
 };
 
-int drm_card_create(const char *node, struct drm_card **out)
+int drm_card_create(const char *node, enum copy_way way, struct drm_card **out)
 {
 	_cleanup_(drm_card_destroy_ptr) struct drm_card *card = calloc(1, sizeof(*card));
 
@@ -49,6 +51,7 @@ int drm_card_create(const char *node, struct drm_card **out)
 		return -ENOMEM;
 	}
 	card->fd = -1;
+	card->way = way;
 	card->node = strdup(node);
 	if (!card->node) {
 		return -ENOMEM;
@@ -63,6 +66,7 @@ static void card_sleep(void *data)
 
 	drm_buffers_destroy(card->buffers);
 	card->buffers = NULL;
+	card_copy_close(&card->copy);
 	if (card->fd >= 0) {
 		close(card->fd);
 	}
@@ -202,8 +206,9 @@ static int card_wake(void *data)
 	/* Where planes are can be asked of drivers alone that know atomic commits. */
 	drmSetClientCap(card->fd, DRM_CLIENT_CAP_ATOMIC, 1);
 	drmSetClientCap(card->fd, DRM_CLIENT_CAP_CURSOR_PLANE_HOTSPOT, 1);
+	card_copy_init(&card->copy, card->fd, card->way);
 	r = crtcs_find(card);
-	r = r < 0 ? r : drm_buffers_create(card->fd, &card->buffers);
+	r = r < 0 ? r : drm_buffers_create(card->fd, &card->copy, &card->buffers);
 	if (r < 0) {
 		card_sleep(card);
 		return r;
@@ -297,14 +302,14 @@ static int card_buffer(void *data, uint32_t number, const struct card_buffer **o
 	return drm_buffers_find(card->buffers, number, out);
 }
 
-static void card_read_begin(void *data, const struct card_buffer *buffer)
+static int card_read_begin(void *data, const struct card_buffer *buffer)
 {
-	drm_buffers_sync(buffer, true);
+	return drm_buffers_read_begin(buffer);
 }
 
 static void card_read_end(void *data, const struct card_buffer *buffer)
 {
-	drm_buffers_sync(buffer, false);
+	drm_buffers_read_end(buffer);
 }
 
 /* ---- vertical blanks ---- */

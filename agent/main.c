@@ -29,6 +29,7 @@ struct options {
 	const char *card;   /* NULL: the first that is not the firmware's */
 	const char *memory; /* NULL: the virtual machine's */
 	const char *port;   /* NULL: the virtio port */
+	enum copy_way copy;
 	bool look_for_readers;
 	bool b6;
 	bool counts;
@@ -52,6 +53,7 @@ static void usage(FILE *to)
 	      "                        that is not the firmware's display\n"
 	      "  --memory=FILE         shared memory; default: that of the virtual machine\n"
 	      "  --port=FILE           the port to the host; default: org.baton.agent\n"
+	      "  --copy=WHO            who reads the screen's memory: processor, card, or auto\n"
 	      "  --look-for-readers    also for readers that do not ring\n"
 	      "  --b6                  as release B6 of Looking Glass writes; default: B7\n"
 	      "  --counts              at the end, say what was read and written\n"
@@ -65,6 +67,7 @@ enum {
 	OPTION_CARD = 256,
 	OPTION_MEMORY,
 	OPTION_PORT,
+	OPTION_COPY,
 	OPTION_LOOK,
 	OPTION_B6,
 	OPTION_COUNTS,
@@ -75,6 +78,7 @@ static const struct option long_options[] = {
 	{ "card", required_argument, NULL, OPTION_CARD },
 	{ "memory", required_argument, NULL, OPTION_MEMORY },
 	{ "port", required_argument, NULL, OPTION_PORT },
+	{ "copy", required_argument, NULL, OPTION_COPY },
 	{ "look-for-readers", no_argument, NULL, OPTION_LOOK },
 	{ "b6", no_argument, NULL, OPTION_B6 },
 	{ "counts", no_argument, NULL, OPTION_COUNTS },
@@ -83,6 +87,22 @@ static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ 0 },
 };
+
+static int parse_copy(const char *text, enum copy_way *out)
+{
+	static const char *const names[] = {
+		[COPY_AUTO] = "auto", [COPY_PROCESSOR] = "processor", [COPY_CARD] = "card"
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (!strcmp(text, names[i])) {
+			*out = (enum copy_way)i;
+			return 1;
+		}
+	}
+	fprintf(stderr, "baton-agent: --copy is one of auto, processor and card\n");
+	return 2;
+}
 
 /* 1: go on; else the status to end with, negative for 0. */
 static int parse_option(int option, struct options *out)
@@ -97,6 +117,8 @@ static int parse_option(int option, struct options *out)
 	case OPTION_PORT:
 		out->port = optarg;
 		return 1;
+	case OPTION_COPY:
+		return parse_copy(optarg, &out->copy);
 	case OPTION_LOOK:
 		out->look_for_readers = true;
 		return 1;
@@ -173,7 +195,7 @@ static int find_card(struct program *program, struct agent_slot *slot)
 	snprintf(node, sizeof(node), "/dev/dri/%s", card->node);
 	log_info("card %s in slot %04x:%02x:%02x, driver %s", card->node, card->slot.domain,
 		 card->slot.bus, card->slot.device, card->driver);
-	return drm_card_create(node, &program->card);
+	return drm_card_create(node, program->options.copy, &program->card);
 }
 
 /* ---- shared memory ---- */

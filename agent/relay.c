@@ -158,19 +158,23 @@ static int prepare_tiles(struct relay *relay, const struct pixel_format *format)
 	return r;
 }
 
-static bool read_buffer(struct relay *relay, const struct card_buffer *buffer)
+/* 1: something has changed, 0: nothing, or -errno. */
+static int read_buffer(struct relay *relay, const struct card_buffer *buffer)
 {
 	const struct card_screen *screen = &relay->screen;
 	const uint8_t *from = buffer->pixels + (size_t)screen->y * buffer->pitch +
 			      (size_t)screen->x * relay->format->bytes;
-	bool changed;
+	int r = relay->ops->read_begin(relay->card, buffer);
 
-	relay->ops->read_begin(relay->card, buffer);
-	changed = tiles_read(relay->tiles, from, buffer->pitch, relay->format);
+	if (r < 0) {
+		flips_miss(&relay->flips);
+		return r;
+	}
+	r = tiles_read(relay->tiles, from, buffer->pitch, relay->format);
 	relay->ops->read_end(relay->card, buffer);
 	relay->counts.reads++;
 	relay->counts.bytes_read += (uint64_t)screen->width * screen->height * relay->format->bytes;
-	return changed;
+	return r;
 }
 
 /* Of a screen that is too large for the memory, as many rows as fit. */
@@ -237,10 +241,11 @@ static int look_at_picture(struct relay *relay, bool paced, uint32_t *rung)
 	}
 	if (flips_show(&relay->flips, buffer->identity, paced) || !relay->format) {
 		r = prepare_tiles(relay, pixel_format_find(buffer->format));
+		r = r < 0 ? r : read_buffer(relay, buffer);
 		if (r < 0) {
 			return r;
 		}
-		relay->unwritten = read_buffer(relay, buffer);
+		relay->unwritten = r == 1;
 	}
 	return relay->unwritten ? write_picture(relay, rung) : 0;
 }
@@ -257,7 +262,9 @@ static int read_shape(struct relay *relay, const struct card_buffer *buffer,
 	    buffer->width > CURSOR_SIZE_MAX || buffer->height > CURSOR_SIZE_MAX) {
 		return -EOPNOTSUPP;
 	}
-	relay->ops->read_begin(relay->card, buffer);
+	if (relay->ops->read_begin(relay->card, buffer) < 0) {
+		return -EOPNOTSUPP;
+	}
 	for (uint32_t y = 0; y < buffer->height; y++) {
 		format->row(relay->scratch + (size_t)y * buffer->width * 4,
 			    buffer->pixels + (size_t)y * buffer->pitch, buffer->width);

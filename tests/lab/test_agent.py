@@ -18,7 +18,8 @@ class Agent:
     def __init__(self, pc, card="card0", *words):
         self.pc = pc
         pc.run("rm -f {0} && truncate -s {1} {0}".format(MEMORY, MEMORY_SIZE))
-        pc.put_file(os.path.join(pc.build, "agent", "baton-agent"), "/opt/lab/baton-agent")
+        for name in ("baton-agent", "baton-agent-gl.so"):
+            pc.put_file(os.path.join(pc.build, "agent", name), "/opt/lab/" + name)
         self.process = pc.spawn(["/opt/lab/baton-agent", "--card", card, "--memory", MEMORY, "--counts",
                                  "--verbose"] + list(words))
         self.process.line(lambda line: "driver" in line, 60)
@@ -87,6 +88,22 @@ def test_console(pc):
     counts = agent.end()
     print("     agent.console: %d pixels damaged by a letter; %s" % (damaged, counts))
     assert 0 < damaged <= 4 * 64 * 64, damaged
+
+
+@test()
+def test_card_copies(pc):
+    """The card copies its own screen by EGL: the same pixels, and nothing of it stays open afterwards."""
+    console(pc, "one")
+    agent = Agent(pc, "card0", "--copy=card")
+    viewer = Viewer(pc, MEMORY).watch()
+    viewer.shows(lambda: outer(pc), 120)
+    type_letter(pc, viewer)
+    assert "baton-agent-gl" in pc.run("cat /proc/%d/maps" % agent.process.pid).out
+    viewer.leave()
+    pc.wait(lambda: "/dev/dri" not in pc.run("ls -l /proc/%d/fd" % agent.process.pid).out, 60, "closed card")
+    counts = agent.end()
+    assert not [line for line in agent.process.lines if "cannot copy" in line], agent.process.lines
+    print("     agent.card_copies: %s" % counts)
 
 
 @test(card="bochs", kernel="new")

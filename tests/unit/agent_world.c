@@ -65,9 +65,14 @@ static int fake_buffer(void *data, uint32_t number, const struct card_buffer **o
 	return card->error ? card->error : card->pixels[number] ? 0 : -ENOENT;
 }
 
-static void fake_read_begin(void *data, const struct card_buffer *buffer)
+static int fake_read_begin(void *data, const struct card_buffer *buffer)
 {
-	((struct fake_card *)data)->reading++;
+	struct fake_card *card = data;
+
+	if (card->read_error == 0) {
+		card->reading++;
+	}
+	return card->read_error;
 }
 
 static void fake_read_end(void *data, const struct card_buffer *buffer)

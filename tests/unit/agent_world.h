@@ -25,7 +25,7 @@ struct fake_card {
 	bool awake, has_vblank, asked;
 	int vblank; /* an eventfd */
 	int error;  /* of everything, when not 0 */
-	int wake_error;
+	int wake_error, read_error;
 	unsigned int wakes, reading, looks;
 };
 

@@ -360,6 +360,26 @@ static void test_formats(void **state)
 	agent_world_expect(world);
 }
 
+/* What cannot be read is not shown as anything else, and is read as soon as it can be. */
+static void test_unreadable(void **state)
+{
+	struct agent_world *world = *state;
+	unsigned int frames;
+
+	agent_world_watch(world);
+	for (uint32_t i = 0; i < 12; i++) {
+		show(world, 1 + i % 2);
+	}
+	frames = world->frame_count;
+	world->card.read_error = -EOPNOTSUPP;
+	fake_card_fill(&world->card, 1, (struct kvmfr_rect){ 0, 0, 9, 9 }, 0x31);
+	show(world, 1);
+	assert_int_equal(world->frame_count, frames);
+	world->card.read_error = 0;
+	agent_world_blank(world);
+	agent_world_expect(world);
+}
+
 static void test_dark(void **state)
 {
 	struct agent_world *world = *state;
@@ -718,6 +738,7 @@ int main(void)
 		WITH(test_screen_outside_buffer, set_up),
 		WITH(test_panning, set_up),
 		WITH(test_formats, set_up),
+		WITH(test_unreadable, set_up),
 		WITH(test_dark, set_up),
 		WITH(test_timer, set_up),
 		WITH(test_writes, set_up),
