@@ -10,7 +10,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gbm.h>
+#include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 #include <xf86drm.h>
 
@@ -20,6 +22,7 @@
 
 struct gl_copy {
 	int fd;
+	bool can_render; /* by the card, as its driver says */
 	struct gbm_device *gbm;
 	EGLDisplay display;
 	EGLContext context;
@@ -68,14 +71,26 @@ DEFINE_CLEANUP(struct gl_copy *, copy_destroy)
 
 /* ---- making ---- */
 
-static int open_render_node(int card)
+static int open_render_node(struct gl_copy *copy, int card)
 {
 	char *name = drmGetRenderDeviceNameFromFd(card);
-	/* Where there is none, the card's own node has to do. */
-	int fd = name ? open(name, O_RDWR | O_CLOEXEC) : fcntl(card, F_DUPFD_CLOEXEC, 3);
 
+	/* Where there is none, the card's own node has to do. */
+	copy->can_render = name != NULL;
+	copy->fd = name ? open(name, O_RDWR | O_CLOEXEC) : fcntl(card, F_DUPFD_CLOEXEC, 3);
 	free(name);
-	return fd < 0 ? -errno : fd;
+	return copy->fd < 0 ? -errno : 0;
+}
+
+/* Mesa draws by itself where it does not know the card; with a node that could draw (Mesa 25.0) it
+ * then reads imported memory that it has not mapped, and dies. */
+static int check_renderer(const struct gl_copy *copy)
+{
+	const char *name = (const char *)glGetString(GL_RENDERER);
+
+	return !name || (copy->can_render && (strstr(name, "llvmpipe") || strstr(name, "softpipe")))
+		       ? -ENOTSUP
+		       : 0;
 }
 
 static int make_context(struct gl_copy *copy)
@@ -145,8 +160,10 @@ static int copy_create(int card, struct gl_copy **out)
 	if (!copy) {
 		return -ENOMEM;
 	}
-	copy->fd = open_render_node(card);
-	r = copy->fd < 0 ? copy->fd : make_context(copy);
+	copy->fd = -1;
+	r = open_render_node(copy, card);
+	r = r < 0 ? r : make_context(copy);
+	r = r < 0 ? r : check_renderer(copy);
 	r = r < 0 ? r : make_program(copy);
 	if (r == 0) {
 		*out = take_ptr(copy);

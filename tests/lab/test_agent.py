@@ -90,13 +90,14 @@ def test_console(pc):
     assert 0 < damaged <= 4 * 64 * 64, damaged
 
 
-@test()
+@test(card="bochs", long=True)
 def test_card_copies(pc):
     """The card copies its own screen by EGL: the same pixels, and nothing of it stays open afterwards."""
     console(pc, "one")
     agent = Agent(pc, "card0", "--copy=card")
     viewer = Viewer(pc, MEMORY).watch()
-    viewer.shows(lambda: outer(pc), 120)
+    # Mesa has to compile its shaders for an emulated processor first.
+    viewer.shows(lambda: outer(pc), 400)
     type_letter(pc, viewer)
     assert "baton-agent-gl" in pc.run("cat /proc/%d/maps" % agent.process.pid).out
     viewer.leave()
