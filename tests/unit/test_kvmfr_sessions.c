@@ -44,6 +44,21 @@ static void test_unwatched_and_watched_again(void **fixture)
 	kvmfr_world_expect(world, 2);
 }
 
+/* What it has not read would keep the producer's room for a second. */
+static void test_leaves_nothing_unread(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_settle(world);
+	kvmfr_world_send(world, 1, NULL);
+	kvmfr_world_send(world, 2, NULL);
+	assert_false(kvmfr_producer_has_room(world->producer));
+	frame_source_set_watched(world->source, false);
+	sd_event_run(world->event, 0);
+	assert_int_equal(kvmfr_world_queue(world, KVMFR_QUEUE_FRAME)->count, 0);
+	assert_true(kvmfr_producer_has_room(world->producer));
+}
+
 static void test_restart_in_place(void **fixture)
 {
 	struct kvmfr_world *world = *fixture;
@@ -230,6 +245,7 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		KVMFR_TEST_BOTH(test_unwatched_and_watched_again),
+		KVMFR_TEST_BOTH(test_leaves_nothing_unread),
 		KVMFR_TEST_BOTH(test_restart_in_place),
 		KVMFR_TEST_BOTH(test_the_place_of_another_session_is_not_given_back),
 		KVMFR_TEST_BOTH(test_gone_and_back),
