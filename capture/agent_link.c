@@ -1,5 +1,12 @@
 // SPDX-License-Identifier: MIT
-/* Messages to and from baton-agent; see agent_link.h. */
+/*
+ * Messages to and from baton-agent; see agent_link.h.
+ *
+ * An agent obeys who has greeted it, and answers a greeting by its own. So one that has just started,
+ * and greets without being asked, is greeted; what it says and is told counts from its answer on. A
+ * greeting that an earlier agent left in the port costs one more exchange, and never an endless one:
+ * of two answers only the one that was not waited for is greeted again.
+ */
 #include "capture/agent_link.h"
 
 #include <errno.h>
@@ -25,7 +32,9 @@ struct agent_link {
 	size_t in_size;
 	uint8_t out[AGENT_MESSAGE_SIZE]; /* what is left of it is still to be sent */
 	size_t out_left;
-	/* What the agent has said since its last HELLO. */
+	bool hello_due; /* it is to be greeted */
+	bool asked;     /* it was, and the next HELLO is its answer */
+	/* What the agent has said since its answer. */
 	bool greeted;
 	uint32_t protocol, features;
 	bool has_card;
@@ -85,6 +94,10 @@ static bool link_send(struct agent_link *link, enum agent_verb verb)
 
 static void link_tell(struct agent_link *link)
 {
+	if (link->hello_due && link_send(link, AGENT_HELLO)) {
+		link->hello_due = false;
+		link->asked = true;
+	}
 	if (agent_link_captures(link) && link->subscribed != link->wanted &&
 	    link_send(link, link->wanted ? AGENT_SUBSCRIBE : AGENT_UNSUBSCRIBE)) {
 		link->subscribed = link->wanted;
@@ -102,7 +115,9 @@ static void link_forget(struct agent_link *link)
 static void take_hello(struct agent_link *link, const struct agent_hello *hello)
 {
 	link_forget(link);
-	link->greeted = true;
+	link->greeted = link->asked;
+	link->hello_due = !link->asked;
+	link->asked = false;
 	link->protocol = hello->protocol;
 	link->features = hello->features;
 	link_tell(link);
@@ -206,7 +221,8 @@ void agent_link_subscribe(struct agent_link *link, bool wanted)
 
 void agent_link_forget(struct agent_link *link)
 {
-	if (link && link->greeted) {
+	if (link && (link->greeted || link->asked)) {
+		link->asked = false;
 		link_forget(link);
 		link->handlers->changed(link->data);
 	}
@@ -260,7 +276,8 @@ int agent_link_create(sd_event *event, int fd, const struct agent_link_handlers 
 		agent_link_destroy(link);
 		return r;
 	}
-	link_send(link, AGENT_HELLO);
+	link->hello_due = true;
+	link_tell(link);
 	*out = link;
 	return 0;
 }

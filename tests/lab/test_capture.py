@@ -163,7 +163,7 @@ def keep_console(pc, seat, name):
 
 @test()
 def test_agent(pc):
-    """A guest with a card of its own and baton-agent: what it draws there is on the screen, until its reset."""
+    """A guest with a card of its own and baton-agent: what it draws there is on the screen, also after its reset."""
     guest = CaptureGuest("one", 1, agent_initrd(pc, "--verbose"),
                          "-device bochs-display,xres=%d,yres=%d,id=own" % (WIDTH, HEIGHT))
     seat = Seat(pc, [guest], ["--no-toasts"]).install().start().wait_control().wait_guests()
@@ -187,3 +187,6 @@ def test_agent(pc):
     follows()
     seat.control("reset", "one")
     wait_source(pc, seat, "one", "virtio", 20)
+    wait_source(pc, seat, "one", "card", 300)
+    card.ready(300)
+    follows()

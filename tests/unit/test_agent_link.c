@@ -88,12 +88,29 @@ static struct agent_message hello_of(uint32_t protocol, uint32_t features)
 				       .hello = { .protocol = protocol, .features = features } };
 }
 
+static void ring(struct fixture *f)
+{
+	struct agent_message bell = { .magic = AGENT_MAGIC, .verb = AGENT_RING };
+
+	bell.ring.what = AGENT_RING_FRAME;
+	put(f, &bell, sizeof(bell));
+}
+
+/* The answer, where a HELLO of the seat is open. */
 static void say_hello(struct fixture *f)
 {
 	struct agent_message hello =
 		hello_of(AGENT_PROTOCOL, AGENT_FEATURE_CAPTURE | AGENT_FEATURE_RELEASE);
 
 	put(f, &hello, sizeof(hello));
+}
+
+/* As an agent that starts does, and answers then. */
+static void start_agent(struct fixture *f)
+{
+	say_hello(f);
+	assert_int_equal(take(f).verb, AGENT_HELLO);
+	say_hello(f);
 }
 
 static struct agent_message card_of(uint32_t state, uint32_t captured)
@@ -106,14 +123,6 @@ static struct agent_message card_of(uint32_t state, uint32_t captured)
 	card.card.width = state == AGENT_CARD_LIT ? 640 : 0;
 	card.card.height = state == AGENT_CARD_LIT ? 480 : 0;
 	return card;
-}
-
-static void ring(struct fixture *f)
-{
-	struct agent_message bell = { .magic = AGENT_MAGIC, .verb = AGENT_RING };
-
-	bell.ring.what = AGENT_RING_FRAME;
-	put(f, &bell, sizeof(bell));
 }
 
 static void test_greets_and_subscribes_when_greeted(void **state)
@@ -135,9 +144,53 @@ static void test_greets_and_subscribes_when_greeted(void **state)
 	/* An agent that starts anew knows nothing. */
 	agent_link_subscribe(f->link, true);
 	assert_int_equal(take(f).verb, AGENT_SUBSCRIBE);
-	say_hello(f);
+	start_agent(f);
 	assert_int_equal(take(f).verb, AGENT_SUBSCRIBE);
 	assert_int_equal(take(f).verb, 0);
+}
+
+/* Between its first word and its answer nothing counts. */
+static void test_who_greets_unasked_is_greeted(void **state)
+{
+	struct fixture *f = *state;
+
+	take(f);
+	agent_link_subscribe(f->link, true);
+	say_hello(f);
+	assert_int_equal(take(f).verb, AGENT_SUBSCRIBE);
+	say_hello(f);
+	assert_false(agent_link_captures(f->link));
+	ring(f);
+	assert_int_equal(f->rings, 0);
+	assert_int_equal(take(f).verb, AGENT_HELLO);
+	assert_int_equal(take(f).verb, 0);
+	say_hello(f);
+	assert_true(agent_link_captures(f->link));
+	assert_int_equal(take(f).verb, AGENT_SUBSCRIBE);
+	ring(f);
+	assert_int_equal(f->rings, 1);
+}
+
+/* An agent that answers each HELLO, with some of earlier days in its port: it ends subscribed. */
+static void test_greetings_come_to_an_end(void **state)
+{
+	struct fixture *f = *state;
+	bool subscribed = false;
+	unsigned int heard = 0;
+
+	agent_link_subscribe(f->link, true);
+	for (int i = 0; i < 5; i++) {
+		agent_link_forget(f->link);
+		say_hello(f); /* each is dead before it reads */
+	}
+	for (struct agent_message message = take(f); message.verb != 0; message = take(f)) {
+		assert_true(++heard < 100);
+		subscribed = message.verb == AGENT_SUBSCRIBE;
+		if (message.verb == AGENT_HELLO) {
+			say_hello(f);
+		}
+	}
+	assert_true(subscribed && agent_link_captures(f->link));
 }
 
 static void test_rings_only_after_a_greeting(void **state)
@@ -177,7 +230,9 @@ static void test_other_versions_are_named(void **state)
 	assert_int_equal(f->rings, 0);
 	hello.hello.protocol = AGENT_PROTOCOL - 1;
 	put(f, &hello, sizeof(hello));
+	put(f, &hello, sizeof(hello));
 	assert_non_null(strstr(agent_link_trouble(f->link), "too old"));
+	say_hello(f);
 	say_hello(f);
 	assert_null(agent_link_trouble(f->link));
 }
@@ -222,7 +277,8 @@ static void test_a_closed_port_forgets(void **state)
 	assert_int_equal(f->changes, changes + 1);
 	ring(f);
 	assert_int_equal(f->rings, 0);
-	say_hello(f);
+	take(f);
+	start_agent(f);
 	assert_true(agent_link_captures(f->link));
 }
 
@@ -317,6 +373,8 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(test_greets_and_subscribes_when_greeted),
+		TEST(test_who_greets_unasked_is_greeted),
+		TEST(test_greetings_come_to_an_end),
 		TEST(test_rings_only_after_a_greeting),
 		TEST(test_an_agent_that_only_releases_does_not_capture),
 		TEST(test_other_versions_are_named),

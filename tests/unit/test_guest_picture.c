@@ -355,6 +355,8 @@ static void test_the_agents_end_is_seen_at_once(void **state)
 	emit_port(f, AGENT_PORT_ID, false);
 	assert_int_equal(guest_picture_shown(f->picture), SOURCE_NONE);
 	say(f, AGENT_HELLO, 0);
+	assert_int_equal(last_verb(f), AGENT_HELLO);
+	say(f, AGENT_HELLO, 0);
 	assert_int_equal(last_verb(f), AGENT_SUBSCRIBE);
 	show_by_agent(f, 80);
 }
