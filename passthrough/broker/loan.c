@@ -105,6 +105,7 @@ int lend_step(struct card *card, unsigned int unused, struct report *report)
 	struct loan loan = { pid, process_start(pid), request->memory_bytes };
 	const char *to = request->stage.to;
 	struct nodes nodes = { 0 };
+	int r;
 
 	/* The pidfd says last that all this was about its process. */
 	if (pid <= 0 || !loan.start || is_readable(card->operation.borrower)) {
@@ -117,9 +118,14 @@ int lend_step(struct card *card, unsigned int unused, struct report *report)
 	if (loan.bytes >> 46) {
 		return fail(report->text, -ERANGE, "QEMU wants to lock more memory than there is");
 	}
+	r = journal_loan(card, &loan) ?: limits_change(&loan, true);
+	if (r < 0) {
+		loan.bytes = 0; /* the way back is to lower nothing */
+		journal_loan(card, &loan);
+		return r;
+	}
 	groups_find(card, &nodes);
-	return journal_loan(card, &loan) ?: limits_change(&loan, true)
-		       ?: nodes_change(card, LENT_NODES, &nodes, 0600, uid);
+	return nodes_change(card, LENT_NODES, &nodes, 0600, uid);
 }
 
 int reclaim_step(struct card *card, unsigned int unused, struct report *report)
@@ -131,7 +137,7 @@ int reclaim_step(struct card *card, unsigned int unused, struct report *report)
 	if (r == -EBUSY) {
 		return r;
 	}
-	r = process_start(loan->pid) == loan->start ? limits_change(loan, false) : 0;
+	r = loan->bytes && process_start(loan->pid) == loan->start ? limits_change(loan, false) : 0;
 	if (r < 0 && r != -ESRCH) {
 		return fail(report->text, r, "QEMU may still lock memory: %s", strerror(-r));
 	}

@@ -103,7 +103,10 @@ int nodes_change(struct card *card, enum changed_nodes kind, const struct nodes 
 	{
 		const char *path;
 
-		r = r < 0 ? r : journal_node(card, kind, node);
+		if (r < 0 || !node->mode) {
+			continue; /* not there: what comes under its name has another mode */
+		}
+		r = journal_node(card, kind, node);
 		path = at("%s", node->path);
 		if (r == 0 && (chmod(path, mode) < 0 || chown(path, uid, (gid_t)-1) < 0)) {
 			r = errno == ENOENT ? 0 : -errno;

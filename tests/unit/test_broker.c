@@ -255,6 +255,20 @@ static void test_limits_that_stay(void **state)
 	waitpid(guest, NULL, 0);
 }
 
+/* What was not raised is not lowered: the card is free again at once. */
+static void test_limits_that_cannot_be_raised(void **state)
+{
+	pid_t guest = machine_process(&machine);
+
+	seat_bring(&machine, UNO, BROKER_SANITIZE);
+	machine_wrong(&machine, "limits");
+	assert_int_equal(seat_lend(&machine, UNO, guest, 5000), -EPERM);
+	assert_int_equal(machine.card.facts.lent_pid, 0);
+	machine_right(&machine, "limits");
+	kill(guest, SIGKILL);
+	waitpid(guest, NULL, 0);
+}
+
 /* Exactly one reset, and no device is opened for it. */
 static void test_one_function_is_reset_alone(void **state)
 {
@@ -713,6 +727,7 @@ int main(int argc, char **argv)
 		TEST(test_limits_add_up),
 		TEST(test_limits_that_were_changed),
 		TEST(test_limits_that_stay),
+		TEST(test_limits_that_cannot_be_raised),
 		TEST(test_one_function_is_reset_alone),
 		TEST(test_no_reset_is_left_out),
 		TEST(test_power_is_no_reset),
