@@ -35,7 +35,7 @@ struct talk {
 	struct talk_host host;
 	struct port *port; /* NULL: none */
 	struct loop_source source;
-	bool understood; /* the seat speaks our protocol */
+	bool foreign; /* the seat speaks another protocol */
 	bool subscribed;
 	uint64_t deaf_since;                   /* ns; 0: the host takes what it is told */
 	uint32_t unrung;                       /* AGENT_RING_* that the host has not taken */
@@ -119,10 +119,8 @@ bool talk_look_at_cards(struct talk *talk)
 	unsigned int count = list_cards(talk, cards);
 	const struct agent_message *captured = find_card(cards, count, talk->config->slot);
 
-	if (talk->understood) {
-		tell_gone(talk, cards, count);
-	}
-	for (unsigned int i = 0; i < count && talk->understood; i++) {
+	tell_gone(talk, cards, count);
+	for (unsigned int i = 0; i < count; i++) {
 		if (!same_card(find_card(talk->cards, talk->card_count, cards[i].slot),
 			       &cards[i])) {
 			send_message(talk, &cards[i], AGENT_CARD);
@@ -246,8 +244,8 @@ static void answer_hello(struct talk *talk, const struct agent_message *hello)
 {
 	struct agent_message answer = { 0 };
 
-	talk->understood = hello->hello.protocol == AGENT_PROTOCOL;
-	if (!talk->understood) {
+	talk->foreign = hello->hello.protocol != AGENT_PROTOCOL;
+	if (talk->foreign) {
 		log_warning(
 			"%s speaks version %u of the agent's protocol, and not %u; bring both to "
 			"the same version of Baton",
@@ -275,7 +273,7 @@ static void take_message(struct talk *talk, const struct agent_message *message)
 {
 	if (message->verb == AGENT_HELLO) {
 		take_hello(talk, message);
-	} else if (!talk->understood) {
+	} else if (talk->foreign) {
 		return;
 	} else if (message->verb == AGENT_RELEASE) {
 		release_ask(talk, message->slot, message->serial);
@@ -296,7 +294,7 @@ static void talk_ready(void *data)
 		take_message(talk, &message);
 	}
 	if (r == -EPIPE) {
-		talk->subscribed = talk->understood = false;
+		talk->subscribed = talk->foreign = false;
 	}
 	talk->host.changed(talk->host.data);
 }
@@ -370,8 +368,9 @@ static int open_port(struct talk *talk)
 	/* Without the edge, a port whose host has gone would be ready for ever. */
 	r = loop_add(talk->host.loop, &talk->source, true);
 	if (r == 0) {
+		/* A seat that was there before this agent says nothing by itself. */
 		answer_hello(talk, &hello);
-		talk->understood = false;
+		talk_look_at_cards(talk);
 	}
 	return r;
 }

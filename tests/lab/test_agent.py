@@ -209,8 +209,8 @@ def test_guest(pc):
     lines.wait_drawn(cards.DUO)
     port = Port(pc, socket)
     assert port.ask("hello", "hello ")[:2] == ["1", "3"]
-    seen = port.process.line(lambda line: "bochs-drm" in line, 60).split()
-    assert seen[2:4] == ["lit", "640x480"] and seen[5] == "1", seen
+    seen = port.process.line(lambda line: "bochs-drm" in line and " lit " in line, 60).split()
+    assert seen[3] == "640x480" and seen[5] == "1", seen
     port.ask("subscribe", "ring 4")
     viewer = Viewer(pc, MEMORY).watch()
     for _ in range(3):
@@ -279,8 +279,6 @@ def test_hot(pc):
         control.ask("device_add", driver="vfio-pci", host=cards.GPU.slot + ".0", bus="rp1", id="gpu")
         port.process.line("hello ", 60)
         lines.wait_drawn(cards.GPU)
-        seen = port.ask("hello", lambda line: line.startswith("card ") and " lit " in line)
-        assert seen[2] == "640x480" and seen[4:6] == ["1", "virtio-pci"], seen
         port.ask("subscribe", "ring ")
         viewer = viewer or Viewer(pc, MEMORY)
         viewer.process.write("watch\n")

@@ -98,13 +98,16 @@ static void test_subscription(void **state)
 	assert_false(world->card.awake);
 }
 
-static void test_subscription_needs_hello(void **state)
+/* An agent that comes while the seat is there: the seat has greeted another one. */
+static void test_agent_comes_later(void **state)
 {
 	struct agent_world *world = *state;
 
+	agent_world_receive(world, AGENT_HELLO);
+	assert_int_equal(agent_world_receive(world, AGENT_CARD)->card.state, AGENT_CARD_LIT);
 	agent_world_send(world, AGENT_SUBSCRIBE);
-	agent_world_blank(world);
-	assert_true(agent_is_asleep(world->agent));
+	agent_world_receive(world, AGENT_RING);
+	assert_false(agent_is_asleep(world->agent));
 }
 
 static void test_hello_ends_subscription(void **state)
@@ -723,7 +726,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH(test_asleep, set_up),
 		WITH(test_subscription, set_up),
-		WITH(test_subscription_needs_hello, set_up),
+		WITH(test_agent_comes_later, set_up),
 		WITH(test_hello_ends_subscription, set_up),
 		WITH(test_seat_gone, set_up),
 		WITH(test_reader_gone, set_up),
