@@ -62,10 +62,12 @@ struct pipewire {
 
 /* ---- the realtime thread ---- */
 
-static void set_rate(struct served *served, double rate)
+/* Measured, in both directions: with a rate above 1 PipeWire counts the stream's frames as longer,
+ * takes fewer and brings more of them. */
+static void set_factor(struct served *served, double factor)
 {
 	if (served->match) {
-		served->match->rate = rate;
+		served->match->rate = 1.0 / factor;
 		SPA_FLAG_SET(served->match->flags, SPA_IO_RATE_MATCH_FLAG_ACTIVE);
 	}
 }
@@ -86,7 +88,7 @@ static void process_playback(void *data)
 		count = (uint32_t)buffer->requested;
 	}
 	if (samples->data) {
-		set_rate(served, stream_pull(served->stream, samples->data, count));
+		set_factor(served, stream_pull(served->stream, samples->data, count));
 	}
 	*samples->chunk = (struct spa_chunk){ .stride = (int32_t)stride, .size = count * stride };
 	pw_stream_queue_buffer(served->pw, buffer);
@@ -107,11 +109,9 @@ static void process_recording(void *data)
 	offset = SPA_MIN(samples->chunk->offset, samples->maxsize);
 	size = SPA_MIN(samples->chunk->size, samples->maxsize - offset);
 	if (samples->data) {
-		/* Fewer samples for the guest: the device's are looked at as if they came slower. */
-		set_rate(served,
-			 1.0 / stream_push(served->stream,
-					   (const float *)((const char *)samples->data + offset),
-					   size / stride));
+		set_factor(served, stream_push(served->stream,
+					       (const float *)((const char *)samples->data + offset),
+					       size / stride));
 	}
 	pw_stream_queue_buffer(served->pw, buffer);
 }

@@ -76,8 +76,8 @@ size_t stream_read(struct stream *stream, float *frames, size_t count, bool open
 
 /* ---- the sound server's thread ---- */
 
-/* Each returns the factor by which the device's clock should run faster to agree with the guest's;
- * see drift.h. */
+/* Each returns the factor of drift.h. Above 1 there is too much in the ring: more frames are to be
+ * pulled for the same time, or fewer pushed. */
 double stream_pull(struct stream *stream, float *frames, size_t count);       /* playback */
 double stream_push(struct stream *stream, const float *frames, size_t count); /* recording */
 
