@@ -19,8 +19,9 @@
  *                        driver is bound to it any more, -EBUSY while somebody holds it, -ENODEV
  *                        when there is no such card, another -errno when the driver did not go.
  *                        One at a time: another one meanwhile gets DONE with -EALREADY.
- * The agent  HELLO       when it has opened the port, with a CARD for each, and as an answer. Nothing is
- *                        subscribed then; a seat that has greeted before need not do so again.
+ * The agent  HELLO       when it has opened the port, with a CARD for each, and as an answer.
+ *                        Nothing is subscribed then; a seat that has greeted before need not do so
+ *                        again.
  *            CARD        what became of a card: when asked by HELLO, and when that changes.
  *            RING        look into the shared memory: a picture or the pointer was written, or
  *                        nobody has subscribed there, as after the start of a session. No more
