@@ -193,6 +193,9 @@ def test_unit(pc):
         node = node_of(pc, cards.DUO)
         pc.wait(lambda: unit_shows(pc, node, "ActiveState") == "active", 60, "agent of " + node)
         assert unit_shows(pc, boot, "ActiveState") == "inactive"
+        pid = unit_shows(pc, node, "MainPID")
+        pc.run("kill -9 " + pid)
+        pc.wait(lambda: unit_shows(pc, node, "MainPID") not in ("0", pid), 60, "another agent of " + node)
         pc.run(unbind)
         pc.wait(lambda: unit_shows(pc, node, "ActiveState") == "inactive", 60, "end of the agent of " + node)
         assert unit_shows(pc, node, "Result") == "success", unit_shows(pc, node, "Result")
