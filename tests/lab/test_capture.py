@@ -3,8 +3,10 @@ import hashlib
 import os
 
 import cards
-from cards import CardLines
+from cards import GPU, CardLines
+from handoff import HOST, LentSeat, lent_guest
 from harness import test
+from picture import Picture
 from seat import CONSOLES, Guest, Seat
 from shared import agent_initrd, cpio
 from testcard import GUESTS, guest_files, install_guests
@@ -190,3 +192,39 @@ def test_agent(pc):
     wait_source(pc, seat, "one", "card", 300)
     card.ready(300)
     follows()
+
+
+def seat_picture(pc, seat, name):
+    """The guest's picture in the seat, before it is fitted into the screen: size and hash."""
+    path, local = "/home/seat/picture.png", os.path.join(pc.out, "picture.png")
+    seat.control("screenshot", "--guest", name, path)
+    with open(local, "wb") as file:
+        file.write(pc.channel.get(path))
+    picture = Picture.load(local)
+    return picture.size, picture.sha256()
+
+
+@test(card="lend")
+def test_hot_card(pc):
+    """A card comes to a running guest and goes: its picture is on the host's screen, then QEMU's display again."""
+    guest = lent_guest("one", 1, "on-request = gpu\n[capture]\nlargest-mode = 1280x800\n")
+    initrd = agent_initrd(pc, "--verbose")
+    text = guest.text().replace("%s/testcard.cpio.zst" % GUESTS, initrd)
+    guest.text = lambda: text
+    seat = LentSeat(pc, [guest], ["--no-toasts"], [GPU]).install()
+    seat.broker.start()
+    seat.start().wait_control().wait_guests().note_home()
+    pc.at_failure.append(lambda: keep_console(pc, seat, "one"))
+    assert (seat.list()["one"]["source"], seat.list()["one"]["capture"]) == ("virtio", "")
+    for _ in range(2):
+        seat.go(GPU, "one")
+        wait_source(pc, seat, "one", "card", 120)
+        lines = seat.lines["one"]
+        lines.mark()
+        seat.cards["one"].ask("cards", 60)
+        drawn = lines.wait_drawn(GPU)
+        pc.wait(lambda: seat_picture(pc, seat, "one") == drawn, 60, "what the guest draws on the card")
+        seat.hand(GPU, HOST)
+        wait_source(pc, seat, "one", "virtio", 60)
+        seat.arrived(GPU, HOST)
+        assert (seat.list()["one"]["source"], seat.list()["one"]["capture"]) == ("virtio", "")
