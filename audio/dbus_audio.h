@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One registration as a listener of QEMU's sound, in one direction: decodes and checks what arrives
- * (QEMU is hostile) and hands on what is sound. Made to be thrown away: any violation of the protocol
- * ends it, and costs the guest nothing but that. Protocol: QEMU's ui/dbus-display1.xml,
+ * (QEMU is hostile) and hands on what is sound. Made to be thrown away: any violation of the
+ * protocol ends it, and costs the guest nothing but that. Protocol: QEMU's ui/dbus-display1.xml,
  * org.qemu.Display1.Audio, AudioOutListener and AudioInListener.
  */
 #ifndef AUDIO_DBUS_AUDIO_H
@@ -16,8 +16,8 @@
 
 struct dbus_audio;
 
-/* A voice is a sound device of the guest's, or a part of one; id is QEMU's word for it, and may be one
- * that was never begun. */
+/* A voice is a sound device of the guest's, or a part of one; id is QEMU's word for it, and may be
+ * one that was never begun. */
 struct dbus_audio_handlers {
 	/* Also for a voice that is known: it has another format now. */
 	void (*begun)(uint64_t id, const struct sample_format *format, void *data);

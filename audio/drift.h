@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Two clocks never agree: a guest's samples come by the host's, the loudspeaker takes them by its
- * own. The fill of the ring between them says which one runs ahead. This controller turns it into the
- * factor by which samples are taken out faster or slower, so that the fill stays where it should.
+ * own. The fill of the ring between them says which one runs ahead. This controller turns it into
+ * the factor by which samples are taken out faster or slower, so that the fill stays where it
+ * should.
  *
  * The fill moves in steps, since samples come and go in lumps, so a mean of it is looked at. The
- * factor follows it slowly (20 s), which nobody hears, and by a part that remembers: in the end it is
- * the clocks' true ratio and the fill stays at its target.
+ * factor follows it slowly (20 s), which nobody hears, and by a part that remembers: in the end it
+ * is the clocks' true ratio and the fill stays at its target.
  */
 #ifndef AUDIO_DRIFT_H
 #define AUDIO_DRIFT_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The functions of libpipewire under their own names, each handing its call on to the loaded library.
- * So whoever uses them includes its header and calls them as ever; a call before
+ * The functions of libpipewire under their own names, each handing its call on to the loaded
+ * library. So whoever uses them includes its header and calls them as ever; a call before
  * pipewire_library_load() is a mistake of ours and ends the program.
  */
 #include "audio/pipewire_library.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The sound server, as the rest of audio/ sees it: it is told which streams there are, and takes care
- * of them by itself for as long as they are. Calls never wait.
+ * The sound server, as the rest of audio/ sees it: it is told which streams there are, and takes
+ * care of them by itself for as long as they are. Calls never wait.
  */
 #ifndef AUDIO_SERVER_H
 #define AUDIO_SERVER_H

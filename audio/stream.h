@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One guest's sound between two threads: the loop's, which speaks with QEMU, and that of the sound
- * server, which is a realtime thread and does nothing here but arithmetic and the ring. What one tells
- * the other are single atomic values. A stream is destroyed by who lets go of it last.
+ * server, which is a realtime thread and does nothing here but arithmetic and the ring. What one
+ * tells the other are single atomic values. A stream is destroyed by who lets go of it last.
  *
- * Time goes on without a sound server: what is played and does not fit into the ring is dropped, and
- * what is recorded is silence by the clock.
+ * Time goes on without a sound server: what is played and does not fit into the ring is dropped,
+ * and what is recorded is silence by the clock.
  */
 #ifndef AUDIO_STREAM_H
 #define AUDIO_STREAM_H

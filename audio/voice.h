@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A voice is one sound device of a guest in one direction: what QEMU says of it, and the stream that
- * it becomes. The stream comes when samples begin to flow, and stays for a while after their end:
- * guests end and begin their sound with each beep.
+ * A voice is one sound device of a guest in one direction: what QEMU says of it, and the stream
+ * that it becomes. The stream comes when samples begin to flow, and stays for a while after their
+ * end: guests end and begin their sound with each beep.
  */
 #ifndef AUDIO_VOICE_H
 #define AUDIO_VOICE_H

@@ -2,10 +2,10 @@
 /*
  * Messages to and from baton-agent; see agent_link.h.
  *
- * An agent obeys who has greeted it, and answers a greeting by its own. So one that has just started,
- * and greets without being asked, is greeted; what it says and is told counts from its answer on. A
- * greeting that an earlier agent left in the port costs one more exchange, and never an endless one:
- * of two answers only the one that was not waited for is greeted again.
+ * An agent obeys who has greeted it, and answers a greeting by its own. So one that has just
+ * started, and greets without being asked, is greeted; what it says and is told counts from its
+ * answer on. A greeting that an earlier agent left in the port costs one more exchange, and never
+ * an endless one: of two answers only the one that was not waited for is greeted again.
  */
 #include "capture/agent_link.h"
 

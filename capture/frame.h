@@ -44,8 +44,8 @@ struct frame {
 };
 
 /*
- * A frame in memory of its own, four bytes a pixel in rows without gaps, all zeros; locked once. The
- * fourcc is one of those of 32 bits. NULL: no memory.
+ * A frame in memory of its own, four bytes a pixel in rows without gaps, all zeros; locked once.
+ * The fourcc is one of those of 32 bits. NULL: no memory.
  */
 struct frame *frame_create(uint32_t width, uint32_t height, uint32_t fourcc);
 /* Where to draw into such a frame; NULL for any other, and for no frame at all. */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Where a guest's picture comes from; see guest_picture.h. Here it is decided when there is a source
- * for the guest's card at all. Each time that a card comes, goes dark, or loses who captures it, and
- * when the guest begins anew, it is another source: what the memory held before is of another time.
+ * Where a guest's picture comes from; see guest_picture.h. Here it is decided when there is a
+ * source for the guest's card at all. Each time that a card comes, goes dark, or loses who captures
+ * it, and when the guest begins anew, it is another source: what the memory held before is of
+ * another time.
  */
 #include "capture/guest_picture.h"
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A guest's picture, wherever it comes from: QEMU's display for as long as there is a QEMU, and what
- * a card of the guest's own shows for as long as the guest has one and something inside copies it
- * into the memory that it shares with us. Beside its frame source it says which of them is shown.
+ * A guest's picture, wherever it comes from: QEMU's display for as long as there is a QEMU, and
+ * what a card of the guest's own shows for as long as the guest has one and something inside copies
+ * it into the memory that it shares with us. Beside its frame source it says which of them is
+ * shown.
  */
 #ifndef CAPTURE_GUEST_PICTURE_H
 #define CAPTURE_GUEST_PICTURE_H

@@ -10,8 +10,8 @@
  * descriptor or -errno: -ENAMETOOLONG (over 107 bytes), -ENOENT, -ECONNREFUSED (nobody listens),
  * -EAGAIN (its backlog is full). */
 int unix_connect(const char *path);
-/* The same, and -ECONNREFUSED when a symbolic link lies there: in a guest's folder its QEMU could have
- * it lead to a socket that it may not reach itself. */
+/* The same, and -ECONNREFUSED when a symbolic link lies there: in a guest's folder its QEMU could
+ * have it lead to a socket that it may not reach itself. */
 int unix_connect_own(const char *path);
 /* The same as unix_connect() for a socket of packets (SOCK_SEQPACKET). */
 int unix_connect_packets(const char *path);
@@ -28,8 +28,8 @@ int mkdir_private(const char *path);
  * number of bytes or -errno. */
 ssize_t file_read_tail(const char *path, char *buffer, size_t size);
 
-/* Writes a file as a whole: the old or the new content is there at any time. Safe in a folder that a
- * guest's QEMU can write to, as file_read_tail() is. 0 or -errno. */
+/* Writes a file as a whole: the old or the new content is there at any time. Safe in a folder that
+ * a guest's QEMU can write to, as file_read_tail() is. 0 or -errno. */
 int file_write(const char *path, const char *content, size_t size);
 
 #endif

@@ -38,11 +38,11 @@ __attribute__((format(printf, 5, 6))) void ini_report_add(struct ini_report *rep
 
 /*
  * Reads a file into settings. keys ends with an entry whose section is NULL; one whose key is NULL
- * names a section that somebody else reads with a table of his own: it is skipped. With INI_OTHERS for
- * that section all but the sections of this table is somebody else's, who also tells the mistakes of
- * the file as such. Unknown sections and keys are mistakes, with the nearest known name as the
- * remedy. Returns 0, -EINVAL when mistakes were added to the report, or -errno when the file cannot
- * be read (also added).
+ * names a section that somebody else reads with a table of his own: it is skipped. With INI_OTHERS
+ * for that section all but the sections of this table is somebody else's, who also tells the
+ * mistakes of the file as such. Unknown sections and keys are mistakes, with the nearest known name
+ * as the remedy. Returns 0, -EINVAL when mistakes were added to the report, or -errno when the file
+ * cannot be read (also added).
  */
 #define INI_OTHERS "*"
 int ini_load(const char *path, const struct ini_key keys[], void *settings,

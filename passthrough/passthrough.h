@@ -65,8 +65,8 @@ void passthrough_remove_guest(struct passthrough *passthrough, uint32_t id);
 void passthrough_focus(struct passthrough *passthrough, uint32_t id);
 
 /*
- * Gives a card to a guest, or to the host (0). Returns at once; changed() tells the rest. -errno with
- * a sentence in *why that lives until the next call.
+ * Gives a card to a guest, or to the host (0). Returns at once; changed() tells the rest. -errno
+ * with a sentence in *why that lives until the next call.
  */
 int passthrough_give(struct passthrough *passthrough, const char *card, uint32_t id,
 		     const char **why);

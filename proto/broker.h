@@ -5,10 +5,10 @@
  *
  * The seat sends struct broker_request, beginning with BROKER_HELLO. Each request is answered by
  * any number of BROKER_CARD, BROKER_GUEST, BROKER_HOLDER and BROKER_PROGRESS messages and then
- * exactly one BROKER_DONE, all with the request's serial. Messages with serial 0 are news that nobody asked
- * for. One card has one request at a time (-EBUSY otherwise); requests for different cards run
- * side by side. A packet of another size than its verb's, with an unknown verb, an unterminated
- * string or a first message other than HELLO ends the connection.
+ * exactly one BROKER_DONE, all with the request's serial. Messages with serial 0 are news that
+ * nobody asked for. One card has one request at a time (-EBUSY otherwise); requests for different
+ * cards run side by side. A packet of another size than its verb's, with an unknown verb, an
+ * unterminated string or a first message other than HELLO ends the connection.
  */
 #ifndef PROTO_BROKER_H
 #define PROTO_BROKER_H
@@ -39,7 +39,8 @@ struct broker_slot {
  * HELLO      protocol; answers with nothing but DONE.
  * LIST       a BROKER_CARD for each card of the allow-list, a BROKER_GUEST for each guest that has
  *            a user of its own. No card.
- * RECORD     writes a stage of the seat's own into the journal; DONE says that it is on disk. -ENOSPC
+ * RECORD     writes a stage of the seat's own into the journal; DONE says that it is on disk.
+ * -ENOSPC
  *            when a card that has a request under way, or is wedged, has 32 MiB of it.
  * HOLDERS    a BROKER_HOLDER for each opener of the card's nodes. Changes nothing.
  * DRAIN      on host drivers: makes the card's nodes unusable for new openers, then as HOLDERS;
@@ -52,7 +53,8 @@ struct broker_slot {
  * LEND       sanitized, with a pidfd of the guest's QEMU: gives its user the group's node and it
  *            the right to lock memory_bytes more. A guest (stage.to) that has a user of its own
  *            borrows as that one alone.
- * TAKE_BACK  takes node and memlock back; -EBUSY while the borrower has the group open. The broker may
+ * TAKE_BACK  takes node and memlock back; -EBUSY while the borrower has the group open. The broker
+ * may
  *            have done it already, for a borrower that ended.
  * RETURN     on vfio-pci, not lent: back to the host's drivers, the display first; nodes as they
  *            were before DRAIN.

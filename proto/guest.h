@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * How the seat tells a guest with a user of its own what to execute. The broker has the guest's unit
- * started; baton-guest, which is that unit's program and has that user already, listens on
+ * How the seat tells a guest with a user of its own what to execute. The broker has the guest's
+ * unit started; baton-guest, which is that unit's program and has that user already, listens on
  * GUEST_SOCKET (SOCK_SEQPACKET). The seat connects and sends one packet: struct guest_launch, then
- * n_checks + n_args strings with their zeros, with GUEST_DESCRIPTORS descriptors. baton-guest becomes
- * QEMU in the same process; an answer there is none. Whatever it has to complain of is the last line
- * that it writes to GUEST_LOG. Data only.
+ * n_checks + n_args strings with their zeros, with GUEST_DESCRIPTORS descriptors. baton-guest
+ * becomes QEMU in the same process; an answer there is none. Whatever it has to complain of is the
+ * last line that it writes to GUEST_LOG. Data only.
  *
  * QEMU thus reaches nothing of the seat's but what it was handed, whoever may enter which folder.
  */
@@ -20,8 +20,8 @@
 #define GUEST_PACKET_MAX 65536
 #define GUEST_WAIT_SEC 20 /* baton-guest waits so long for the seat */
 
-/* In the order in which they are sent; QEMU gets the number that is added to GUEST_FIRST_FD, but for
- * the log, which is its standard output and error. */
+/* In the order in which they are sent; QEMU gets the number that is added to GUEST_FIRST_FD, but
+ * for the log, which is its standard output and error. */
 enum guest_descriptor {
 	GUEST_LOG,
 	GUEST_QMP,      /* listens: the seat's control connection */

@@ -113,8 +113,8 @@ __attribute__((format(printf, 3, 4))) static void add_notice(char *line, size_t 
 	}
 }
 
-/* A line that stays while the guest in front hears the microphone, a card is on its way, or the guest
- * cannot take what is typed. */
+/* A line that stays while the guest in front hears the microphone, a card is on its way, or the
+ * guest cannot take what is typed. */
 void seat_update_notice(struct seat *seat)
 {
 	struct seat_guest *guest = seat_front(seat);

@@ -87,8 +87,8 @@ struct seat {
 /* Each fails with one logged sentence. */
 int seat_create(const struct seat_options *options, struct seat **out);
 int seat_run(struct seat *seat); /* the program's exit status */
-/* After seat_run(): the value of CARDS_RESTARTED when the program is to execute itself anew once the
- * seat is destroyed, else NULL. The caller frees it. */
+/* After seat_run(): the value of CARDS_RESTARTED when the program is to execute itself anew once
+ * the seat is destroyed, else NULL. The caller frees it. */
 char *seat_take_restart(struct seat *seat);
 void seat_destroy(struct seat *seat);
 /* check-config: prints every mistake; the exit status. */

@@ -42,8 +42,8 @@ struct command_line {
 	const char *run_dir, *state_dir; /* the guest's own */
 	const char *uuid;
 	enum accel accel; /* ignored where the extra arguments choose one */
-	/* QEMU's own files are descriptors that it is given (proto/guest.h), not paths in run_dir and
-	 * state_dir, where its user may not go. */
+	/* QEMU's own files are descriptors that it is given (proto/guest.h), not paths in run_dir
+	 * and state_dir, where its user may not go. */
 	bool handed;
 	uint64_t huge_page_kib; /* pages for the memory of a guest that lends; 0: common ones */
 	uint64_t shared_mib;    /* of RUN_FILE_SHARED, which is there; 0: it is not */

@@ -157,8 +157,8 @@ static int allow_on_the_way(const struct builder *b, const char *path, uint64_t 
 	return r < 0 ? r : allow_next(b, path, rights, b->readable);
 }
 
-/* All that is in a folder on the way to one of other rights. path is "" or begins with "/". A symbolic
- * link gets no rule: where it leads to has its own. */
+/* All that is in a folder on the way to one of other rights. path is "" or begins with "/". A
+ * symbolic link gets no rule: where it leads to has its own. */
 static int allow_around(const struct builder *b, const char *path, uint64_t rights)
 {
 	_cleanup_(dir_close_ptr) DIR *dir = opendir(*path ? path : "/");

@@ -2,8 +2,8 @@
 /*
  * Landlock around a QEMU that runs as the seat's user: what a guest that has broken out must not
  * reach, though the user may. It says what is allowed and not what is forbidden, so all is allowed
- * but what lies in the hidden folders, and changes in the readable ones; what is created beside those
- * folders later is not allowed.
+ * but what lies in the hidden folders, and changes in the readable ones; what is created beside
+ * those folders later is not allowed.
  * Opening and changing files needs Linux 5.13 or later; connecting to sockets 7.1; abstract sockets
  * and signals 6.12.
  */

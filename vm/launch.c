@@ -168,8 +168,8 @@ static int spawn(char *const argv[], char *const environment[], int log_fd, int 
 	return -r;
 }
 
-/* A process is confined as the thread that starts it, and a thread is confined for good: so this one
- * does nothing else. */
+/* A process is confined as the thread that starts it, and a thread is confined for good: so this
+ * one does nothing else. */
 struct confined_spawn {
 	char *const *argv, *const *environment;
 	int log_fd, qmp_fd;

@@ -32,9 +32,9 @@ struct launch_order {
 	const int *fds;     /* GUEST_DESCRIPTORS of them */
 };
 
-/* Connects to the process of that user that listens there. A descriptor with the process in *pid, or
- * -errno: -EPERM: it is another user's; -ESRCH: it has ended, and its number may be another's, but its
- * socket is there; -ENOENT, -ECONNREFUSED: nobody listens, or not any more. */
+/* Connects to the process of that user that listens there. A descriptor with the process in *pid,
+ * or -errno: -EPERM: it is another user's; -ESRCH: it has ended, and its number may be another's,
+ * but its socket is there; -ENOENT, -ECONNREFUSED: nobody listens, or not any more. */
 int launch_knock(const char *socket, uid_t uid, pid_t *pid);
 
 /* What it gets on that connection. 0 or -errno. */

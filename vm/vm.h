@@ -81,9 +81,9 @@ void vm_add_observer(struct vm *vm, struct vm_observer *observer);
 void vm_remove_observer(struct vm_observer *observer);
 
 /*
- * The installed level: somebody who can have a guest's QEMU started under a user of the guest's own.
- * Without one, and for a guest that has no such user, QEMU runs as the seat's. A process of another
- * user can be ended over QMP, and else by who started it.
+ * The installed level: somebody who can have a guest's QEMU started under a user of the guest's
+ * own. Without one, and for a guest that has no such user, QEMU runs as the seat's. A process of
+ * another user can be ended over QMP, and else by who started it.
  */
 struct vm_account {
 	char user[32];
@@ -170,8 +170,8 @@ sd_bus *vm_peer(const struct vm *vm);
  * Sends a method call on the peer connection and watches the answer: with none after
  * VM_HUNG_AFTER_USEC the guest counts as hung until it answers something again (there is no
  * periodic ping). The callback, which may be NULL, gets the reply or an error however late, or
- * nothing at all after peer_down. slot, which may be NULL, is as in sd_bus_call_async(). Returns 0 or -errno;
- * -ENOBUFS when too much waits to be written or answered, -ENOTCONN while it is down.
+ * nothing at all after peer_down. slot, which may be NULL, is as in sd_bus_call_async(). Returns 0
+ * or -errno; -ENOBUFS when too much waits to be written or answered, -ENOTCONN while it is down.
  */
 int vm_peer_call(struct vm *vm, sd_bus_message *call, sd_bus_message_handler_t callback,
 		 void *data, sd_bus_slot **slot);

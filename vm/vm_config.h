@@ -58,8 +58,9 @@ void vm_config_destroy(struct vm_config *config);
 uint64_t vm_config_shared_mib(const struct vm_config *config);
 
 /*
- * Reads [vm] and [capture] of one ini file; a missing name is the file's base name. Relative paths are relative
- * to the file. All mistakes, also of vm_config_check(), go to the report. Returns 0 or -errno.
+ * Reads [vm] and [capture] of one ini file; a missing name is the file's base name. Relative paths
+ * are relative to the file. All mistakes, also of vm_config_check(), go to the report. Returns 0 or
+ * -errno.
  */
 int vm_config_load(const char *path, struct ini_report *report, struct vm_config **out);
 

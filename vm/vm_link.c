@@ -3,8 +3,9 @@
  * A guest's two connections: QMP first, then the peer D-Bus connection that is asked for over it.
  *
  * Either may be lost while QEMU lives: another client took the display, or QEMU broke the protocol.
- * It is made anew, ever more slowly, so that nobody can keep us busy. When QEMU ends, the sockets close before its process is seen to be gone: the first attempt
- * waits long enough that the state does not flicker.
+ * It is made anew, ever more slowly, so that nobody can keep us busy. When QEMU ends, the sockets
+ * close before its process is seen to be gone: the first attempt waits long enough that the state
+ * does not flicker.
  */
 #include <errno.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * The memory that a guest's programs share with the seat, a file in the guest's runtime folder: made
- * before QEMU starts, found by its name by the seat that comes next, and gone with QEMU. It is a file
- * of memory or there is none: nothing that reads it may wait for a disk.
+ * The memory that a guest's programs share with the seat, a file in the guest's runtime folder:
+ * made before QEMU starts, found by its name by the seat that comes next, and gone with QEMU. It is
+ * a file of memory or there is none: nothing that reads it may wait for a disk.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -54,8 +54,8 @@ static void press_button(struct vm *vm)
 	vm_link_command(vm, "system_powerdown");
 }
 
-/* Another user's process: at the installed level its starter may kill it, by a way on which much may
- * be away for a while. So it is asked until the process has ended. */
+/* Another user's process: at the installed level its starter may kill it, by a way on which much
+ * may be away for a while. So it is asked until the process has ended. */
 static void kill_by_starter(struct vm *vm)
 {
 	int r = vm_installed_kill(vm);

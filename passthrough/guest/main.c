@@ -3,9 +3,10 @@
  * baton-guest: the program of baton-guest@USER.service. It runs as the user of one guest, without
  * any right that this user has not, and becomes that guest's QEMU: it waits for the seat, takes
  * command line and descriptors from it (proto/guest.h), and executes. The seat decides what this
- * user does; so a seat is of a user that broker.conf names. That it runs in no guest's control group
- * the broker looks up, and we cannot: the unit hides other users' processes. Guests of the seat's
- * user are kept away from our socket by their walls (vm/walls.c), as far as the kernel has such.
+ * user does; so a seat is of a user that broker.conf names. That it runs in no guest's control
+ * group the broker looks up, and we cannot: the unit hides other users' processes. Guests of the
+ * seat's user are kept away from our socket by their walls (vm/walls.c), as far as the kernel has
+ * such.
  */
 #include <poll.h>
 #include <pwd.h>

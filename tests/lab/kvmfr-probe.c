@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 /*
- * Reads shared memory as a viewer does, with the consuming end of capture/, and keeps a picture of its
- * own by copying what is said to be damaged and nothing else; so a damage that was not told shows.
+ * Reads shared memory as a viewer does, with the consuming end of capture/, and keeps a picture of
+ * its own by copying what is said to be damaged and nothing else; so a damage that was not told
+ * shows.
  *
  * kvmfr-probe FILE; commands on standard input, a line each:
  *   watch          subscribes, and again whenever that is lost; "watching" once it reads
  *   leave          "left"
- *   hash           "hash SERIAL WxH SHA256 DAMAGED": of the picture as rows of blue, green, red, 0; and
+ *   hash           "hash SERIAL WxH SHA256 DAMAGED": of the picture as rows of blue, green, red, 0;
+ * and
  *                  how many pixels were damaged since the last question
  *   pointer        "pointer X Y VISIBLE WxH SHA256": of the last image
  *   session        "session NUMBER HEARTBEAT"

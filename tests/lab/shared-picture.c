@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * A capture program that does what it is told: pictures by number into the memory that a guest shares
- * with the seat. In a guest (--guest) it finds that memory on the PCI bus and takes its orders from the
- * console /dev/hvc1; else the memory is a file, and the orders come on standard input.
+ * A capture program that does what it is told: pictures by number into the memory that a guest
+ * shares with the seat. In a guest (--guest) it finds that memory on the PCI bus and takes its
+ * orders from the console /dev/hvc1; else the memory is a file, and the orders come on standard
+ * input.
  *
  *   size WIDTH HEIGHT   of the next pictures; answered "size"
  *   draw N              sends picture N, whole; answered "drawn N"

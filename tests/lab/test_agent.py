@@ -114,7 +114,7 @@ def test_sleeps(pc):
     agent = Agent(pc, "card0", "--port", port.path)
     assert port.ask("hello", "card ")[1:3] == ["lit", pc.screen().size], port.process.lines
     before = agent_costs(pc, agent)
-    pc.run("sleep 10")
+    pc.run("sleep 10")  # the interval that is measured; nothing is waited for
     assert agent_costs(pc, agent)[0] == before[0], (before, agent_costs(pc, agent))
     console(pc, "one")
     viewer = Viewer(pc, MEMORY)
@@ -127,7 +127,7 @@ def test_sleeps(pc):
     port.tell("unsubscribe")
     pc.wait(lambda: "/dev/dri" not in pc.run("ls -l /proc/%d/fd" % agent.process.pid).out, 30, "closed card")
     before = agent_costs(pc, agent)
-    pc.run("sleep 10")
+    pc.run("sleep 10")  # the interval that is measured; nothing is waited for
     assert agent_costs(pc, agent)[0] == before[0], (before, agent_costs(pc, agent))
     counts = agent.end()
     print("     agent.sleeps: %s" % counts)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A real QEMU that is handed all of its files, as one with a user of its own is: this test plays the
- * starter and the unit's program. Where root runs it, QEMU is nobody's, who may not enter the folder
- * in which those files lie.
+ * A real QEMU that is handed all of its files, as one with a user of its own is: this test plays
+ * the starter and the unit's program. Where root runs it, QEMU is nobody's, who may not enter the
+ * folder in which those files lie.
  */
 #include "tests/unit/test.h"
 

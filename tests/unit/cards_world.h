@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The world of the seat's cards, for tests of seat/cards.h: passthrough/, the compositor and the rest
- * of the seat are made up, and a second of the seat's timers is a millisecond.
+ * The world of the seat's cards, for tests of seat/cards.h: passthrough/, the compositor and the
+ * rest of the seat are made up, and a second of the seat's timers is a millisecond.
  */
 #ifndef TESTS_UNIT_CARDS_WORLD_H
 #define TESTS_UNIT_CARDS_WORLD_H

@@ -23,9 +23,9 @@
 #define GUEST 0x11
 
 /*
- * The monitor on bus 5 shows the input in the file "input". The file "mode" has words: "mute" answers
- * at its host's input alone, "deaf" takes no commands, "stubborn" takes them and does nothing,
- * "stays" does not go back, "late" follows at the second command, "slow", "hang", "gone".
+ * The monitor on bus 5 shows the input in the file "input". The file "mode" has words: "mute"
+ * answers at its host's input alone, "deaf" takes no commands, "stubborn" takes them and does
+ * nothing, "stays" does not go back, "late" follows at the second command, "slow", "hang", "gone".
  */
 static const char script[] =
 	"#!/bin/sh\n"

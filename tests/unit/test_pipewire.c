@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * PipeWire as the sound server where there is none: nothing is loaded before the first stream, nobody
- * waits for it, and it lets go of every stream.
+ * PipeWire as the sound server where there is none: nothing is loaded before the first stream,
+ * nobody waits for it, and it lets go of every stream.
  */
 #include "tests/unit/test.h"
 

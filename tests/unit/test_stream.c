@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * A guest's sound between two clocks, on clocks made up: an hour of drift without an underrun, fades
- * and gaps without a click, silence where there is nothing, and the ring between two real threads.
+ * A guest's sound between two clocks, on clocks made up: an hour of drift without an underrun,
+ * fades and gaps without a click, silence where there is nothing, and the ring between two real
+ * threads.
  */
 #include "tests/unit/test.h"
 
