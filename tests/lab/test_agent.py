@@ -144,8 +144,9 @@ def test_release(pc):
     port = Port(pc)
     agent = Agent(pc, cards.DUO.slot, "--port", port.path)
     assert port.ask("hello", "hello ")[:2] == ["1", "3"]
+    # Lit or dark: the text console takes the card whose driver was loaded first.
     seen = port.process.line("card %s " % cards.DUO.slot, 60).split()
-    assert seen[2] == "lit" and seen[5:7] == ["1", "bochs-drm"], seen
+    assert seen[5:7] == ["1", "bochs-drm"], seen
     for node in ("/dev/dri/" + node_of(pc, cards.DUO), "/dev/snd/controlC0"):
         holder = pc.spawn(["sh", "-c", "exec 3<>%s && echo open && exec cat" % node])
         holder.line("open", 30)
