@@ -4,27 +4,27 @@
 
 #include <errno.h>
 
-/* More boxes than this cost more than what lies between them. */
-#define BOXES_MAX 64
-
 void kvmfr_frames_init(struct kvmfr_frames *frames)
 {
 	*frames = (struct kvmfr_frames){ .all = true };
 	pixman_region32_init(&frames->damage);
-	pixman_region32_init(&frames->changed);
 }
 
 void kvmfr_frames_finish(struct kvmfr_frames *frames)
 {
 	frame_unlock(frames->frame);
 	pixman_region32_fini(&frames->damage);
-	pixman_region32_fini(&frames->changed);
+}
+
+static bool is_empty(const pixman_region32_t *region)
+{
+	return !pixman_region32_not_empty((pixman_region32_t *)region);
 }
 
 bool kvmfr_frames_is_current(const struct kvmfr_frames *frames)
 {
 	return frames->known && !frames->gap && !frames->all && frames->begun_usec == 0 &&
-	       !pixman_region32_not_empty((pixman_region32_t *)&frames->damage);
+	       is_empty(&frames->damage);
 }
 
 void kvmfr_frames_leave(struct kvmfr_frames *frames)
@@ -49,16 +49,25 @@ static bool same_shape(const struct kvmfr_picture_shape *a, const struct kvmfr_p
 
 /* ---- damage ---- */
 
+/* A union with nothing is a copy, which takes far less. */
+static void add_box(pixman_region32_t *damage, const pixman_box32_t *box)
+{
+	if (box->x1 >= box->x2 || box->y1 >= box->y2) {
+		return;
+	}
+	if (is_empty(damage)) {
+		pixman_region32_reset(damage, (pixman_box32_t *)box);
+		return;
+	}
+	pixman_region32_union_rect(damage, damage, box->x1, box->y1,
+				   (unsigned int)(box->x2 - box->x1),
+				   (unsigned int)(box->y2 - box->y1));
+}
+
 static void add_damage(struct kvmfr_frames *frames, const struct kvmfr_picture_header *header)
 {
 	for (unsigned int i = 0; i < header->damage_count; i++) {
-		const pixman_box32_t *box = &header->damage[i];
-
-		if (box->x1 < box->x2 && box->y1 < box->y2) {
-			pixman_region32_union_rect(&frames->damage, &frames->damage, box->x1,
-						   box->y1, (unsigned int)(box->x2 - box->x1),
-						   (unsigned int)(box->y2 - box->y1));
-		}
+		add_box(&frames->damage, &header->damage[i]);
 	}
 }
 
@@ -67,19 +76,20 @@ static void limit_damage(pixman_region32_t *damage)
 {
 	pixman_box32_t bounds = *pixman_region32_extents(damage);
 
-	if (pixman_region32_n_rects(damage) > BOXES_MAX) {
+	if (pixman_region32_n_rects(damage) > KVMFR_BOXES_MAX) {
 		pixman_region32_reset(damage, &bounds);
 	}
 }
 
-/* How this picture differs from our copy, given how the one before does. */
-static void note(struct kvmfr_frames *frames, const struct kvmfr_picture_header *header)
+/* How this picture differs from our copy, given how the one before does. Whether our copy has its
+ * shape. */
+static bool note(struct kvmfr_frames *frames, const struct kvmfr_picture_header *header)
 {
 	bool again = frames->known && header->serial == frames->noted;
 	bool next = frames->known && !frames->gap && header->serial == frames->noted + 1;
+	bool fits = frames->frame && same_shape(&header->shape, &frames->shape);
 
-	if (!frames->frame || !same_shape(&header->shape, &frames->shape) ||
-	    header->shape.format_version != frames->shape.format_version ||
+	if (!fits || header->shape.format_version != frames->shape.format_version ||
 	    (!again && (!next || header->damage_count == 0))) {
 		frames->all = true;
 	} else if (!again) {
@@ -89,6 +99,7 @@ static void note(struct kvmfr_frames *frames, const struct kvmfr_picture_header 
 	frames->known = true;
 	frames->gap = false;
 	frames->noted = header->serial;
+	return fits;
 }
 
 /* ---- copies ---- */
@@ -96,11 +107,17 @@ static void note(struct kvmfr_frames *frames, const struct kvmfr_picture_header 
 static void copy_box(struct kvmfr_frames *frames, const struct shared_memory *memory,
 		     const struct kvmfr_picture_header *header, const pixman_box32_t *box)
 {
-	pixman_box32_t shown = kvmfr_picture_copy(memory, header, box, frames->frame);
+	frames->changed[frames->changed_count++] =
+		kvmfr_picture_copy(memory, header, box, frames->frame);
+}
 
-	pixman_region32_union_rect(&frames->changed, &frames->changed, shown.x1, shown.y1,
-				   (unsigned int)(shown.x2 - shown.x1),
-				   (unsigned int)(shown.y2 - shown.y1));
+/* Damage of an earlier picture may lie below what this one still has. */
+static void cut_damage(pixman_region32_t *damage, const struct kvmfr_picture_header *header)
+{
+	if (pixman_region32_extents(damage)->y2 > (int32_t)header->rows) {
+		pixman_region32_intersect_rect(damage, damage, 0, 0, header->shape.width,
+					       header->rows);
+	}
 }
 
 static void copy_damage(struct kvmfr_frames *frames, const struct shared_memory *memory,
@@ -110,16 +127,15 @@ static void copy_damage(struct kvmfr_frames *frames, const struct shared_memory 
 	const pixman_box32_t *boxes;
 	int count;
 
-	/* Damage of an earlier picture may lie below what this one still has. */
-	pixman_region32_intersect_rect(&frames->damage, &frames->damage, 0, 0, header->shape.width,
-				       header->rows);
-	boxes = pixman_region32_rectangles(&frames->damage, &count);
+	frames->changed_count = 0;
 	if (frames->all) {
 		copy_box(frames, memory, header, &whole);
-	} else {
-		for (int i = 0; i < count; i++) {
-			copy_box(frames, memory, header, &boxes[i]);
-		}
+		return;
+	}
+	cut_damage(&frames->damage, header);
+	boxes = pixman_region32_rectangles(&frames->damage, &count);
+	for (int i = 0; i < count; i++) {
+		copy_box(frames, memory, header, &boxes[i]);
 	}
 }
 
@@ -140,8 +156,7 @@ static int take_picture(struct kvmfr_frames *frames, const struct shared_memory 
 {
 	int news = KVMFR_DAMAGED;
 
-	note(frames, header);
-	if (!frames->frame || !same_shape(&header->shape, &frames->shape)) {
+	if (!note(frames, header)) {
 		news = replace_frame(frames, header);
 		if (news < 0) {
 			return news;
@@ -149,13 +164,10 @@ static int take_picture(struct kvmfr_frames *frames, const struct shared_memory 
 	}
 	frames->shape = header->shape;
 	frames->cut = header->rows < header->shape.height;
-	pixman_region32_clear(&frames->changed);
 	copy_damage(frames, memory, header);
 	pixman_region32_clear(&frames->damage);
 	frames->all = false;
-	return news == KVMFR_DAMAGED && !pixman_region32_not_empty(&frames->changed)
-		       ? KVMFR_REPEATED
-		       : news;
+	return news == KVMFR_DAMAGED && frames->changed_count == 0 ? KVMFR_REPEATED : news;
 }
 
 /* ---- messages ---- */
@@ -201,8 +213,6 @@ int kvmfr_frames_look(struct kvmfr_frames *frames, const struct lgmp_client *cli
 	int r;
 
 	for (uint32_t i = 0; i < frames->place.slots; i++) {
-		bool last = lgmp_is_last(client, &frames->place);
-
 		r = lgmp_peek(client, &frames->place, &message);
 		if (r <= 0) {
 			*reason = "a queue that makes no sense";
@@ -216,7 +226,7 @@ int kvmfr_frames_look(struct kvmfr_frames *frames, const struct lgmp_client *cli
 		if (r < 0) {
 			return r;
 		}
-		if (last) {
+		if (message.last) {
 			return look_at_newest(frames, client, &header, now_usec);
 		}
 		skip(frames, client, &header);

@@ -8,6 +8,9 @@
 
 #include "capture/kvmfr_picture.h"
 
+/* More boxes than this cost more than what lies between them. */
+#define KVMFR_BOXES_MAX 64
+
 struct kvmfr_frames {
 	struct lgmp_subscription place;
 	struct frame *frame;              /* our copy; NULL before the first picture */
@@ -18,8 +21,10 @@ struct kvmfr_frames {
 	uint32_t noted;                   /* of the last picture that we know the damage of */
 	bool all;                         /* everything differs from our copy, */
 	pixman_region32_t damage;         /* or this does, as it is stored */
-	pixman_region32_t changed; /* what the last look changed in our copy, as it is shown */
-	uint64_t begun_usec;       /* the newest picture is half-written since then; 0: it is not */
+	/* What the last look changed in our copy, as it is shown; they do not overlap. */
+	pixman_box32_t changed[KVMFR_BOXES_MAX];
+	unsigned int changed_count;
+	uint64_t begun_usec; /* the newest picture is half-written since then; 0: it is not */
 };
 
 /*

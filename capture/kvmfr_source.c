@@ -44,7 +44,9 @@ struct kvmfr_source {
 	char *guest;
 	sd_event *event;
 	sd_event_source *timer;
+	uint64_t now_usec; /* of this look */
 	uint64_t interval_usec, soon_usec, due_usec;
+	bool timed; /* the timer may be on */
 	bool doorbell;
 	struct shared_memory memory;
 	struct lgmp_client client;
@@ -64,12 +66,10 @@ static struct kvmfr_source *kvmfr_source_of(struct frame_source *source)
 	return container_of(source, struct kvmfr_source, base);
 }
 
-static uint64_t source_now(const struct kvmfr_source *source)
+/* Once a look: it is asked for at six places. */
+static void source_read_clock(struct kvmfr_source *source)
 {
-	uint64_t now = 0;
-
-	sd_event_now(source->event, CLOCK_MONOTONIC, &now);
-	return now;
+	sd_event_now(source->event, CLOCK_MONOTONIC, &source->now_usec);
 }
 
 /* ---- telling ---- */
@@ -77,10 +77,8 @@ static uint64_t source_now(const struct kvmfr_source *source)
 /* A guest may change its mind with each look; the log gets a line a second of it at most. */
 static void source_log(struct kvmfr_source *source, const char *text)
 {
-	uint64_t now = source_now(source);
-
-	if (now - source->logged_usec >= SLOW_USEC) {
-		source->logged_usec = now;
+	if (source->now_usec - source->logged_usec >= SLOW_USEC) {
+		source->logged_usec = source->now_usec;
 		log_info("%s: %s", source->guest, text);
 	}
 }
@@ -204,19 +202,17 @@ static void source_forget_pointer(struct kvmfr_source *source)
 
 static void source_publish(struct kvmfr_source *source, enum kvmfr_news news)
 {
-	const pixman_box32_t *boxes;
-	int count;
+	const struct kvmfr_frames *frames = &source->frames;
 
 	if (news == KVMFR_REPLACED) {
-		frame_source_set_frame(&source->base, frame_lock(source->frames.frame));
+		frame_source_set_frame(&source->base, frame_lock(frames->frame));
 		source_place_pointer(source, source->base.cursor.visible);
-		if (source->frames.cut) {
+		if (frames->cut) {
 			source_log_cut(source);
 		}
 	} else if (news == KVMFR_DAMAGED) {
-		boxes = pixman_region32_rectangles(&source->frames.changed, &count);
-		for (int i = 0; i < count; i++) {
-			frame_source_damage(&source->base, &boxes[i]);
+		for (unsigned int i = 0; i < frames->changed_count; i++) {
+			frame_source_damage(&source->base, &frames->changed[i]);
 		}
 	}
 	frame_source_set_live(&source->base, true, NULL);
@@ -228,7 +224,7 @@ static enum pace source_look_at_frames(struct kvmfr_source *source)
 {
 	const char *reason = NULL;
 	int news = kvmfr_frames_look(&source->frames, &source->client, source->info.layout,
-				     source_now(source), &reason);
+				     source->now_usec, &reason);
 
 	if (shared_memory_is_broken(&source->memory)) {
 		return source_cut_off(source);
@@ -357,7 +353,7 @@ static enum pace source_follow(struct kvmfr_source *source)
 /* A session that has just been seen, or one whose producer stopped or hangs. */
 static enum pace source_wait_for_heartbeat(struct kvmfr_source *source)
 {
-	if (source_now(source) - source->client.heartbeat_usec < SLOW_USEC) {
+	if (source->now_usec - source->client.heartbeat_usec < SLOW_USEC) {
 		return PACE_NEXT;
 	}
 	lgmp_open_locks(&source->client);
@@ -368,7 +364,7 @@ static enum pace source_wait_for_heartbeat(struct kvmfr_source *source)
 /* Restarts take a moment; what is gone for longer is looked for less often. */
 static enum pace source_miss(struct kvmfr_source *source)
 {
-	if (source_now(source) - source->alive_usec < SLOW_USEC) {
+	if (source->now_usec - source->alive_usec < SLOW_USEC) {
 		return PACE_NEXT;
 	}
 	source_set_reason(source, "no capture program runs in the guest");
@@ -388,7 +384,7 @@ static enum pace source_look(struct kvmfr_source *source)
 	if (shared_memory_is_broken(&source->memory)) {
 		return source_cut_off(source);
 	}
-	switch (lgmp_client_look(&source->client, source_now(source), source->doorbell)) {
+	switch (lgmp_client_look(&source->client, source->now_usec, source->doorbell)) {
 	case LGMP_ABSENT:
 		source_end_session(source);
 		return source_miss(source);
@@ -398,7 +394,7 @@ static enum pace source_look(struct kvmfr_source *source)
 	case LGMP_SILENT:
 		return source_wait_for_heartbeat(source);
 	default:
-		source->alive_usec = source_now(source);
+		source->alive_usec = source->now_usec;
 		return source_follow(source);
 	}
 }
@@ -426,10 +422,13 @@ static uint64_t source_pause(struct kvmfr_source *source, enum pace pace)
 /* Intervals count from when the last one ended, so that the looks keep the output's pace. */
 static void source_schedule(struct kvmfr_source *source, uint64_t pause)
 {
-	uint64_t now = source_now(source);
+	uint64_t now = source->now_usec;
 
 	if (pause == UINT64_MAX) {
-		sd_event_source_set_enabled(source->timer, SD_EVENT_OFF);
+		if (source->timed) {
+			sd_event_source_set_enabled(source->timer, SD_EVENT_OFF);
+		}
+		source->timed = false;
 		return;
 	}
 	source->due_usec += pause;
@@ -439,10 +438,12 @@ static void source_schedule(struct kvmfr_source *source, uint64_t pause)
 	}
 	sd_event_source_set_time(source->timer, source->due_usec);
 	sd_event_source_set_enabled(source->timer, SD_EVENT_ONESHOT);
+	source->timed = true;
 }
 
 static void source_look_now(struct kvmfr_source *source)
 {
+	source_read_clock(source);
 	if (source->base.watched) {
 		source_schedule(source, source_pause(source, source_look(source)));
 		return;
@@ -463,6 +464,7 @@ static int handle_timer(sd_event_source *event_source, uint64_t usec, void *data
 /* Not at once: an observer may be the one who asks, in the middle of a look. */
 static void source_look_next(struct kvmfr_source *source)
 {
+	source_read_clock(source);
 	source->due_usec = 0;
 	source_schedule(source, 0);
 }
@@ -509,7 +511,8 @@ static int source_open(struct kvmfr_source *source, int fd, size_t size)
 		return r;
 	}
 	if (getrandom(&id, sizeof(id), GRND_NONBLOCK) != sizeof(id)) {
-		id = (uint32_t)source_now(source);
+		source_read_clock(source);
+		id = (uint32_t)source->now_usec;
 	}
 	lgmp_client_init(&source->client, &source->memory, id | 1);
 	return 0;

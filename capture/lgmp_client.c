@@ -249,6 +249,7 @@ int lgmp_peek(const struct lgmp_client *client, const struct lgmp_subscription *
 	      struct lgmp_received *message)
 {
 	struct lgmp_message slot;
+	const uint8_t *shared;
 	uint32_t position;
 
 	if (!is_held(client, subscription)) {
@@ -261,19 +262,20 @@ int lgmp_peek(const struct lgmp_client *client, const struct lgmp_subscription *
 	if (position == subscription->position) {
 		return 0;
 	}
-	if (shared_read(client->memory, slot_at(subscription), &slot, sizeof(slot)) < 0 ||
-	    slot.offset % sizeof(uint32_t) != 0 ||
+	shared = shared_bytes(client->memory, slot_at(subscription), sizeof(slot));
+	if (!shared) {
+		return -EBADMSG;
+	}
+	shared_copy(&slot, shared, sizeof(slot));
+	if (slot.offset % sizeof(uint32_t) != 0 ||
 	    !shared_has(client->memory, slot.offset, slot.size)) {
 		return -EBADMSG;
 	}
-	*message = (struct lgmp_received){ slot.user_data, slot.size, slot.offset };
+	*message = (struct lgmp_received){ .user_data = slot.user_data,
+					   .size = slot.size,
+					   .offset = slot.offset,
+					   .last = position == next_slot(subscription) };
 	return 1;
-}
-
-bool lgmp_is_last(const struct lgmp_client *client, const struct lgmp_subscription *subscription)
-{
-	return shared_load(client->memory, subscription->queue + QUEUE(position)) ==
-	       next_slot(subscription);
 }
 
 /* The slot has no reader any more: out of the ring with it, if it is the oldest. */

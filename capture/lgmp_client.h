@@ -43,6 +43,7 @@ struct lgmp_subscription {
 /* A message whose payload, [offset, offset + size), lies inside the memory. */
 struct lgmp_received {
 	uint32_t user_data, size, offset;
+	bool last; /* no newer one stands behind it */
 };
 
 /* The memory must be there for as long as the client is used. */
@@ -69,8 +70,6 @@ void lgmp_unsubscribe(const struct lgmp_client *client, struct lgmp_subscription
  */
 int lgmp_peek(const struct lgmp_client *client, const struct lgmp_subscription *subscription,
 	      struct lgmp_received *message);
-/* Whether no newer message stands behind it. */
-bool lgmp_is_last(const struct lgmp_client *client, const struct lgmp_subscription *subscription);
 /* We have done with it. */
 void lgmp_acknowledge(const struct lgmp_client *client, struct lgmp_subscription *subscription);
 

@@ -19,6 +19,7 @@
 #include "common/log.h"
 #include "proto/lgmp.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/fuzz_kvmfr_access.h"
 
 #define SIZE 98304u
 #define CURSORS 6272u /* where the producer has laid things out; checked below */
@@ -158,52 +159,15 @@ static void check_write(uint64_t offset)
 	}
 }
 
-#define WRAP_READ(type, name, parameters, arguments)                                               \
-	type __real_##name parameters;                                                             \
-	type __wrap_##name parameters;                                                             \
-	type __wrap_##name parameters                                                              \
-	{                                                                                          \
-		note_access();                                                                     \
-		return __real_##name arguments;                                                    \
-	}
-#define WRAP_WRITE(type, name, parameters, arguments)                                              \
-	type __real_##name parameters;                                                             \
-	type __wrap_##name parameters;                                                             \
-	type __wrap_##name parameters                                                              \
-	{                                                                                          \
-		note_access();                                                                     \
-		check_write(offset);                                                               \
-		return __real_##name arguments;                                                    \
-	}
-#define MEMORY const struct shared_memory *memory, uint64_t offset
-
-WRAP_READ(int, shared_read, (MEMORY, void *to, size_t size), (memory, offset, to, size))
-WRAP_READ(const uint8_t *, shared_bytes, (MEMORY, uint64_t size), (memory, offset, size))
-WRAP_READ(uint32_t, shared_load, (MEMORY), (memory, offset))
-WRAP_READ(uint64_t, shared_load_wide, (MEMORY), (memory, offset))
-/* A message's bit, wherever the guest says that messages are. */
-WRAP_READ(uint32_t, shared_clear, (MEMORY, uint32_t bits), (memory, offset, bits))
-WRAP_WRITE(uint32_t, shared_add, (MEMORY, uint32_t value), (memory, offset, value))
-WRAP_WRITE(uint32_t, shared_swap, (MEMORY, uint32_t value), (memory, offset, value))
-WRAP_WRITE(uint8_t, shared_swap_byte, (MEMORY, uint8_t value), (memory, offset, value))
-
-void __real_shared_store(MEMORY, uint32_t value);
-void __wrap_shared_store(MEMORY, uint32_t value);
-void __real_shared_store_wide(MEMORY, uint64_t value);
-void __wrap_shared_store_wide(MEMORY, uint64_t value);
-
-void __wrap_shared_store(MEMORY, uint32_t value)
+void fuzz_kvmfr_reads(void)
 {
 	note_access();
-	check_write(offset);
-	__real_shared_store(memory, offset, value);
 }
 
-void __wrap_shared_store_wide(MEMORY, uint64_t value)
+void fuzz_kvmfr_writes(uint64_t offset)
 {
 	note_access();
 	check_write(offset);
-	__real_shared_store_wide(memory, offset, value);
 }
 
 /* ---- what the source says ---- */

@@ -164,6 +164,24 @@ static void test_a_truncated_picture(void **fixture)
 					"63x48, give it 16M");
 }
 
+/* What a picture that was skipped has changed below the rows that its successor still has. */
+static void test_damage_below_the_rows(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	const struct kvmfr_rect low = { 8, 20, 16, 20 }, high = { 40, 4, 8, 8 };
+	uint8_t *header;
+
+	kvmfr_world_send(world, 2, &low);
+	kvmfr_world_send(world, 3, &high);
+	header = world->memory + newest_slot(world, KVMFR_QUEUE_FRAME)->offset;
+	put(header + AT_DATA_HEIGHT, 30);
+	kvmfr_world_tick(world, 10);
+	assert_true(world->source->live);
+	assert_int_equal(kvmfr_world_pixel(world, 41, 5), kvmfr_world_colour(3, 41, 5));
+	assert_int_equal(kvmfr_world_pixel(world, 10, 29), kvmfr_world_colour(3, 10, 29));
+	assert_int_equal(kvmfr_world_pixel(world, 10, 30), kvmfr_world_colour(1, 10, 30));
+}
+
 /* The write pointer goes back, or far ahead; both say nothing new of pixels. */
 static void test_write_pointers(void **fixture)
 {
@@ -514,6 +532,7 @@ int main(int argc, char **argv)
 		TEST(test_headers),
 		TEST(test_a_picture_larger_than_the_memory),
 		TEST(test_a_truncated_picture),
+		TEST(test_damage_below_the_rows),
 		TEST(test_write_pointers),
 		TEST(test_slots),
 		TEST(test_a_message_that_is_too_short),
