@@ -233,6 +233,23 @@ bool kvmfr_producer_has_room(const struct kvmfr_producer *producer)
 	return lgmp_ring_pending(&producer->lgmp, producer->frames) < KVMFR_QUEUE_FRAME_LENGTH;
 }
 
+bool kvmfr_producer_is_read(const struct kvmfr_producer *producer)
+{
+	/* Who is behind by more than one reads that one, too. */
+	return lgmp_ring_pending(&producer->lgmp, producer->frames) > 0;
+}
+
+static unsigned int next_buffer(const struct kvmfr_producer *producer)
+{
+	return kvmfr_producer_is_read(producer) ? (producer->drawn + 1) % KVMFR_QUEUE_FRAME_LENGTH
+						: producer->drawn;
+}
+
+const uint8_t *kvmfr_producer_next(const struct kvmfr_producer *producer)
+{
+	return at(producer, producer->frame_offset[next_buffer(producer)] + PAGE);
+}
+
 uint32_t kvmfr_producer_frame_size(const struct kvmfr_producer *producer)
 {
 	return producer->frame_size;
@@ -326,7 +343,7 @@ static int send_frame(struct kvmfr_producer *producer, unsigned int buffer)
 int kvmfr_producer_begin(struct kvmfr_producer *producer, const struct kvmfr_picture *picture,
 			 uint8_t **pixels)
 {
-	unsigned int buffer = (producer->drawn + 1) % KVMFR_QUEUE_FRAME_LENGTH;
+	unsigned int buffer = next_buffer(producer);
 	uint64_t size = (uint64_t)picture->pitch * picture->height;
 	unsigned int before = producer->drawn;
 	int r;

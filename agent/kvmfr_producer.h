@@ -2,7 +2,8 @@
 /*
  * Writes pictures and the pointer into shared memory as Looking Glass's host program does
  * (proto/kvmfr.h), B7 or B6, so that its client and Baton can show them. There are two frame
- * buffers; a picture is announced first and drawn then, so that the reader's copy may follow.
+ * buffers, of which the second is for readers that are slow; a picture is announced first and drawn
+ * then, so that the reader's copy may follow.
  *
  * No thread, no clock, no wait: times are in milliseconds as in lgmp_producer.h. Single-threaded.
  */
@@ -55,6 +56,14 @@ bool kvmfr_producer_is_watched(const struct kvmfr_producer *producer);
 bool kvmfr_producer_has_newcomer(struct kvmfr_producer *producer);
 /* Whether a picture can be begun now: a buffer is free. */
 bool kvmfr_producer_has_room(const struct kvmfr_producer *producer);
+/* Whether somebody still reads the last picture. */
+bool kvmfr_producer_is_read(const struct kvmfr_producer *producer);
+/*
+ * Where the pixels of the next picture will be. The last picture is changed in place once nobody
+ * reads it any more: its buffer lacks the least. A reader that looks at pixels it has acknowledged,
+ * as one that has the graphics card read them may, sees parts of two pictures for a moment.
+ */
+const uint8_t *kvmfr_producer_next(const struct kvmfr_producer *producer);
 uint32_t kvmfr_producer_frame_size(const struct kvmfr_producer *producer); /* bytes at most */
 
 struct kvmfr_picture {
@@ -70,8 +79,8 @@ struct kvmfr_picture {
 };
 
 /*
- * Announces a picture; *pixels is where all of it is to be drawn (the buffer still holds the last
- * picture but one). Returns 0; -ENOTCONN when nobody subscribes, -ENOBUFS when no buffer is free,
+ * Announces a picture; *pixels is where all of it is to be drawn (the buffer still holds an earlier
+ * picture). Returns 0; -ENOTCONN when nobody subscribes, -ENOBUFS when no buffer is free,
  * -EMSGSIZE when it is too large, -EBUSY.
  */
 int kvmfr_producer_begin(struct kvmfr_producer *producer, const struct kvmfr_picture *picture,

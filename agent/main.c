@@ -335,10 +335,11 @@ static void say_counts(const struct program *program)
 	const struct relay_counts *counts = agent_counts(program->agent);
 
 	log_info("looks %llu, reads %llu, pictures %llu, pointers %llu, bytes read %llu, "
-		 "bytes written %llu",
+		 "bytes written %llu, bytes changed %llu",
 		 (unsigned long long)counts->looks, (unsigned long long)counts->reads,
 		 (unsigned long long)counts->pictures, (unsigned long long)counts->pointers,
-		 (unsigned long long)counts->bytes_read, (unsigned long long)counts->bytes_written);
+		 (unsigned long long)counts->bytes_read, (unsigned long long)counts->bytes_written,
+		 (unsigned long long)counts->bytes_changed);
 }
 
 static void tear_down(struct program *program)

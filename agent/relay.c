@@ -27,6 +27,7 @@ struct relay {
 	struct tiles *tiles;               /* for pictures of this size, or NULL */
 	uint32_t width, height;
 	bool unwritten;            /* they hold changes that nobody was told of */
+	bool waited;               /* since the last look, for who reads the last picture */
 	struct card_cursor cursor; /* as it was told */
 	struct kvmfr_shape told;   /* its image; pixels are in shape */
 	unsigned int cursor_looks; /* since its image was read; 0: it must be */
@@ -195,6 +196,21 @@ static struct kvmfr_picture describe(const struct relay *relay)
 	};
 }
 
+/*
+ * While somebody reads the last picture the next one can only go into the other buffer, which lacks
+ * all that has changed since it was drawn. That is no loss when nearly all of it has changed
+ * anyway, as in a film. Else the reader, who has little to read, gets the time until the next look.
+ */
+static bool is_to_wait(struct relay *relay, uint32_t height)
+{
+	size_t changed = tiles_changed(relay->tiles, height);
+	size_t lacking = tiles_lacking(relay->tiles, kvmfr_producer_next(relay->producer), height);
+
+	relay->waited = !relay->waited && kvmfr_producer_is_read(relay->producer) &&
+			lacking > changed + changed / 10;
+	return relay->waited;
+}
+
 static int write_picture(struct relay *relay, uint32_t *rung)
 {
 	struct kvmfr_rect damage[KVMFR_DAMAGE_MAX];
@@ -207,12 +223,16 @@ static int write_picture(struct relay *relay, uint32_t *rung)
 				"the shared memory is too small for a picture of this screen; "
 				"give the guest a larger one");
 	}
+	if (is_to_wait(relay, picture.height)) {
+		return 0;
+	}
 	picture.damage = damage;
 	picture.damage_count = tiles_damage(relay->tiles, damage);
 	r = kvmfr_producer_begin(relay->producer, &picture, &pixels);
 	if (r < 0) {
 		return r; /* what was read is kept, and written at the next look */
 	}
+	relay->counts.bytes_changed += tiles_changed(relay->tiles, picture.height);
 	relay->counts.bytes_written += tiles_write(relay->tiles, pixels, picture.height);
 	/* Shared memory is mapped so that writes are gathered: they go out before what tells of
 	 * them. */

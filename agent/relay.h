@@ -45,6 +45,7 @@ struct relay_counts {
 	uint64_t looks, reads; /* at the screen; of them those that read a picture */
 	uint64_t pictures, pointers;
 	uint64_t bytes_read, bytes_written; /* of pictures */
+	uint64_t bytes_changed;             /* in tiles: the least that could be written */
 };
 const struct relay_counts *relay_counts(const struct relay *relay);
 

@@ -220,6 +220,48 @@ static unsigned int buffer_index(struct tiles *tiles, const uint8_t *buffer)
 	return 0;
 }
 
+static size_t tile_bytes(const struct tiles *tiles, uint32_t row, uint32_t column, uint32_t height)
+{
+	struct kvmfr_rect rect = { column, row, 1, 1 };
+
+	rect_to_pixels(tiles, &rect);
+	if (rect.y >= height) {
+		return 0;
+	}
+	return (size_t)rect.width * tiles->bytes *
+	       (rect.height < height - rect.y ? rect.height : height - rect.y);
+}
+
+static size_t bytes_of(const struct tiles *tiles, uint8_t bits, uint32_t height)
+{
+	size_t bytes = 0;
+
+	for (uint32_t row = 0; row < tiles->rows; row++) {
+		for (uint32_t column = 0; column < tiles->columns; column++) {
+			if (tiles->states[(size_t)row * tiles->columns + column] & bits) {
+				bytes += tile_bytes(tiles, row, column, height);
+			}
+		}
+	}
+	return bytes;
+}
+
+size_t tiles_changed(const struct tiles *tiles, uint32_t height)
+{
+	return bytes_of(tiles, CHANGED, height);
+}
+
+size_t tiles_lacking(const struct tiles *tiles, const uint8_t *buffer, uint32_t height)
+{
+	for (unsigned int i = 0; i < TILE_BUFFERS; i++) {
+		if (tiles->buffers[i] == buffer) {
+			return bytes_of(tiles, STALE(i), height);
+		}
+	}
+	return (size_t)tiles->width * tiles->bytes *
+	       (height < tiles->height ? height : tiles->height);
+}
+
 static size_t write_run(const struct tiles *tiles, uint8_t *buffer, uint32_t row, uint32_t column,
 			uint32_t length, uint32_t height)
 {

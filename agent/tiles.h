@@ -40,6 +40,10 @@ bool tiles_read(struct tiles *tiles, const uint8_t *pixels, uint32_t pitch,
 /* What tiles_write() will write, in at most KVMFR_DAMAGE_MAX rectangles; their number. */
 unsigned int tiles_damage(const struct tiles *tiles, struct kvmfr_rect rects[KVMFR_DAMAGE_MAX]);
 
+/* Bytes that have changed since the last picture, and that tiles_write() would write. */
+size_t tiles_changed(const struct tiles *tiles, uint32_t height);
+size_t tiles_lacking(const struct tiles *tiles, const uint8_t *buffer, uint32_t height);
+
 /*
  * Brings a buffer up to date, of which at most TILE_BUFFERS are told apart by their address; rows
  * beyond `height` are left out. Nothing counts as changed then. Returns the bytes written.

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-/* The guest's agent: who wants pictures, what is read and written for it, and what the seat is
- * told. */
+/* The guest's agent: who wants pictures, what is read for it, and what the seat is told. */
 #include "tests/unit/test.h"
 
 #include <drm_fourcc.h>
@@ -14,7 +13,6 @@
 #include "tests/unit/agent_world.h"
 
 #define MEMORY (2u << 20)
-#define PIXELS (WORLD_WIDTH * WORLD_HEIGHT)
 
 static int set_up(void **state)
 {
@@ -25,13 +23,6 @@ static int set_up(void **state)
 static int set_up_without_port(void **state)
 {
 	*state = agent_world_create(MEMORY, false);
-	return 0;
-}
-
-/* Two frames of half the screen's height fit. */
-static int set_up_small(void **state)
-{
-	*state = agent_world_create(256 * 1024, true);
 	return 0;
 }
 
@@ -58,11 +49,6 @@ static struct relay_counts counts(const struct agent_world *world)
 }
 
 /* ---- who wants pictures ---- */
-
-static bool has_picture(struct agent_world *world)
-{
-	return world->frame_count > 0;
-}
 
 static void test_asleep(void **state)
 {
@@ -428,115 +414,6 @@ static void test_timer(void **state)
 	assert_true(clock_now_ns() - began < 2 * NSEC_PER_SEC);
 }
 
-/* ---- what is written ---- */
-
-static void test_writes(void **state)
-{
-	struct agent_world *world = *state;
-	uint64_t before;
-
-	agent_world_watch(world);
-	/* Both buffers have the picture. */
-	for (uint32_t i = 0; i < 2; i++) {
-		fake_card_fill(&world->card, 1, (struct kvmfr_rect){ 64, 64, 64, 64 }, 1 + i);
-		agent_world_blank(world);
-	}
-	before = counts(world).bytes_written;
-	for (uint32_t i = 0; i < 10; i++) {
-		fake_card_fill(&world->card, 1, (struct kvmfr_rect){ 64, 64, 64, 64 }, 77 + i);
-		agent_world_blank(world);
-		agent_world_expect(world);
-	}
-	assert_int_equal(counts(world).bytes_written - before, 10 * 64 * 64 * 4);
-}
-
-/* Small places all over: their rectangles are as many as can be told, or one around all. */
-static void test_many_places(void **state)
-{
-	struct agent_world *world = *state;
-
-	agent_world_watch(world);
-	fake_card_buffer(&world->card, 4, 1300, 1300, DRM_FORMAT_XRGB8888, 4);
-	world->card.screen.width = world->card.screen.height = 300;
-	show(world, 4);
-	for (uint32_t y = 0; y < 5; y++) {
-		for (uint32_t x = y % 2; x < 5; x += 2) {
-			fake_card_fill(&world->card, 4, (struct kvmfr_rect){ x * 64, y * 64, 1, 1 },
-				       0x55);
-		}
-	}
-	world->damaged = 0;
-	agent_world_blank(world);
-	agent_world_expect(world);
-	assert_int_equal(world->frame.damage_count, 13);
-}
-
-static void test_small_memory(void **state)
-{
-	struct agent_world *world = *state;
-	size_t rows;
-
-	agent_world_watch(world);
-	assert_true(world->frame.flags & KVMFR_FRAME_TRUNCATED);
-	assert_int_equal(world->frame.screen_height, WORLD_HEIGHT);
-	rows = world->frame.frame_height;
-	assert_in_range(rows, 1, WORLD_HEIGHT - 1);
-	for (size_t y = 0; y < rows; y++) {
-		assert_memory_equal(world->picture + y * WORLD_WIDTH * 4,
-				    world->card.pixels[1] + y * world->card.buffers[1].pitch,
-				    WORLD_WIDTH * 4);
-	}
-}
-
-/* A reader that is slow holds both buffers; what changed meanwhile comes when it lets go. */
-static void test_slow_reader(void **state)
-{
-	struct agent_world *world = *state;
-
-	agent_world_watch(world);
-	for (uint32_t i = 0; i < 12; i++) {
-		show(world, 1 + i % 2);
-	}
-	world->holds = true;
-	for (uint32_t i = 0; i < 4; i++) {
-		fake_card_fill(&world->card, 1 + i % 2, (struct kvmfr_rect){ 0, 9 * i, 4, 4 }, 0x3);
-		show(world, 1 + i % 2);
-	}
-	world->holds = false;
-	agent_world_blank(world);
-	agent_world_blank(world);
-	agent_world_expect(world);
-}
-
-static void test_newcomer(void **state)
-{
-	struct agent_world *world = *state;
-
-	agent_world_watch(world);
-	agent_world_leave(world);
-	world->frame = (struct kvmfr_frame_b7){ 0 };
-	world->frame_count = 0;
-	/* Before the agent has noticed that nobody is there. */
-	world->subscribed = true;
-	agent_world_watch(world);
-	agent_world_expect(world);
-}
-
-/* Somebody wipes the memory: a new session, and the seat is rung for it. */
-static void test_wiped(void **state)
-{
-	struct agent_world *world = *state;
-
-	agent_world_watch(world);
-	memset(world->memory, 0, MEMORY);
-	world->frame_count = 0;
-	world->rings[2] = 0;
-	world->frame = (struct kvmfr_frame_b7){ 0 };
-	agent_world_until(world, has_picture);
-	agent_world_expect(world);
-	assert_true(world->rings[2] > 0);
-}
-
 /* ---- the pointer ---- */
 
 static void test_pointer(void **state)
@@ -744,12 +621,6 @@ int main(void)
 		WITH(test_unreadable, set_up),
 		WITH(test_dark, set_up),
 		WITH(test_timer, set_up),
-		WITH(test_writes, set_up),
-		WITH(test_many_places, set_up),
-		WITH(test_small_memory, set_up_small),
-		WITH(test_slow_reader, set_up),
-		WITH(test_newcomer, set_up),
-		WITH(test_wiped, set_up),
 		WITH(test_pointer, set_up),
 		WITH(test_pointer_changes_in_place, set_up),
 		WITH(test_cards, set_up),

@@ -177,11 +177,36 @@ static void test_two_buffers(void **state)
 	memset(f->memory + slot + 12, 0, 4);
 	assert_int_equal(kvmfr_producer_tick(f->producer, 1010), 0);
 	assert_true(kvmfr_producer_has_room(f->producer));
+	assert_true(kvmfr_producer_is_read(f->producer));
+	assert_ptr_equal(kvmfr_producer_next(f->producer), first);
 	assert_int_equal(kvmfr_producer_begin(f->producer, &picture, &third), 0);
 	assert_ptr_equal(first, third);
 
 	picture.height = 1000;
 	assert_int_equal(kvmfr_producer_begin(f->producer, &picture, &third), -EMSGSIZE);
+}
+
+/* Once nobody reads it any more. */
+static void test_the_last_picture_is_changed_in_place(void **state)
+{
+	struct fixture *f = *state;
+	struct kvmfr_picture picture = a_picture();
+	uint32_t slot = word(f, 32 + 20);
+	uint8_t *first, *second;
+
+	subscribe(f, 0, 0);
+	subscribe(f, 0, 1);
+	assert_int_equal(kvmfr_producer_begin(f->producer, &picture, &first), 0);
+	/* One of two has read it. */
+	f->memory[slot + 12] = 1;
+	assert_int_equal(kvmfr_producer_tick(f->producer, 1010), 0);
+	assert_ptr_not_equal(kvmfr_producer_next(f->producer), first);
+	f->memory[slot + 12] = 0;
+	assert_int_equal(kvmfr_producer_tick(f->producer, 1020), 0);
+	assert_false(kvmfr_producer_is_read(f->producer));
+	assert_ptr_equal(kvmfr_producer_next(f->producer), first);
+	assert_int_equal(kvmfr_producer_begin(f->producer, &picture, &second), 0);
+	assert_ptr_equal(first, second);
 }
 
 static void test_a_slow_reader(void **state)
@@ -300,10 +325,15 @@ static void test_too_little_memory(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		BOTH(test_the_layout),  BOTH(test_a_frame),
-		BOTH(test_two_buffers), BOTH(test_a_slow_reader),
-		BOTH(test_locks),       BOTH(test_a_wiped_header),
-		BOTH(test_requests),    cmocka_unit_test(test_too_little_memory),
+		BOTH(test_the_layout),
+		BOTH(test_a_frame),
+		BOTH(test_two_buffers),
+		BOTH(test_the_last_picture_is_changed_in_place),
+		BOTH(test_a_slow_reader),
+		BOTH(test_locks),
+		BOTH(test_a_wiped_header),
+		BOTH(test_requests),
+		cmocka_unit_test(test_too_little_memory),
 	};
 
 	if (argc > 1) {
