@@ -53,7 +53,7 @@ static int open_card(const struct guest_picture *picture, struct frame_source **
 /* Whether something that should be shared with the guest is not: it may never have been. */
 static bool is_missing(const struct guest_picture *picture, int error)
 {
-	return error != -ENOENT || vm_config_shared_mib(vm_get_config(picture->vm)) > 0;
+	return error != -ENOENT || vm_config_shares(vm_get_config(picture->vm));
 }
 
 static void add_card(struct guest_picture *picture)

@@ -380,10 +380,11 @@ static void add_network(struct builder *b)
 /*
  * Where the picture of a card of the guest's own comes from. QEMU takes a file by its path alone;
  * so one that it is handed is opened through its descriptor. A card's driver in the host reaches it
- * as it reaches the guest's memory, and has it filled.
+ * as it reaches the guest's memory, and has it filled; a device that is memory is full.
  */
 static void add_shared_memory(struct builder *b)
 {
+	bool fill = b->config->lends && !*b->config->shared.node;
 	char object[128];
 
 	if (!b->input->shared_mib) {
@@ -391,7 +392,7 @@ static void add_shared_memory(struct builder *b)
 	}
 	snprintf(object, sizeof(object),
 		 "memory-backend-file,id=baton-shared,size=%" PRIu64 "M,share=on%s,mem-path=%%s",
-		 b->input->shared_mib, b->config->lends ? ",prealloc=on" : "");
+		 b->input->shared_mib, fill ? ",prealloc=on" : "");
 	if (b->input->handed) {
 		char path[32];
 
@@ -405,7 +406,7 @@ static void add_shared_memory(struct builder *b)
 
 bool command_line_has_agent(const struct vm_config *config)
 {
-	return config->os == VM_OS_LINUX && (config->lends || vm_config_shared_mib(config));
+	return config->os == VM_OS_LINUX && (config->lends || vm_config_shares(config));
 }
 
 static void add_agent(struct builder *b)

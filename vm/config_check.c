@@ -255,7 +255,7 @@ static void check_host(const struct check *check)
 /* How an attached guest's machine is made is not ours to say. */
 static void check_attached(const struct check *check)
 {
-	if (check->config->shared.mib) {
+	if (check->config->shared.mib || *check->config->shared.node) {
 		ini_report_add(check->report, check->file ? check->file : check->config->name,
 			       check->file ? ini_find_line(check->file, "capture", "shared-memory", 0)
 					   : 0,

@@ -328,8 +328,7 @@ int vm_pidfd(const struct vm *vm)
 
 uint64_t vm_lockable_bytes(const struct vm *vm)
 {
-	return (vm->config->memory_mib + vm_config_shared_mib(vm->config) + VM_LOCKABLE_SLACK_MIB)
-	       << 20;
+	return (vm->config->memory_mib + vm_shared_mib(vm) + VM_LOCKABLE_SLACK_MIB) << 20;
 }
 
 sd_bus *vm_peer(const struct vm *vm)

@@ -152,7 +152,7 @@ int vm_resume(struct vm *vm);
 /*
  * The memory that the guest's programs share with the seat: a new descriptor, open for reading and
  * writing, with its size in bytes; or -errno (-ENOENT: this QEMU has none). The guest writes into
- * it, and its QEMU may change its size.
+ * it, and its QEMU may change its size, but for that of a device.
  */
 int vm_open_shared(const struct vm *vm, uint64_t *size);
 

@@ -139,18 +139,30 @@ static int parse_memory(const char *value, void *field, char *expected, size_t s
 	return 0;
 }
 
+bool vm_shared_is_node(const char *path)
+{
+	size_t prefix = strlen(VM_SHARED_NODE), length = strlen(path);
+
+	return length > prefix && length < VM_SHARED_NODE_MAX &&
+	       strncmp(path, VM_SHARED_NODE, prefix) == 0 &&
+	       strspn(path + prefix, "0123456789") == length - prefix;
+}
+
 static int parse_shared(const char *value, void *field, char *expected, size_t size)
 {
 	struct vm_shared_config *shared = field;
+	bool node = vm_shared_is_node(value);
 	uint64_t mib = 0;
 
-	if (strcmp(value, "off") != 0 &&
+	if (!node && strcmp(value, "off") != 0 &&
 	    (ini_parse_size_mib(value, &mib, expected, size) < 0 || mib < SHARED_MIN_MIB ||
 	     mib > SHARED_MAX_MIB || (mib & (mib - 1)))) {
-		snprintf(expected, size, "off, or a power of two from %dM to %dM", SHARED_MIN_MIB,
-			 SHARED_MAX_MIB);
+		snprintf(expected, size,
+			 "off, a power of two from %dM to %dM, or a device such as " VM_SHARED_NODE
+			 "0", SHARED_MIN_MIB, SHARED_MAX_MIB);
 		return -EINVAL;
 	}
+	snprintf(shared->node, sizeof(shared->node), "%s", node ? value : "");
 	shared->set = true;
 	shared->mib = mib;
 	return 0;
@@ -278,6 +290,11 @@ uint64_t vm_config_shared_mib(const struct vm_config *config)
 		return shared->set ? shared->mib : 0;
 	}
 	return mode_mib(shared->width, shared->height);
+}
+
+bool vm_config_shares(const struct vm_config *config)
+{
+	return *config->shared.node || vm_config_shared_mib(config) > 0;
 }
 
 DEFINE_CLEANUP(struct vm_config *, vm_config_destroy)

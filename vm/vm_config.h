@@ -21,10 +21,15 @@ struct vm_port {
 	uint64_t window_mib; /* kept free for 64-bit memory; a power of two, 0: QEMU's default */
 };
 
+#define VM_SHARED_NODE "/dev/kvmfr"
+#define VM_SHARED_NODE_MAX (sizeof(VM_SHARED_NODE) + 2)
+
 /* Memory that the guest's programs share with the seat, for the picture of a card of its own. */
 struct vm_shared_config {
 	bool set;     /* mib counts, 0: none; else it follows from the largest mode, if it lends */
 	uint64_t mib; /* a power of two: PCI has no other sizes */
+	/* "/dev/kvmfr0": a device of the host that is such memory, and knows its size; or empty */
+	char node[VM_SHARED_NODE_MAX];
 	uint32_t width, height; /* of the largest mode */
 };
 
@@ -54,8 +59,11 @@ struct vm_config {
 struct vm_config *vm_config_create(const char *name);
 void vm_config_destroy(struct vm_config *config);
 
-/* How much memory the guest's machine shares with the seat; 0: none. */
+/* How much memory the guest's machine shares with the seat; 0: none, or that of a device. */
 uint64_t vm_config_shared_mib(const struct vm_config *config);
+bool vm_config_shares(const struct vm_config *config);
+/* Whether that is the path of a device which is shared memory. */
+bool vm_shared_is_node(const char *path);
 
 /*
  * Reads [vm] and [capture] of one ini file; a missing name is the file's base name. Relative paths

@@ -189,6 +189,7 @@ static int open_descriptors(struct vm *vm, int fds[GUEST_DESCRIPTORS])
 	_cleanup_free_ char *user = vm_path(vm->run_dir, RUN_FILE_QMP_USER);
 	_cleanup_free_ char *agent = vm_path(vm->run_dir, RUN_FILE_AGENT);
 	bool uefi = vm->config->firmware == VM_FIRMWARE_UEFI;
+	uint64_t shared_size;
 
 	if (!log || !qmp || !user || !agent) {
 		return -ENOMEM;
@@ -198,7 +199,7 @@ static int open_descriptors(struct vm *vm, int fds[GUEST_DESCRIPTORS])
 	fds[GUEST_QMP_USER] = unix_listen(user, 1);
 	fds[GUEST_LOCK] = open_own(vm->run_dir, RUN_FILE_PID, O_CREAT);
 	fds[GUEST_UEFI] = uefi ? open_own(vm->state_dir, STATE_FILE_UEFI, 0) : open_nothing();
-	fds[GUEST_SHARED] = open_own(vm->run_dir, RUN_FILE_SHARED, 0);
+	fds[GUEST_SHARED] = vm_open_shared(vm, &shared_size);
 	if (fds[GUEST_SHARED] == -ENOENT) {
 		fds[GUEST_SHARED] = open_nothing();
 	}

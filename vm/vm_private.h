@@ -129,10 +129,11 @@ int vm_launch_argv(struct vm *vm, bool handed, char ***argv);
 int vm_launch_watch(struct vm *vm, pid_t pid);
 
 /* vm_shared.c: makes the file of the memory that the guest's machine shares with the seat, for its
- * user, if it has one of its own. Its size in MiB; 0: there is none, and why is logged if it should
+ * user, if it has one of its own; or a link to the device that it is. Its size in MiB; 0: there is none, and why is logged if it should
  * be. */
 uint64_t vm_shared_create(struct vm *vm, const struct vm_account *account);
 void vm_shared_remove(struct vm *vm);
+uint64_t vm_shared_mib(const struct vm *vm); /* as it is configured, or as its device says */
 
 /* walls.c: what is hidden from the guest's QEMU at user level, and what of it is its own. Begins
  * with zeros. 0 or -errno. */

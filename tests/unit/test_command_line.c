@@ -378,6 +378,14 @@ static void shared_memory_is_a_device_only_where_it_is_there(void **state)
 			       "memory-backend-file,id=baton-shared,size=64M,share=on,prealloc=on,"
 			       "mem-path=/proc/self/fd/7"),
 			 1);
+	/* A device that is memory has nothing to fill. */
+	f->handed = false;
+	snprintf(f->config->shared.node, sizeof(f->config->shared.node), "/dev/kvmfr0");
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-object",
+			       "memory-backend-file,id=baton-shared,size=64M,share=on,"
+			       "mem-path=/run/baton/work/shared-memory"),
+			 1);
 }
 
 static void agent_has_a_port_where_there_is_work_for_it(void **state)

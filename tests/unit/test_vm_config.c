@@ -444,6 +444,24 @@ static void memory_is_shared_with_those_that_may_have_a_card(void **state)
 	assert_int_equal(ini_report_count(f->report), 0);
 }
 
+static void shared_memory_may_be_a_device(void **state)
+{
+	struct fixture *f = *state;
+
+	/* Its size is its own. */
+	assert_int_equal(shared_mib(f, "[capture]\nshared-memory = /dev/kvmfr0\n", true), 0);
+	assert_string_equal(f->config->shared.node, "/dev/kvmfr0");
+	assert_true(vm_config_shares(f->config));
+	assert_int_equal(ini_report_count(f->report), 0);
+	assert_int_equal(shared_mib(f, "[capture]\nshared-memory = off\n", true), 0);
+	assert_false(vm_config_shares(f->config));
+	assert_true(vm_shared_is_node("/dev/kvmfr12"));
+	assert_false(vm_shared_is_node("/dev/kvmfr"));
+	assert_false(vm_shared_is_node("/dev/kvmfr123"));
+	assert_false(vm_shared_is_node("/dev/kvmfr0/../sda"));
+	assert_false(vm_shared_is_node("/dev/zero"));
+}
+
 static void shared_memory_follows_from_the_largest_mode(void **state)
 {
 	struct fixture *f = *state;
@@ -462,7 +480,7 @@ static void mistakes_in_capture_name_what_would_be_right(void **state)
 
 	assert_int_equal(load(f, "[capture]\nshared-memory = 48M\nlargest-mode = 4k\n"), -EINVAL);
 	assert_mistake(f, "guest.ini:2: shared-memory: \"48M\"");
-	assert_mistake(f, "off, or a power of two from 16M to 1024M");
+	assert_mistake(f, "off, a power of two from 16M to 1024M, or a device such as /dev/kvmfr0");
 	assert_mistake(f, "guest.ini:3: largest-mode: \"4k\"");
 	assert_int_equal(load(f, "[capture]\nshared-memory = 8M\n"), -EINVAL);
 	assert_int_equal(load(f, "[capture]\nshared-memory = 2G\n"), -EINVAL);
@@ -493,6 +511,7 @@ int main(void)
 		TEST(too_many_sata_disks),
 		TEST(absent_programs_are_found),
 		TEST(memory_is_shared_with_those_that_may_have_a_card),
+		TEST(shared_memory_may_be_a_device),
 		TEST(shared_memory_follows_from_the_largest_mode),
 		TEST(mistakes_in_capture_name_what_would_be_right),
 	};

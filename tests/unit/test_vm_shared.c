@@ -3,11 +3,14 @@
 #include "tests/unit/test.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
@@ -16,8 +19,47 @@
 #include "vm/command_line.h"
 #include "vm/vm_private.h"
 
+#include "capture/kvmfr_source.h"
+
 #define MIB (1ull << 20)
+#define NODE "/dev/kvmfr3"
 #define OTHER_UID 12345
+
+/*
+ * The module kvmfr is in no distribution's kernel: its device is one that is memory as well, and
+ * answers as the module does. Opened by any other name it stays what it is.
+ */
+static int node_size; /* bytes */
+static int node_fd = -1;
+
+int __real_open64(const char *path, int flags, ...);
+int __wrap_open64(const char *path, int flags, ...);
+int __real_ioctl(int fd, unsigned long request, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+
+int __wrap_open64(const char *path, int flags, ...)
+{
+	va_list arguments;
+	mode_t mode;
+
+	va_start(arguments, flags);
+	mode = flags & O_CREAT ? va_arg(arguments, mode_t) : 0;
+	va_end(arguments);
+	if (strcmp(path, NODE) != 0) {
+		return __real_open64(path, flags, mode);
+	}
+	node_fd = __real_open64("/dev/zero", flags);
+	return node_fd;
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+	if (fd == node_fd && request == _IO('u', 0x44)) {
+		return node_size;
+	}
+	errno = ENOTTY;
+	return -1;
+}
 
 struct fixture {
 	char folder[64], path[128];
@@ -154,6 +196,56 @@ static void test_it_lies_in_memory_or_nowhere(void **state)
 	assert_int_equal(access(f->path, F_OK), fs.f_type == TMPFS_MAGIC ? 0 : -1);
 }
 
+static void use_node(struct fixture *f, int size)
+{
+	snprintf(f->vm->config->shared.node, sizeof(f->vm->config->shared.node), NODE);
+	f->vm->config->shared.mib = 0;
+	node_size = size;
+}
+
+/* QEMU opens the same path as ever, and so does the seat that comes next. */
+static void test_it_may_be_a_device(void **state)
+{
+	struct fixture *f = *state;
+	struct frame_source *source;
+	char target[32] = "";
+	uint64_t size;
+	int fd;
+
+	use_node(f, 32 << 20);
+	assert_int_equal(vm_shared_create(f->vm, NULL), 32);
+	assert_int_equal(readlink(f->path, target, sizeof(target) - 1), strlen(NODE));
+	assert_string_equal(target, NODE);
+	fd = vm_open_shared(f->vm, &size);
+	assert_true(fd >= 0);
+	assert_int_equal(size, 32 * MIB);
+	assert_int_equal(vm_lockable_bytes(f->vm) - 32 * MIB,
+			 (f->vm->config->memory_mib + VM_LOCKABLE_SLACK_MIB) * MIB);
+	/* It is mapped as a file is. */
+	assert_int_equal(kvmfr_source_create(f->event, "guest", fd, size, &source), 0);
+	frame_source_destroy(source);
+	close(fd);
+	vm_shared_remove(f->vm);
+	assert_int_equal(access(f->path, F_OK), -1);
+	/* And back. */
+	f->vm->config->shared = (struct vm_shared_config){ .set = true, .mib = 16 };
+	assert_int_equal(vm_shared_create(f->vm, NULL), 16);
+}
+
+static void test_devices_that_will_not_do(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t size;
+
+	use_node(f, 33 << 20);
+	assert_int_equal(vm_shared_create(f->vm, NULL), 0);
+	use_node(f, -1);
+	assert_int_equal(vm_shared_create(f->vm, NULL), 0);
+	assert_int_equal(vm_open_shared(f->vm, &size), -ENOENT);
+	assert_int_equal(vm_lockable_bytes(f->vm),
+			 (f->vm->config->memory_mib + VM_LOCKABLE_SLACK_MIB) * MIB);
+}
+
 static void test_there_must_be_room_for_it(void **state)
 {
 	struct fixture *f = *state;
@@ -174,6 +266,8 @@ int main(void)
 		TEST(test_a_link_is_not_followed),
 		TEST(test_without_it_there_is_none),
 		TEST(test_it_lies_in_memory_or_nowhere),
+		TEST(test_it_may_be_a_device),
+		TEST(test_devices_that_will_not_do),
 		TEST(test_there_must_be_room_for_it),
 	};
 
