@@ -134,12 +134,11 @@ def cpio(files):
     return archive
 
 
-def agent_initrd(pc, words="", boot_card=False):
+def agent_archive(words="", boot_card=False):
     """
-    Puts a file system of the test guest with an agent into the virtual PC; its path there. boot_card: the agent is for
-    the firmware's display, and not for the other cards.
+    A file system of the test guest with an agent. boot_card: the agent is for the firmware's display, and not for the
+    other cards.
     """
-    install_guests(pc)
     # Without the module by which a card copies its screen: the guest has no graphics libraries.
     sources = [os.path.relpath(path, TOP) for path in sorted(glob.glob(os.path.join(TOP, "agent/*.c")))
                if os.path.basename(path) != "gl_copy.c"]
@@ -153,9 +152,15 @@ def agent_initrd(pc, words="", boot_card=False):
                   ("bin/card-event", 0o100755, event.encode())])
     with open(guest_files()[1], "rb") as file:
         base = file.read()
-    path = GUESTS + "/agent.cpio"
     # The kernel unpacks one archive after the other; a plain one begins at a multiple of four.
-    pc.channel.put(path, base + bytes(-len(base) % 4) + extra)
+    return base + bytes(-len(base) % 4) + extra
+
+
+def agent_initrd(pc, words="", boot_card=False):
+    """Puts agent_archive() into the virtual PC; its path there."""
+    install_guests(pc)
+    path = GUESTS + "/agent.cpio"
+    pc.channel.put(path, agent_archive(words, boot_card))
     return path
 
 
