@@ -3,6 +3,7 @@
 #ifndef AGENT_PIXELS_H
 #define AGENT_PIXELS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/kvmfr.h"
@@ -14,6 +15,7 @@ struct pixel_format {
 	uint32_t written_bytes; /* of a pixel in shared memory */
 	/* Copies a row of n pixels; from is read once and in order, so it may be slow memory. */
 	void (*row)(uint8_t *to, const uint8_t *from, uint32_t n);
+	bool plain; /* it copies and does nothing else */
 };
 
 /* NULL when this format is not known. */

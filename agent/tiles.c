@@ -71,18 +71,48 @@ void tiles_forget(struct tiles *tiles)
 
 /* ---- reading ---- */
 
-/* Compares one row of pixels, which is in tiles->row, with our copy of it. */
-static void compare_row(struct tiles *tiles, uint32_t y)
+/* A part of a register of any processor; anywhere in memory. */
+typedef uint64_t block __attribute__((vector_size(16), aligned(1), may_alias));
+#define BLOCKS 4u /* at once */
+
+/*
+ * Takes pixels over, and says whether they differed. In one pass, since both the card's memory and
+ * ours are read, and ours is written: comparing first and copying then would touch them once more,
+ * and copying the row first twice more.
+ */
+static bool take(uint8_t *to, const uint8_t *from, uint32_t size)
+{
+	block differs = { 0 };
+	uint32_t at = 0;
+	bool rest;
+
+	for (; at + BLOCKS * sizeof(block) <= size; at += BLOCKS * sizeof(block)) {
+		const block *new = (const block *)(from + at);
+		block *old = (block *)(to + at);
+		block a = new[0], b = new[1], c = new[2], d = new[3];
+
+		differs |= (a ^ old[0]) | (b ^ old[1]) | (c ^ old[2]) | (d ^ old[3]);
+		old[0] = a;
+		old[1] = b;
+		old[2] = c;
+		old[3] = d;
+	}
+	rest = at < size && memcmp(to + at, from + at, size - at) != 0;
+	if (rest) {
+		memcpy(to + at, from + at, size - at);
+	}
+	return rest || (differs[0] | differs[1]) != 0;
+}
+
+/* Takes one row of pixels over, as it is to be written. */
+static void take_row(struct tiles *tiles, uint32_t y, const uint8_t *from)
 {
 	uint8_t *copy = tiles->copy + (size_t)y * tiles->pitch;
 	uint8_t *states = tiles->states + (size_t)(y / TILE_SIZE) * tiles->columns;
 	uint32_t step = TILE_SIZE * tiles->bytes, end = tiles->width * tiles->bytes;
 
 	for (uint32_t at = 0, i = 0; at < end; at += step, i++) {
-		uint32_t size = end - at < step ? end - at : step;
-
-		if (memcmp(copy + at, tiles->row + at, size) != 0) {
-			memcpy(copy + at, tiles->row + at, size);
+		if (take(copy + at, from + at, end - at < step ? end - at : step)) {
 			states[i] = CHANGED | STALE_ALL;
 		}
 	}
@@ -92,8 +122,13 @@ bool tiles_read(struct tiles *tiles, const uint8_t *pixels, uint32_t pitch,
 		const struct pixel_format *format)
 {
 	for (uint32_t y = 0; y < tiles->height; y++) {
-		format->row(tiles->row, pixels + (size_t)y * pitch, tiles->width);
-		compare_row(tiles, y);
+		const uint8_t *from = pixels + (size_t)y * pitch;
+
+		if (!format->plain) {
+			format->row(tiles->row, from, tiles->width);
+			from = tiles->row;
+		}
+		take_row(tiles, y, from);
 	}
 	for (size_t i = 0; i < (size_t)tiles->rows * tiles->columns; i++) {
 		if (tiles->states[i] & CHANGED) {

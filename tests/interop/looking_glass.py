@@ -50,11 +50,16 @@ class LookingGlass:
         self.process = self.bench.spawn([os.path.join(HERE, "enter"), self.root, self.folder, "sh", "-c", self.script],
                                         self.log, start_new_session=True)
 
-    def restart_if_late(self):
+    def count_late(self):
         with open(self.bench.path(self.log), errors="replace") as file:
-            late = file.read().count("LGMP_ERR_QUEUE_TIMEOUT")
-        if late > self.late:
-            self.late = late
+            return file.read().count("LGMP_ERR_QUEUE_TIMEOUT")
+
+    def is_late(self):
+        return self.count_late() > self.late
+
+    def restart_if_late(self):
+        if self.is_late():
+            self.late = self.count_late()
             self.close()
             self.start()
 

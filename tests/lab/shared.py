@@ -134,10 +134,10 @@ def cpio(files):
     return archive
 
 
-def agent_archive(words="", boot_card=False):
+def agent_archive(words="", boot_card=False, base=None):
     """
-    A file system of the test guest with an agent. boot_card: the agent is for the firmware's display, and not for the
-    other cards.
+    A file system of the test guest (or the one in the file `base`) with an agent. boot_card: the agent is for the
+    firmware's display, and not for the other cards.
     """
     # Without the module by which a card copies its screen: the guest has no graphics libraries.
     sources = [os.path.relpath(path, TOP) for path in sorted(glob.glob(os.path.join(TOP, "agent/*.c")))
@@ -150,10 +150,10 @@ def agent_archive(words="", boot_card=False):
     event = CARD_EVENT.replace("BOOT", "0" if boot_card else "1").replace("WORDS", words)
     extra = cpio([("init", 0o100755, INIT.encode()), ("bin/baton-agent", 0o100755, program),
                   ("bin/card-event", 0o100755, event.encode())])
-    with open(guest_files()[1], "rb") as file:
-        base = file.read()
+    with open(base or guest_files()[1], "rb") as file:
+        data = file.read()
     # The kernel unpacks one archive after the other; a plain one begins at a multiple of four.
-    return base + bytes(-len(base) % 4) + extra
+    return data + bytes(-len(data) % 4) + extra
 
 
 def agent_initrd(pc, words="", boot_card=False):
