@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "common/cleanup.h"
+#include "common/text.h"
 
 /* A guest gets so much of a turn of the loop. */
 #define MESSAGES_A_TURN 32
@@ -42,6 +43,9 @@ struct agent_link {
 	struct agent_card card;
 	/* What it was told since then, and should know. */
 	bool subscribed, wanted;
+	uint32_t serial; /* of the last RELEASE */
+	bool releasing;  /* it is not answered */
+	char holder[144]; /* who has that card open; empty: nobody was named */
 };
 
 /* ---- out ---- */
@@ -74,42 +78,58 @@ static bool link_flush(struct agent_link *link)
 	return link->out_left == 0;
 }
 
-static bool link_send(struct agent_link *link, enum agent_verb verb)
+/* False: what was sent before is not gone yet. */
+static bool link_send(struct agent_link *link, struct agent_message *message)
 {
-	struct agent_message message = { .magic = AGENT_MAGIC, .verb = verb };
-
 	if (!link_flush(link)) {
 		return false;
 	}
+	message->magic = AGENT_MAGIC;
+	memcpy(link->out, message, sizeof(*message));
+	link->out_left = sizeof(*message);
+	link_flush(link);
+	return true;
+}
+
+static bool link_say(struct agent_link *link, enum agent_verb verb)
+{
+	struct agent_message message = { .verb = verb };
+
 	if (verb == AGENT_HELLO) {
 		message.hello.protocol = AGENT_PROTOCOL;
 		snprintf(message.hello.program, sizeof(message.hello.program),
 			 "baton " BATON_VERSION);
 	}
-	memcpy(link->out, &message, sizeof(message));
-	link->out_left = sizeof(message);
-	link_flush(link);
-	return true;
+	return link_send(link, &message);
 }
 
 static void link_tell(struct agent_link *link)
 {
-	if (link->hello_due && link_send(link, AGENT_HELLO)) {
+	if (link->hello_due && link_say(link, AGENT_HELLO)) {
 		link->hello_due = false;
 		link->asked = true;
 	}
 	if (agent_link_captures(link) && link->subscribed != link->wanted &&
-	    link_send(link, link->wanted ? AGENT_SUBSCRIBE : AGENT_UNSUBSCRIBE)) {
+	    link_say(link, link->wanted ? AGENT_SUBSCRIBE : AGENT_UNSUBSCRIBE)) {
 		link->subscribed = link->wanted;
 	}
 }
 
 /* ---- in ---- */
 
+static void end_release(struct agent_link *link, int error, const char *text)
+{
+	if (link->releasing) {
+		link->releasing = false;
+		link->handlers->released(link->data, error, text);
+	}
+}
+
 static void link_forget(struct agent_link *link)
 {
 	link->greeted = link->has_card = link->subscribed = false;
 	link->features = 0;
+	end_release(link, -ENOTCONN, "baton-agent in the guest has ended");
 }
 
 static void take_hello(struct agent_link *link, const struct agent_hello *hello)
@@ -136,6 +156,40 @@ static void take_card(struct agent_link *link, const struct agent_message *messa
 	}
 }
 
+/* Of several the first is named. */
+static void take_holder(struct agent_link *link, const struct agent_holder *holder)
+{
+	char command[sizeof(holder->command)], node[sizeof(holder->node)];
+
+	if (!link->holder[0]) {
+		text_copy_printable(command, sizeof(command), holder->command, sizeof(command));
+		text_copy_printable(node, sizeof(node), holder->node, sizeof(node));
+		snprintf(link->holder, sizeof(link->holder), "%s (process %d) has %s open", command,
+			 holder->pid, node);
+	}
+}
+
+static void take_done(struct agent_link *link, const struct agent_done *done)
+{
+	char text[sizeof(done->text)];
+
+	text_copy_printable(text, sizeof(text), done->text, sizeof(text));
+	end_release(link, done->error,
+		    done->error == -EBUSY && link->holder[0] ? link->holder : text);
+}
+
+static void take_answer(struct agent_link *link, const struct agent_message *message)
+{
+	if (!link->releasing || message->serial != link->serial) {
+		return;
+	}
+	if (message->verb == AGENT_HOLDER) {
+		take_holder(link, &message->holder);
+	} else {
+		take_done(link, &message->done);
+	}
+}
+
 static void take_message(struct agent_link *link, const struct agent_message *message)
 {
 	if (message->verb == AGENT_HELLO) {
@@ -146,6 +200,8 @@ static void take_message(struct agent_link *link, const struct agent_message *me
 		take_card(link, message);
 	} else if (message->verb == AGENT_RING) {
 		link->handlers->rang(link->data);
+	} else {
+		take_answer(link, message);
 	}
 }
 
@@ -232,6 +288,36 @@ bool agent_link_captures(const struct agent_link *link)
 {
 	return link && link->greeted && link->protocol == AGENT_PROTOCOL &&
 	       link->features & AGENT_FEATURE_CAPTURE;
+}
+
+bool agent_link_releases(const struct agent_link *link)
+{
+	return link && link->greeted && link->protocol == AGENT_PROTOCOL &&
+	       link->features & AGENT_FEATURE_RELEASE;
+}
+
+int agent_link_release(struct agent_link *link, struct agent_slot slot)
+{
+	struct agent_message message = { .verb = AGENT_RELEASE, .slot = slot };
+
+	if (!agent_link_releases(link)) {
+		return -ENOTCONN;
+	}
+	message.serial = link->serial + 1 ? link->serial + 1 : 1;
+	if (link->releasing || !link_send(link, &message)) {
+		return -EBUSY;
+	}
+	link->serial = message.serial;
+	link->releasing = true;
+	link->holder[0] = '\0';
+	return 0;
+}
+
+void agent_link_cancel_release(struct agent_link *link)
+{
+	if (link) {
+		link->releasing = false;
+	}
 }
 
 const struct agent_card *agent_link_card(const struct agent_link *link)

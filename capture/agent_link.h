@@ -19,6 +19,9 @@ struct agent_link_handlers {
 	void (*changed)(void *data);
 	/* Something was written into shared memory. */
 	void (*rang)(void *data);
+	/* What became of agent_link_release(): 0, or -errno with a sentence, which names who has
+	 * the card open when that is why (-EBUSY). Once for each that is not cancelled. */
+	void (*released)(void *data, int error, const char *text);
 };
 
 /* Takes the connected, non-blocking stream socket, also on failure, and greets. 0 or -errno. */
@@ -34,6 +37,17 @@ void agent_link_forget(struct agent_link *link);
 
 /* Whether an agent is there that writes pictures, and rings for each. */
 bool agent_link_captures(const struct agent_link *link);
+
+/* Whether an agent is there that can give cards up. */
+bool agent_link_releases(const struct agent_link *link);
+
+/*
+ * The guest is to give up the card in that slot of its own. 0: released() will tell; -ENOTCONN:
+ * there is nobody to be asked; -EBUSY: it has not answered the last one, or takes nothing now.
+ */
+int agent_link_release(struct agent_link *link, struct agent_slot slot);
+/* released() is not called any more. What the agent was told goes on. */
+void agent_link_cancel_release(struct agent_link *link);
 
 /* What became of the card that it captures; NULL: it has said nothing of it. */
 const struct agent_card *agent_link_card(const struct agent_link *link);

@@ -25,6 +25,8 @@ struct guest_picture {
 	struct vm_observer observer;
 	struct frame_source *best;
 	struct agent_link *agent; /* NULL: QEMU has no port for one, or is not there */
+	void (*released)(void *data, int error, const char *text);
+	void *released_data;
 	bool rings;               /* the agent captures, and rings for each picture */
 	bool lit;                 /* a card that it captures is not known to be dark */
 	bool up;       /* a QEMU was spoken to, and has not ended since */
@@ -144,13 +146,23 @@ static void handle_agent_rang(void *data)
 	}
 }
 
+static void handle_agent_released(void *data, int error, const char *text)
+{
+	struct guest_picture *picture = data;
+
+	picture->released(picture->released_data, error, text);
+}
+
 static const struct agent_link_handlers agent_handlers = {
 	.changed = handle_agent_changed,
 	.rang = handle_agent_rang,
+	.released = handle_agent_released,
 };
 
 static void drop_agent(struct guest_picture *picture)
 {
+	/* Who waits for its answer gets one. */
+	agent_link_forget(picture->agent);
 	agent_link_destroy(take_ptr(picture->agent));
 	picture->rings = false;
 	picture->lit = true;
@@ -236,6 +248,28 @@ void guest_picture_set_card(struct guest_picture *picture, bool there)
 		picture->has_card = there;
 		update_card(picture, false);
 	}
+}
+
+bool guest_picture_can_release(const struct guest_picture *picture)
+{
+	return agent_link_releases(picture->agent);
+}
+
+int guest_picture_release(struct guest_picture *picture, struct agent_slot slot,
+			  void (*released)(void *data, int error, const char *text), void *data)
+{
+	int r = agent_link_release(picture->agent, slot);
+
+	if (r == 0) {
+		picture->released = released;
+		picture->released_data = data;
+	}
+	return r;
+}
+
+void guest_picture_cancel_release(struct guest_picture *picture)
+{
+	agent_link_cancel_release(picture->agent);
 }
 
 void guest_picture_set_interval(struct guest_picture *picture, uint64_t usec)

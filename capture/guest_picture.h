@@ -12,6 +12,7 @@
 
 #include "capture/frame_source.h"
 #include "capture/source_choice.h"
+#include "proto/agent.h"
 #include "vm/vm.h"
 
 struct guest_picture;
@@ -28,6 +29,16 @@ struct frame_source *guest_picture_source(const struct guest_picture *picture);
  * it has one; of others, which have the memory by their user's wish, nothing is known.
  */
 void guest_picture_set_card(struct guest_picture *picture, bool there);
+
+/*
+ * Asks baton-agent in the guest to give up the card in that slot of the guest's, as
+ * agent_link_release() does; the same errors. released is called once, unless it is cancelled, with
+ * 0 or -errno and a sentence that lives during the call.
+ */
+bool guest_picture_can_release(const struct guest_picture *picture);
+int guest_picture_release(struct guest_picture *picture, struct agent_slot slot,
+			  void (*released)(void *data, int error, const char *text), void *data);
+void guest_picture_cancel_release(struct guest_picture *picture);
 
 /* The refresh interval of the output that shows it. */
 void guest_picture_set_interval(struct guest_picture *picture, uint64_t usec);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/text.h"
+
 #define USER_DATA_MAX 4096
 
 static const struct kvmfr_frame_layout layout_b6 = KVMFR_FRAME_LAYOUT_B6;
@@ -17,18 +19,6 @@ static const struct kvmfr_frame_layout *find_layout(uint32_t lgmp, uint32_t kvmf
 		return &layout_b7;
 	}
 	return lgmp == LGMP_VERSION_B6 && kvmfr == KVMFR_VERSION_B6 ? &layout_b6 : NULL;
-}
-
-/* A guest's text goes to logs and screens: printable ASCII, terminated. */
-static void copy_text(char *to, size_t size, const uint8_t *from, size_t length)
-{
-	size_t n = 0;
-
-	while (n < size - 1 && n < length && from[n] != '\0') {
-		to[n] = from[n] >= ' ' && from[n] < 0x7f ? (char)from[n] : '?';
-		n++;
-	}
-	to[n] = '\0';
 }
 
 static void read_uuid(char *to, size_t size, const uint8_t *u)
@@ -76,7 +66,7 @@ void kvmfr_info_read(const struct lgmp_client *client, struct kvmfr_info *info)
 	}
 	info->version = header.version;
 	info->layout = find_layout(client->version, header.version);
-	copy_text(info->producer, sizeof(info->producer), (const uint8_t *)header.producer,
+	text_copy_printable(info->producer, sizeof(info->producer), (const uint8_t *)header.producer,
 		  sizeof(header.producer));
 	read_records(data + sizeof(header), size - sizeof(header), info);
 }

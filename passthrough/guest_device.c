@@ -53,18 +53,6 @@ static int device_look(struct guest_device *device);
 
 /* ---- What QEMU has ---- */
 
-/* The function number of one of our ids, or -1. */
-static int id_function(const struct guest_device *device, const char *id)
-{
-	size_t length = strlen(device->prefix);
-
-	if (!id || strncmp(id, device->prefix, length) != 0 || id[length] < '0' ||
-	    id[length] > '7' || id[length + 1]) {
-		return -1;
-	}
-	return id[length] - '0';
-}
-
 /* The bit of a root port, "rp1", or 0. */
 static unsigned int id_port(const char *id)
 {
@@ -121,7 +109,7 @@ static void take_list(void *data, int error, const json_t *result, const char *t
 	json_array_foreach(result, i, entry)
 	{
 		const char *id = json_string_value(json_object_get(entry, "name"));
-		int function = id_function(device, id);
+		int function = guest_device_function(device, id);
 
 		device->present |= function < 0 ? 0 : (uint8_t)(1u << function);
 		device->ports |= id_port(id);
@@ -358,7 +346,7 @@ static void take_event(struct vm *vm, void *data, const char *name, const json_t
 	int function = -1;
 
 	if (strcmp(name, "DEVICE_DELETED") == 0) {
-		function = id_function(device, json_string_value(json_object_get(args, "device")));
+		function = guest_device_function(device, json_string_value(json_object_get(args, "device")));
 	}
 	if (function >= 0 && (device->present & (1u << function))) {
 		device->present &= (uint8_t) ~(1u << function);
@@ -393,6 +381,17 @@ bool guest_device_is_whole(const struct guest_device *device)
 bool guest_device_is_known(const struct guest_device *device)
 {
 	return device->known;
+}
+
+int guest_device_function(const struct guest_device *device, const char *id)
+{
+	size_t length = strlen(device->prefix);
+
+	if (!id || strncmp(id, device->prefix, length) != 0 || id[length] < '0' ||
+	    id[length] > '7' || id[length + 1]) {
+		return -1;
+	}
+	return id[length] - '0';
 }
 
 bool guest_device_has_port(const struct guest_device *device, unsigned int port)

@@ -49,6 +49,9 @@ bool guest_device_is_there(const struct guest_device *device);
 bool guest_device_is_whole(const struct guest_device *device);
 bool guest_device_is_known(const struct guest_device *device);
 
+/* The number of the card's function that is called so in QEMU, or -1. */
+int guest_device_function(const struct guest_device *device, const char *id);
+
 /* Whether the guest has this root port. Known with the rest; false before. */
 bool guest_device_has_port(const struct guest_device *device, unsigned int port);
 

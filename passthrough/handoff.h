@@ -12,7 +12,7 @@
  *   close-screen  seat    host   DRAINING     open-screen   from the host
  *   drain         broker  host   DRAINING     undrain       from the host
  *   detach        broker  host   DETACHING    give-back     from the host
- *   eject         seat    from   EJECTING     -             from a guest: device_del, all gone
+ *   eject         seat    from   EJECTING     -             from a guest: asked, device_del, all gone
  *   take-back     broker  from   EJECTING     -             from a guest
  *   sanitize      broker  -      SANITIZING   -             exactly one reset between two users
  *   lend          broker  to     ATTACHING    take-back     to a guest

@@ -100,6 +100,9 @@ static void guest_destroy(struct managed_guest *guest)
 	list_remove(&guest->link);
 	list_remove(&guest->observer.link);
 	for (size_t i = 0; guest->cards && i < guest->passthrough->n; i++) {
+		if (guest->cards[i].device) {
+			release_stop(&guest->cards[i]);
+		}
 		guest_device_destroy(guest->cards[i].device);
 	}
 	card_wishes_finish(&guest->wishes);

@@ -43,6 +43,15 @@ struct passthrough_handlers {
 	 */
 	void (*close_screen)(void *data, const struct passthrough_card *card);
 	void (*open_screen)(void *data, const struct passthrough_card *card);
+	/*
+	 * A guest is about to lose the card in this slot of its own: a program of ours in it, if
+	 * there is one, is asked to give it up first, so that its driver ends in good order and
+	 * what keeps it is named. 0: passthrough_released() will tell; -errno: nobody was asked.
+	 * cancel_release: nobody wants to know any more.
+	 */
+	bool (*can_release)(void *data, uint32_t guest);
+	int (*release)(void *data, uint32_t guest, const struct broker_slot *slot);
+	void (*cancel_release)(void *data, uint32_t guest);
 };
 
 /*
@@ -80,6 +89,10 @@ void passthrough_screen_closed(struct passthrough *passthrough, const char *card
 			       const char *text);
 void passthrough_screen_opened(struct passthrough *passthrough, const char *card, int error,
 			       const char *text);
+
+/* The guest has given the card up (0), or has not, for a reason. */
+void passthrough_released(struct passthrough *passthrough, uint32_t guest, int error,
+			  const char *text);
 
 void passthrough_each(struct passthrough *passthrough,
 		      void (*each)(void *data, const struct passthrough_card *card), void *data);

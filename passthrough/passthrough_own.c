@@ -76,7 +76,7 @@ static void act_eject(struct managed_card *card)
 	struct guest_card *own = passthrough_guest_card(card, card->step.from);
 
 	if (own) {
-		guest_device_detach(own->device);
+		release_begin(own);
 	} else {
 		step_done(card, HANDOFF_EJECT, 0, NULL);
 	}

@@ -8,6 +8,7 @@
  *   passthrough_wish.c      who should have a card, and when
  *   passthrough_step.c      the stages of a handoff, carried out by the broker …
  *   passthrough_own.c       … or by the seat itself
+ *   passthrough_release.c   … which asks the guest first to give the card up
  *   passthrough_starter.c   guests that have a user of their own
  */
 #ifndef PASSTHROUGH_PASSTHROUGH_PRIVATE_H
@@ -28,11 +29,22 @@
 struct managed_card;
 struct managed_guest;
 
+/*
+ * What comes before device_del where a program of ours is in the guest. None of it is waited for
+ * beyond the first repetition of device_del, and no answer keeps device_del from being sent.
+ * NONE      nothing is asked, or it was answered
+ * LOCATING  QEMU is asked in which slot the guest sees the card
+ * ASKED     the guest is to give it up
+ */
+enum release_phase { RELEASE_NONE, RELEASE_LOCATING, RELEASE_ASKED };
+
 /* One card in one guest. */
 struct guest_card {
 	struct managed_card *card;
 	struct managed_guest *guest;
 	struct guest_device *device;
+	enum release_phase release;
+	char keeper[BROKER_TEXT_MAX]; /* who keeps it there, as the guest says; empty: unknown */
 };
 
 struct managed_guest {
@@ -139,6 +151,17 @@ const char *step_owner_name(const struct managed_card *card, uint32_t owner);
 void step_act(struct managed_card *card);
 /* A guest has told what it has: that may be what the stage waits for. */
 void step_look(struct managed_card *card);
+
+/* ---- passthrough_release.c ---- */
+
+/* The guest lets go of the card: by itself, if it can be asked, and by device_del. */
+void release_begin(struct guest_card *own);
+/* It has not in time: device_del is sent once more, or now. */
+void release_repeat(struct guest_card *own);
+/* The guest's answer, if one is outstanding, is not waited for … */
+void release_stop(struct guest_card *own);
+/* … nor is device_del's. */
+void release_cancel(struct guest_card *own);
 
 /* ---- passthrough_wish.c ---- */
 

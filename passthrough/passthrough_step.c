@@ -300,7 +300,7 @@ static void op_abandon(void *data, enum handoff_stage stage)
 
 	broker_client_cancel(card->passthrough->broker, card);
 	if (own && card->step.phase == STEP_ACTION) {
-		guest_device_cancel(own->device);
+		release_cancel(own);
 	}
 	if (own_stage && card->step.phase != STEP_NONE) {
 		(void)send_record(card, 2, NULL);
@@ -313,7 +313,7 @@ static void op_repeat(void *data, uint32_t guest)
 	struct guest_card *own = passthrough_guest_card(data, guest);
 
 	if (own) {
-		guest_device_repeat(own->device);
+		release_repeat(own);
 	}
 }
 

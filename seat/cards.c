@@ -322,6 +322,42 @@ static void handle_changed(void *data, const struct passthrough_card *card)
 	seat_update_card_pictures(cards->seat);
 }
 
+/* ---- baton-agent in the guest ---- */
+
+static bool handle_can_release(void *data, uint32_t id)
+{
+	const struct cards *cards = data;
+	const struct seat_guest *guest = seat_find_guest(cards->seat, id);
+
+	return guest && guest_picture_can_release(guest->picture);
+}
+
+static void handle_released(void *data, int error, const char *text)
+{
+	struct seat_guest *guest = data;
+
+	passthrough_released(guest->seat->cards->passthrough, guest->id, error, text);
+}
+
+static int handle_release(void *data, uint32_t id, const struct broker_slot *slot)
+{
+	const struct cards *cards = data;
+	struct seat_guest *guest = seat_find_guest(cards->seat, id);
+	const struct agent_slot its = { slot->domain, slot->bus, slot->device };
+
+	return guest ? guest_picture_release(guest->picture, its, handle_released, guest) : -ESRCH;
+}
+
+static void handle_cancel_release(void *data, uint32_t id)
+{
+	const struct cards *cards = data;
+	const struct seat_guest *guest = seat_find_guest(cards->seat, id);
+
+	if (guest) {
+		guest_picture_cancel_release(guest->picture);
+	}
+}
+
 /* ---- life ---- */
 
 static struct card_config *copy_config(const struct card_config *config)
@@ -382,6 +418,9 @@ int cards_open(struct cards *cards, struct seat *seat)
 		.changed = handle_changed,
 		.close_screen = cards_close_screen,
 		.open_screen = cards_open_screen,
+		.can_release = handle_can_release,
+		.release = handle_release,
+		.cancel_release = handle_cancel_release,
 	};
 	struct card_config **configs = NULL;
 	int r;

@@ -116,6 +116,11 @@ void passthrough_screen_opened(struct passthrough *passthrough, const char *card
 		 text ? text : "");
 }
 
+void passthrough_released(struct passthrough *passthrough, uint32_t id, int error, const char *text)
+{
+	snprintf(passthrough->released, sizeof(passthrough->released), "%u %d %s", id, error, text);
+}
+
 void passthrough_each(struct passthrough *passthrough,
 		      void (*each)(void *data, const struct passthrough_card *card), void *data)
 {
@@ -169,6 +174,27 @@ void compositor_each_output(const struct compositor *compositor,
 bool compositor_switcher_open(const struct compositor *compositor)
 {
 	return screen.switcher;
+}
+
+struct made_agent agent;
+
+bool guest_picture_can_release(const struct guest_picture *picture)
+{
+	return agent.there;
+}
+
+int guest_picture_release(struct guest_picture *picture, struct agent_slot slot,
+			  void (*released)(void *data, int error, const char *text), void *data)
+{
+	agent.slot = slot;
+	agent.released = released;
+	agent.data = data;
+	return agent.there ? 0 : -ENOTCONN;
+}
+
+void guest_picture_cancel_release(struct guest_picture *picture)
+{
+	agent.released = NULL;
 }
 
 enum source_kind guest_picture_shown(const struct guest_picture *picture)

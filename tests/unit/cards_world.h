@@ -18,7 +18,7 @@ struct passthrough {
 	struct passthrough_handlers handlers;
 	void *data;
 	struct passthrough_card cards[2];
-	char asked[128], answered[64], closed[200], opened[200];
+	char asked[128], answered[64], closed[200], opened[200], released[100];
 	int give_error;
 	unsigned int gives, rescues, guests;
 	uint32_t focus;
@@ -48,6 +48,15 @@ struct made_seat {
 	char line[400];
 };
 
+/* baton-agent in the guest in front. */
+struct made_agent {
+	bool there;
+	struct agent_slot slot; /* which it was asked to give up */
+	void (*released)(void *data, int error, const char *text); /* NULL: it was not, any more */
+	void *data;
+};
+
+extern struct made_agent agent;
 extern struct made_seat rest;
 extern struct seat_guest guest;
 

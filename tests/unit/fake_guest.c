@@ -180,6 +180,23 @@ static void run_list(struct vm *vm, struct fake_command *command)
 	answer(command, 0, list, NULL);
 }
 
+/* As q35 has it: what is in a root port is on the bus behind that. */
+static void run_pci(struct vm *vm, struct fake_command *command)
+{
+	json_t *devices = json_array();
+
+	for (unsigned int i = 0; i < vm->n_devices; i++) {
+		json_array_append_new(devices, json_pack("{s:i, s:i, s:i, s:s}", "bus",
+							 FAKE_GUEST_BUS, "slot", 0, "function", 0,
+							 "qdev_id", vm->devices[i].id));
+	}
+	answer(command, 0,
+	       json_pack("[{s:i, s:[{s:i, s:i, s:s}, {s:i, s:i, s:s, s:{s:o}}]}]", "bus", 0, "devices",
+			 "bus", 0, "slot", 1, "qdev_id", "", "bus", 0, "slot", 3, "qdev_id", "rp2",
+			 "pci_bridge", "devices", devices),
+	       NULL);
+}
+
 static void run_add(struct vm *vm, struct fake_command *command, const char *id)
 {
 	json_decref(vm->last_add);
@@ -238,6 +255,8 @@ static void run_command(struct vm *vm, struct fake_command *command)
 		run_add(vm, command, id);
 	} else if (strcmp(command->name, "device_del") == 0) {
 		run_delete(vm, command, id);
+	} else if (strcmp(command->name, "query-pci") == 0) {
+		run_pci(vm, command);
 	} else {
 		assert_string_equal(command->name, "qom-get");
 		answer(command, 0, json_boolean(vm->realized), NULL);

@@ -10,6 +10,9 @@
 
 #include "vm/vm.h"
 
+/* Where its system sees all cards. */
+#define FAKE_GUEST_BUS 7
+
 /* Running, with its control connection up. Each function fails the test when the system does. */
 struct vm *fake_guest_create(sd_event *event, const char *name, pid_t pid);
 void fake_guest_destroy(struct vm *vm);

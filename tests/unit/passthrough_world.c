@@ -76,10 +76,39 @@ static void on_open_screen(void *data, const struct passthrough_card *card)
 	}
 }
 
+static bool on_can_release(void *data, uint32_t guest)
+{
+	return ((struct world *)data)->agent == guest;
+}
+
+static int on_release(void *data, uint32_t guest, const struct broker_slot *slot)
+{
+	struct world *world = data;
+
+	assert_int_equal(guest, world->agent);
+	assert_int_equal(slot->bus, FAKE_GUEST_BUS);
+	assert_int_equal(slot->device, 0);
+	assert_false(world->releasing);
+	world->releases++;
+	world->releasing = world->agent_error == 0;
+	return world->agent_error;
+}
+
+static void on_cancel_release(void *data, uint32_t guest)
+{
+	struct world *world = data;
+
+	assert_true(world->releasing);
+	world->releasing = false;
+}
+
 static const struct passthrough_handlers handlers = {
 	.changed = on_changed,
 	.close_screen = on_close_screen,
 	.open_screen = on_open_screen,
+	.can_release = on_can_release,
+	.release = on_release,
+	.cancel_release = on_cancel_release,
 };
 
 /* ---- The machine ---- */

@@ -46,6 +46,11 @@ struct world {
 	int screens_error;
 	unsigned int closed, opened; /* how often they were asked to */
 	bool dark;		     /* the last time to close */
+	/* baton-agent, in this guest (0: in none): asked, and with no answer yet; or it cannot be. */
+	uint32_t agent;
+	int agent_error;
+	unsigned int releases;
+	bool releasing;
 	/* What was told last. */
 	unsigned int changes;
 	enum card_state state;

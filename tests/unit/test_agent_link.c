@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,7 +16,9 @@ struct fixture {
 	sd_event *event;
 	struct agent_link *link;
 	int guest; /* the other end */
-	unsigned int changes, rings;
+	unsigned int changes, rings, answers;
+	int error; /* of the last answer */
+	char text[160];
 };
 
 static void note_change(void *data)
@@ -28,7 +31,16 @@ static void note_ring(void *data)
 	((struct fixture *)data)->rings++;
 }
 
-static const struct agent_link_handlers handlers = { note_change, note_ring };
+static void note_release(void *data, int error, const char *text)
+{
+	struct fixture *f = data;
+
+	f->answers++;
+	f->error = error;
+	snprintf(f->text, sizeof(f->text), "%s", text);
+}
+
+static const struct agent_link_handlers handlers = { note_change, note_ring, note_release };
 
 /* Until nothing is left to do. */
 static void run(struct fixture *f)
@@ -296,6 +308,101 @@ static void test_qemus_end(void **state)
 	agent_link_subscribe(f->link, false);
 }
 
+static const struct agent_slot slot = { .bus = 3, .device = 2 };
+
+/* A greeted agent is asked; the serial. */
+static uint32_t ask_release(struct fixture *f)
+{
+	struct agent_message message;
+
+	assert_int_equal(agent_link_release(f->link, slot), 0);
+	message = take(f);
+	assert_int_equal(message.verb, AGENT_RELEASE);
+	assert_memory_equal(&message.slot, &slot, sizeof(slot));
+	return message.serial;
+}
+
+static void name_holder(struct fixture *f, uint32_t serial, const char *command)
+{
+	struct agent_message message = { .magic = AGENT_MAGIC,
+					 .verb = AGENT_HOLDER,
+					 .serial = serial,
+					 .holder = { .pid = 12, .node = "/dev/dri/card1" } };
+
+	snprintf(message.holder.command, sizeof(message.holder.command), "%s", command);
+	put(f, &message, sizeof(message));
+}
+
+static void say_done(struct fixture *f, uint32_t serial, int error, const char *text)
+{
+	struct agent_message message = { .magic = AGENT_MAGIC,
+					 .verb = AGENT_DONE,
+					 .serial = serial,
+					 .done = { .error = error } };
+
+	snprintf(message.done.text, sizeof(message.done.text), "%s", text);
+	put(f, &message, sizeof(message));
+}
+
+static void test_a_card_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t serial;
+
+	take(f);
+	assert_int_equal(agent_link_release(f->link, slot), -ENOTCONN);
+	say_hello(f);
+	serial = ask_release(f);
+	assert_int_equal(agent_link_release(f->link, slot), -EBUSY);
+	say_done(f, serial + 1, 0, "");
+	assert_int_equal(f->answers, 0);
+	say_done(f, serial, 0, "");
+	assert_int_equal(f->answers, 1);
+	assert_int_equal(f->error, 0);
+	say_done(f, serial, -EIO, "again");
+	assert_int_equal(f->answers, 1);
+}
+
+/* Its words are a guest's. */
+static void test_who_keeps_a_card_is_named(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t serial;
+
+	take(f);
+	say_hello(f);
+	serial = ask_release(f);
+	name_holder(f, serial - 1, "old");
+	name_holder(f, serial, "X\n\xff");
+	name_holder(f, serial, "second");
+	say_done(f, serial, -EBUSY, "somebody has it");
+	assert_int_equal(f->error, -EBUSY);
+	assert_string_equal(f->text, "X?? (process 12) has /dev/dri/card1 open");
+	serial = ask_release(f);
+	say_done(f, serial, -EBUSY, "no\tbody");
+	assert_string_equal(f->text, "no?body");
+}
+
+static void test_an_agent_that_ends_gives_nothing_up(void **state)
+{
+	struct fixture *f = *state;
+	uint32_t serial;
+
+	take(f);
+	say_hello(f);
+	ask_release(f);
+	agent_link_forget(f->link);
+	assert_int_equal(f->answers, 1);
+	assert_int_equal(f->error, -ENOTCONN);
+	say_hello(f);
+	take(f);
+	say_hello(f);
+	serial = ask_release(f);
+	agent_link_cancel_release(f->link);
+	say_done(f, serial, 0, "");
+	assert_int_equal(f->answers, 1);
+}
+
 /* A byte at a time, behind what makes no sense. */
 static void test_finds_messages_in_noise(void **state)
 {
@@ -381,6 +488,9 @@ int main(void)
 		TEST(test_the_captured_card_is_kept),
 		TEST(test_a_closed_port_forgets),
 		TEST(test_qemus_end),
+		TEST(test_a_card_is_given_up),
+		TEST(test_who_keeps_a_card_is_named),
+		TEST(test_an_agent_that_ends_gives_nothing_up),
 		TEST(test_finds_messages_in_noise),
 		TEST(test_seats_own_words_are_not_taken),
 		TEST(test_a_guest_that_does_not_read),

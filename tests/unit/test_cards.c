@@ -277,6 +277,30 @@ static void a_request_that_waits_says_so(void **state)
 	assert_string_equal(rest.line, "gpu: work gets the card when its QEMU can be told so.");
 }
 
+/* What passthrough/ asks of a guest goes to the agent in that guest, and its answer back. */
+static void the_agent_is_asked(void **state)
+{
+	struct fixture *f = *state;
+	const struct broker_slot slot = { .bus = 5, .device = 1 };
+
+	open_cards(f, false);
+	agent = (struct made_agent){ .there = true };
+	guest.id = GUEST_ID;
+	guest.seat = &f->seat;
+	assert_true(made->handlers.can_release(made->data, GUEST_ID));
+	assert_false(made->handlers.can_release(made->data, GUEST_ID + 1));
+	assert_int_equal(made->handlers.release(made->data, GUEST_ID + 1, &slot), -ESRCH);
+	assert_int_equal(made->handlers.release(made->data, GUEST_ID, &slot), 0);
+	assert_int_equal(agent.slot.bus, 5);
+	assert_int_equal(agent.slot.device, 1);
+	agent.released(agent.data, -EBUSY, "X has it open");
+	assert_string_equal(made->released, "7 -16 X has it open");
+	made->handlers.cancel_release(made->data, GUEST_ID + 1);
+	assert_non_null(agent.released);
+	made->handlers.cancel_release(made->data, GUEST_ID);
+	assert_null(agent.released);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -290,6 +314,7 @@ int main(void)
 		TEST(the_way_is_on_the_screen),
 		TEST(a_failure_stays_until_the_next_request),
 		TEST(a_request_that_waits_says_so),
+		TEST(the_agent_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

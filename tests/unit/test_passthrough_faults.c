@@ -473,6 +473,121 @@ static void test_picture_before_the_journal(void **state)
 	assert_int_equal(world->opened, 1);
 }
 
+/* ---- baton-agent in the guest ---- */
+
+static void begin_release(struct world *world)
+{
+	world->agent = GUEST_A;
+	world_start(world);
+	world_give(world, GUEST_A);
+	fake_guest_forget(world->a);
+	world_give(world, GUEST_B);
+	assert_int_equal(world->releases, 1);
+	assert_true(world->releasing);
+	assert_string_equal(fake_guest_commands(world->a), "query-pci");
+}
+
+/* As baton-agent answers. */
+static void answer_release(struct world *world, int error, const char *text)
+{
+	world->releasing = false;
+	passthrough_released(world->passthrough, GUEST_A, error, text);
+	world_settle(world);
+}
+
+static void test_agent_gives_it_up(void **state)
+{
+	struct world *world = *state;
+
+	begin_release(world);
+	answer_release(world, 0, "");
+	world_expect(world, CARD_STATE_GUEST, "b");
+	/* B has no agent; an answer that nobody waits for is none. */
+	world_give(world, HANDOFF_HOST);
+	passthrough_released(world->passthrough, GUEST_A, 0, "");
+	passthrough_released(world->passthrough, 77, 0, "");
+	world_expect(world, CARD_STATE_HOST, NULL);
+	assert_int_equal(world->releases, 1);
+	assert_int_equal(timers_left_ms(), -1);
+}
+
+/* It is asked to go all the same, and the reason is told when it does not. */
+static void test_agent_names_who_keeps_it(void **state)
+{
+	struct world *world = *state;
+
+	fake_guest_refuse(world->a, true);
+	begin_release(world);
+	answer_release(world, -EBUSY, "game (process 7) has /dev/dri/card1 open");
+	assert_non_null(strstr(fake_guest_commands(world->a), "device_del card.gpu.0"));
+	assert_string_equal(world->text, "");
+	world_pass(world, 2 * SECOND);
+	assert_string_equal(world->text, "In a, game (process 7) has /dev/dri/card1 open.");
+	world_pass(world, 13 * SECOND);
+	assert_true(world->asking);
+	assert_string_equal(world->text, "In a, game (process 7) has /dev/dri/card1 open.");
+	fake_guest_let_go(world->a);
+	world_rest(world);
+	world_expect(world, CARD_STATE_GUEST, "b");
+}
+
+static void test_silent_agent_is_not_waited_for(void **state)
+{
+	struct world *world = *state;
+
+	begin_release(world);
+	world_pass(world, 1 * SECOND);
+	assert_null(strstr(fake_guest_commands(world->a), "device_del"));
+	world_pass(world, 1 * SECOND);
+	assert_false(world->releasing);
+	world_rest(world);
+	world_expect(world, CARD_STATE_GUEST, "b");
+	passthrough_released(world->passthrough, GUEST_A, 0, "");
+	world_expect(world, CARD_STATE_GUEST, "b");
+}
+
+static void test_agent_that_cannot_be_asked(void **state)
+{
+	struct world *world = *state;
+
+	world->agent = GUEST_A;
+	world->agent_error = -EBUSY;
+	world_start(world);
+	world_give(world, GUEST_A);
+	world_give(world, GUEST_B);
+	assert_int_equal(world->releases, 1);
+	world_expect(world, CARD_STATE_GUEST, "b");
+}
+
+/* The guest, or its QEMU, goes while the agent is asked. */
+static void test_guest_goes_while_its_agent_is_asked(void **state)
+{
+	struct world *world = *state;
+
+	begin_release(world);
+	fake_guest_eject(world->a, true);
+	world_rest(world);
+	assert_false(world->releasing);
+	world_expect(world, CARD_STATE_GUEST, "b");
+	world->agent = GUEST_B;
+	world_give(world, HANDOFF_HOST);
+	assert_true(world->releasing);
+	fake_guest_end(world->b);
+	world_rest(world);
+	assert_false(world->releasing);
+	world_expect(world, CARD_STATE_HOST, NULL);
+}
+
+static void test_guest_is_removed_while_its_agent_is_asked(void **state)
+{
+	struct world *world = *state;
+
+	begin_release(world);
+	passthrough_remove_guest(world->passthrough, GUEST_A);
+	assert_false(world->releasing);
+	world_settle(world);
+}
+
 int main(int argc, char **argv)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(test_##name, world_setup, world_teardown)
@@ -498,6 +613,12 @@ int main(int argc, char **argv)
 		TEST(attach_never_ends),
 		TEST(device_that_is_not_realized_is_a_warning),
 		TEST(guest_is_removed_on_the_way),
+		TEST(agent_gives_it_up),
+		TEST(agent_names_who_keeps_it),
+		TEST(silent_agent_is_not_waited_for),
+		TEST(agent_that_cannot_be_asked),
+		TEST(guest_goes_while_its_agent_is_asked),
+		TEST(guest_is_removed_while_its_agent_is_asked),
 		TEST(holder),
 		TEST(holder_that_stays),
 		TEST(screen_that_stays),
