@@ -58,6 +58,16 @@ static bool is_missing(const struct guest_picture *picture, int error)
 	return error != -ENOENT || vm_config_shares(vm_get_config(picture->vm));
 }
 
+/* A guest whose processors stand cannot show that its capture runs. */
+static void hold_card(struct guest_picture *picture)
+{
+	struct frame_source *source = card_source(picture);
+
+	if (source) {
+		kvmfr_source_hold(source, vm_get_state(picture->vm) == VM_STATE_PAUSED);
+	}
+}
+
 static void add_card(struct guest_picture *picture)
 {
 	struct frame_source *source;
@@ -73,6 +83,7 @@ static void add_card(struct guest_picture *picture)
 	}
 	kvmfr_source_set_doorbell(source, picture->rings);
 	best_source_set(picture->best, SOURCE_CARD, source);
+	hold_card(picture);
 }
 
 static void drop_card(struct guest_picture *picture)
@@ -206,6 +217,7 @@ static void handle_changed(struct vm *vm, void *data)
 		picture->up = true;
 	}
 	if (picture->up == was_up) {
+		hold_card(picture);
 		return;
 	}
 	drop_agent(picture);

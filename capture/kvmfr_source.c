@@ -32,9 +32,9 @@
 
 /*
  * When to look again.
- * PACE_NEXT  in the next interval; when poked, where somebody pokes
+ * PACE_NEXT  in the next interval; where somebody pokes, then and once a second
  * PACE_SOON  a picture is being written, or a lock was held
- * PACE_SLOW  nobody is there: once a second; when poked, where somebody pokes
+ * PACE_SLOW  nobody is there: once a second; where somebody pokes, then too
  * PACE_NEVER the memory is gone
  */
 enum pace { PACE_NEXT, PACE_SOON, PACE_SLOW, PACE_NEVER };
@@ -47,7 +47,7 @@ struct kvmfr_source {
 	uint64_t now_usec; /* of this look */
 	uint64_t interval_usec, soon_usec, due_usec;
 	bool timed; /* the timer may be on */
-	bool doorbell;
+	bool doorbell, held;
 	struct shared_memory memory;
 	struct lgmp_client client;
 	struct kvmfr_info info; /* of the session */
@@ -411,9 +411,9 @@ static uint64_t source_pause(struct kvmfr_source *source, enum pace pace)
 		source->soon_usec = soon * 2;
 		return soon < source->interval_usec ? soon : source->interval_usec;
 	case PACE_NEXT:
-		return source->doorbell ? UINT64_MAX : source->interval_usec;
+		return source->doorbell ? SLOW_USEC : source->interval_usec;
 	case PACE_SLOW:
-		return source->doorbell ? UINT64_MAX : SLOW_USEC;
+		return SLOW_USEC;
 	default:
 		return UINT64_MAX;
 	}
@@ -444,11 +444,11 @@ static void source_schedule(struct kvmfr_source *source, uint64_t pause)
 static void source_look_now(struct kvmfr_source *source)
 {
 	source_read_clock(source);
-	if (source->base.watched) {
+	if (source->base.watched && !source->held) {
 		source_schedule(source, source_pause(source, source_look(source)));
 		return;
 	}
-	if (source->in_session) {
+	if (source->in_session && !source->base.watched) {
 		source_leave(source);
 	}
 	source_schedule(source, UINT64_MAX);
@@ -473,8 +473,12 @@ static void source_look_next(struct kvmfr_source *source)
 
 static void kvmfr_source_set_watched(struct frame_source *base, bool watched)
 {
-	(void)watched;
-	source_look_next(kvmfr_source_of(base));
+	struct kvmfr_source *source = kvmfr_source_of(base);
+
+	source_look_next(source);
+	if (watched) {
+		lgmp_client_forget_heartbeat(&source->client, source->now_usec);
+	}
 }
 
 static void kvmfr_source_destroy(struct frame_source *base)
@@ -568,6 +572,17 @@ void kvmfr_source_set_doorbell(struct frame_source *base, bool rings)
 	if (source->doorbell != rings) {
 		source->doorbell = rings;
 		source_look_next(source);
+	}
+}
+
+void kvmfr_source_hold(struct frame_source *base, bool held)
+{
+	struct kvmfr_source *source = kvmfr_source_of(base);
+
+	if (source->held != held) {
+		source->held = held;
+		source_look_next(source);
+		lgmp_client_forget_heartbeat(&source->client, source->now_usec);
 	}
 }
 

@@ -28,10 +28,14 @@ int kvmfr_source_create(sd_event *event, const char *guest, int fd, size_t size,
 void kvmfr_source_set_interval(struct frame_source *source, uint64_t usec);
 
 /*
- * Whether somebody pokes for each picture, and knows that the producer runs: its heartbeat does not
- * count then.
+ * Whether somebody pokes for each picture, and knows that the producer runs: no heartbeat is waited
+ * for then. It is looked at once a second while watched, since a program that hangs neither pokes
+ * nor ends.
  */
 void kvmfr_source_set_doorbell(struct frame_source *source, bool rings);
+
+/* While the guest's processors stand nothing is looked at, and what there is stays. */
+void kvmfr_source_hold(struct frame_source *source, bool held);
 
 /* Something is there: looks at once, if watched. */
 void kvmfr_source_poke(struct frame_source *source);

@@ -46,9 +46,17 @@ static void follow_heartbeat(struct lgmp_client *client, uint64_t now_usec)
 		client->heartbeat = heartbeat;
 		client->heartbeat_usec = now_usec;
 		client->beating = true;
+		client->stalled = false;
 	} else if (now_usec - client->heartbeat_usec > LGMP_HEARTBEAT_LOST_MS * USEC_PER_MSEC) {
+		client->stalled |= client->beating;
 		client->beating = false;
 	}
+}
+
+void lgmp_client_forget_heartbeat(struct lgmp_client *client, uint64_t now_usec)
+{
+	client->beating = client->stalled = false;
+	client->heartbeat_usec = now_usec;
 }
 
 enum lgmp_sight lgmp_client_look(struct lgmp_client *client, uint64_t now_usec, bool vouched)
@@ -64,12 +72,11 @@ enum lgmp_sight lgmp_client_look(struct lgmp_client *client, uint64_t now_usec, 
 	if (version != client->version || session != client->session) {
 		client->version = version;
 		client->session = session;
-		client->beating = false;
 		client->heartbeat = shared_load_wide(client->memory, HEADER(heartbeat));
-		client->heartbeat_usec = now_usec;
+		lgmp_client_forget_heartbeat(client, now_usec);
 	}
 	follow_heartbeat(client, now_usec);
-	return client->beating || vouched ? LGMP_ALIVE : LGMP_SILENT;
+	return client->beating || (vouched && !client->stalled) ? LGMP_ALIVE : LGMP_SILENT;
 }
 
 /* ---- locks ---- */

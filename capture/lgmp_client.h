@@ -14,6 +14,7 @@
  * LGMP_ABSENT   nothing is laid out there
  * LGMP_FOREIGN  a version that we do not speak; client->version says which
  * LGMP_SILENT   a session whose heartbeat has not moved since we know it, or for a second
+ *               while we looked
  * LGMP_ALIVE    the producer runs: queues can be used
  */
 enum lgmp_sight { LGMP_ABSENT, LGMP_FOREIGN, LGMP_SILENT, LGMP_ALIVE };
@@ -23,7 +24,8 @@ struct lgmp_client {
 	uint32_t id;             /* ours, in queues */
 	uint32_t version;        /* as it stands there */
 	uint32_t session;        /* each subscription is of one */
-	bool beating;            /* the heartbeat has moved in this session */
+	bool beating;            /* the heartbeat has moved in this session … */
+	bool stalled;            /* … and stands still since, although it was watched */
 	uint64_t heartbeat;      /* its last value, */
 	uint64_t heartbeat_usec; /* and when it became that, or the session began for us */
 };
@@ -51,9 +53,13 @@ void lgmp_client_init(struct lgmp_client *client, const struct shared_memory *me
 
 /*
  * Looks at the header. Another session than the one before ends all subscriptions. With `vouched`
- * somebody else knows that the producer runs, and the heartbeat does not count.
+ * somebody else knows that the producer runs, and no heartbeat is waited for; but one that was seen
+ * has to go on.
  */
 enum lgmp_sight lgmp_client_look(struct lgmp_client *client, uint64_t now_usec, bool vouched);
+
+/* Nobody looked for a while, or the producer could not write: its silence counts from now. */
+void lgmp_client_forget_heartbeat(struct lgmp_client *client, uint64_t now_usec);
 
 /*
  * Takes a place in a queue. Returns 0; -ENOENT when there is no such queue (yet), -EAGAIN when a

@@ -443,7 +443,7 @@ static void test_pacing(void **fixture)
 	kvmfr_producer_restart(world->producer, world->now_ms);
 }
 
-static void test_a_doorbell_needs_no_timer(void **fixture)
+static void test_a_doorbell_needs_no_look_in_each_interval(void **fixture)
 {
 	struct kvmfr_world *world = *fixture;
 	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
@@ -451,16 +451,16 @@ static void test_a_doorbell_needs_no_timer(void **fixture)
 
 	kvmfr_world_settle(world);
 	kvmfr_source_set_doorbell(world->source, true);
-	assert_int_not_equal(kvmfr_world_timer(world), -1);
+	assert_int_equal(kvmfr_world_timer(world), 0);
 	kvmfr_world_tick(world, 10);
-	assert_int_equal(kvmfr_world_timer(world), -1);
+	assert_int_equal(kvmfr_world_timer(world), 1000000);
 	/* But for what is half there. */
 	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
 	kvmfr_world_tick(world, 10);
 	assert_int_equal(kvmfr_world_timer(world), 1000);
 	kvmfr_producer_end(world->producer);
 	kvmfr_world_tick(world, 1);
-	assert_int_equal(kvmfr_world_timer(world), -1);
+	assert_int_equal(kvmfr_world_timer(world), 1000000);
 
 	kvmfr_source_set_doorbell(world->source, false);
 	assert_int_equal(kvmfr_world_timer(world), 0);
@@ -496,6 +496,46 @@ static void test_a_doorbell_needs_no_heartbeat(void **fixture)
 	assert_true(world->source->live);
 }
 
+/* Its port is still open, and it rings no more. */
+static void test_a_producer_that_hangs_is_noticed_without_a_ring(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_begin(world);
+	kvmfr_source_set_doorbell(world->source, true);
+	for (int i = 0; i < 5; i++) {
+		kvmfr_world_tick(world, 1000);
+		assert_true(world->source->live);
+	}
+	for (int i = 0; i < 3; i++) {
+		kvmfr_world_tick_source(world, 1000);
+	}
+	assert_false(world->source->live);
+	assert_string_equal(world->source->reason,
+			    "the capture program in the guest does not answer");
+	kvmfr_world_tick(world, 1000);
+	assert_true(world->source->live);
+}
+
+/* A paused guest's picture stays, and nobody asks why. */
+static void test_a_guest_that_is_held(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+
+	kvmfr_world_begin(world);
+	kvmfr_source_hold(world->source, true);
+	for (int i = 0; i < 5; i++) {
+		kvmfr_world_tick_source(world, 1000);
+		assert_true(world->source->live);
+	}
+	assert_int_equal(kvmfr_world_timer(world), -1);
+	kvmfr_source_hold(world->source, false);
+	kvmfr_world_tick_source(world, 500);
+	assert_true(world->source->live);
+	kvmfr_world_tick_source(world, 1000);
+	assert_false(world->source->live);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,9 +556,11 @@ int main(int argc, char **argv)
 		KVMFR_TEST_BOTH(test_a_producer_that_has_ended),
 		KVMFR_TEST_BOTH(test_a_slow_consumer),
 		KVMFR_TEST_BOTH(test_pacing),
-		KVMFR_TEST_BOTH(test_a_doorbell_needs_no_timer),
+		KVMFR_TEST_BOTH(test_a_doorbell_needs_no_look_in_each_interval),
 		KVMFR_TEST_BOTH(test_unwatched_there_is_no_timer),
 		KVMFR_TEST_BOTH(test_a_doorbell_needs_no_heartbeat),
+		KVMFR_TEST_BOTH(test_a_producer_that_hangs_is_noticed_without_a_ring),
+		KVMFR_TEST_BOTH(test_a_guest_that_is_held),
 	};
 
 	if (argc > 1) {
