@@ -15,6 +15,7 @@
 #include "capture/agent_link.h"
 #include "capture/best_source.h"
 #include "capture/dbus_source.h"
+#include "capture/display_mode.h"
 #include "capture/kvmfr_source.h"
 #include "common/cleanup.h"
 #include "common/log.h"
@@ -24,6 +25,7 @@ struct guest_picture {
 	struct vm *vm;
 	struct vm_observer observer;
 	struct frame_source *best;
+	struct display_mode *display_mode;
 	struct agent_link *agent; /* NULL: QEMU has no port for one, or is not there */
 	void (*released)(void *data, int error, const char *text);
 	void *released_data;
@@ -301,7 +303,11 @@ struct frame_source *guest_picture_source(const struct guest_picture *picture)
 
 enum source_kind guest_picture_shown(const struct guest_picture *picture)
 {
-	return best_source_shown(picture->best);
+	enum source_kind shown = best_source_shown(picture->best);
+
+	return shown == SOURCE_VIRTIO && display_mode_is_emulated(picture->display_mode)
+		       ? SOURCE_EMULATED
+		       : shown;
 }
 
 static const char *explain(int error)
@@ -343,6 +349,7 @@ void guest_picture_destroy(struct guest_picture *picture)
 	}
 	vm_remove_observer(&picture->observer);
 	agent_link_destroy(picture->agent);
+	display_mode_destroy(picture->display_mode);
 	frame_source_destroy(picture->best);
 	sd_event_unref(picture->event);
 	free(picture);
@@ -354,10 +361,11 @@ static int add_display(struct guest_picture *picture)
 	int r = best_source_create(picture->event, handle_watched, picture, &picture->best);
 
 	r = r < 0 ? r : dbus_source_create(picture->event, picture->vm, &display);
-	if (r >= 0) {
-		best_source_set(picture->best, SOURCE_VIRTIO, display);
+	if (r < 0) {
+		return r;
 	}
-	return r;
+	best_source_set(picture->best, SOURCE_VIRTIO, display);
+	return display_mode_create(picture->vm, display, &picture->display_mode);
 }
 
 int guest_picture_create(sd_event *event, struct vm *vm, struct guest_picture **out)

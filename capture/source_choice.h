@@ -20,7 +20,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In the order of what they can do. */
+/*
+ * In the order of what they can do. EMULATED and VIRTIO are the same display of QEMU's, before and
+ * after a driver in the guest has started it (display_mode.h); it has the place of VIRTIO here.
+ */
 enum source_kind { SOURCE_NONE, SOURCE_EMULATED, SOURCE_VIRTIO, SOURCE_CARD, SOURCE_KINDS };
 
 extern const char *const source_kind_names[SOURCE_KINDS];

@@ -157,6 +157,7 @@ int vm_resume(struct vm *vm);
 int vm_open_shared(const struct vm *vm, uint64_t *size);
 
 /* How QEMU calls the port of baton-agent. */
+#define VM_DISPLAY_PATH "/machine/peripheral/display/virtio-backend" /* of virtio-vga */
 #define AGENT_PORT_ID "baton-agent"
 
 /* A new connection to that port, which QEMU serves to one at a time; as

@@ -27,6 +27,9 @@ struct vm {
 	bool commandable;
 	int shared, agent;
 	uint64_t shared_size;
+	const char *asked;
+	qmp_reply_fn reply;
+	void *reply_data;
 };
 
 struct vm *fake_vm_create(sd_event *event, const char *name)
@@ -200,6 +203,19 @@ void fake_vm_set_commandable(struct vm *vm, bool commandable)
 	}
 }
 
+const char *fake_vm_asked(const struct vm *vm)
+{
+	return vm->asked;
+}
+
+void fake_vm_answer(struct vm *vm, int error, json_t *result)
+{
+	assert_non_null(vm->asked);
+	vm->asked = NULL;
+	vm->reply(vm->reply_data, error, result, NULL);
+	json_decref(result);
+}
+
 void fake_vm_emit(struct vm *vm, const char *name, const json_t *args)
 {
 	struct vm_observer *observer, *next;
@@ -216,6 +232,27 @@ void fake_vm_emit(struct vm *vm, const char *name, const json_t *args)
 const struct vm_config *vm_get_config(const struct vm *vm)
 {
 	return vm->config;
+}
+
+int vm_command(struct vm *vm, const char *command, json_t *args, uint64_t usec, qmp_reply_fn reply,
+	       void *data)
+{
+	json_decref(args);
+	if (!vm->commandable) {
+		return -ENOTCONN;
+	}
+	assert_null(vm->asked);
+	vm->asked = command;
+	vm->reply = reply;
+	vm->reply_data = data;
+	return 0;
+}
+
+void vm_command_cancel(struct vm *vm, const void *data)
+{
+	if (vm->reply_data == data) {
+		vm->asked = NULL;
+	}
 }
 
 bool vm_commandable(const struct vm *vm)

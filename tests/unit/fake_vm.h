@@ -56,6 +56,11 @@ void fake_vm_set_agent(struct vm *vm, int fd);
 /* Sets vm_commandable() and tells the observers. */
 void fake_vm_set_commandable(struct vm *vm, bool commandable);
 
+/* The command that is not answered yet; NULL: none. There is one at a time. */
+const char *fake_vm_asked(const struct vm *vm);
+/* Answers it; result is taken. */
+void fake_vm_answer(struct vm *vm, int error, json_t *result);
+
 /* QEMU's event; args may be NULL. */
 void fake_vm_emit(struct vm *vm, const char *name, const json_t *args);
 
