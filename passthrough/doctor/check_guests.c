@@ -10,12 +10,22 @@
 #include "passthrough/doctor/doctor.h"
 #include "vm/vm.h"
 
-/* Guests that may have a card, their memory together, and the one with the most. */
+/* Guests that may have a card, their memory together, as much of it as may lie in huge pages, and
+ * the one with the most. */
 struct lenders {
 	unsigned int n;
-	uint64_t all_mib, most_mib;
+	uint64_t all_mib, huge_mib, most_mib;
 	const char *most;
 };
+
+/* A device reaches the memory that is shared with the seat as it does the rest. */
+static uint64_t lent_mib(const struct vm_config *guest)
+{
+	struct vm_config lends = *guest;
+
+	lends.lends = true;
+	return guest->memory_mib + vm_config_shared_mib(&lends);
+}
 
 static struct lenders find_lenders(const struct doctor *doctor)
 {
@@ -28,9 +38,10 @@ static struct lenders find_lenders(const struct doctor *doctor)
 			continue;
 		}
 		lenders.n++;
-		lenders.all_mib += guest->memory_mib;
-		if (guest->memory_mib > lenders.most_mib) {
-			lenders.most_mib = guest->memory_mib;
+		lenders.all_mib += lent_mib(guest);
+		lenders.huge_mib += guest->memory_mib;
+		if (lent_mib(guest) > lenders.most_mib) {
+			lenders.most_mib = lent_mib(guest);
 			lenders.most = guest->name;
 		}
 	}
@@ -164,10 +175,10 @@ void check_huge_pages(struct doctor *doctor)
 	snprintf(remedy, sizeof(remedy),
 		 "If the wait matters, write vm.nr_hugepages = %" PRIu64
 		 " into /etc/sysctl.d/baton.conf and start the machine anew.",
-		 (lenders.all_mib + 1) / 2);
+		 (lenders.huge_mib + 1) / 2);
 	if (!lenders.n) {
 		finding_pass(doctor->findings, "huge-pages", "No guest needs any.");
-	} else if (mib >= lenders.all_mib) {
+	} else if (mib >= lenders.huge_mib) {
 		finding_pass(doctor->findings, "huge-pages",
 			     "%" PRIu64 " MiB are reserved (%" PRIu64
 			     " MiB of it free), enough for "
@@ -178,6 +189,6 @@ void check_huge_pages(struct doctor *doctor)
 			    "Of the %" PRIu64 " MiB of guests that may have a card, %" PRIu64
 			    " MiB can lie in huge pages; with common pages a card comes a little "
 			    "later.",
-			    lenders.all_mib, mib);
+			    lenders.huge_mib, mib);
 	}
 }

@@ -294,13 +294,13 @@ static void test_memory(void **state)
 {
 	struct doctor_tree *tree = *state;
 
-	/* All of it, and QEMU's share besides. */
-	tree_put(tree, "proc/meminfo", "MemTotal:       5242880 kB\n");
+	/* All of it with what it shares with the seat, and QEMU's share besides. */
+	tree_put(tree, "proc/meminfo", "MemTotal:       5373952 kB\n");
 	tree_ask(tree);
-	tree_expect(tree, "memory", GUESTS, FINDING_PASS, "4096 MiB in RAM, of 5120 MiB");
-	tree_put(tree, "proc/meminfo", "MemTotal:       5241856 kB\n");
+	tree_expect(tree, "memory", GUESTS, FINDING_PASS, "4224 MiB in RAM, of 5248 MiB");
+	tree_put(tree, "proc/meminfo", "MemTotal:       5372928 kB\n");
 	assert_int_equal(tree_ask(tree), 2);
-	tree_expect(tree, "memory", GUESTS, FINDING_FAIL, "the machine has 5119 MiB");
+	tree_expect(tree, "memory", GUESTS, FINDING_FAIL, "the machine has 5247 MiB");
 }
 
 static void test_memlock(void **state)
@@ -308,13 +308,13 @@ static void test_memlock(void **state)
 	struct doctor_tree *tree = *state;
 
 	tree_ask(tree);
-	tree_expect(tree, "memlock", GUESTS, FINDING_FAIL, "guest work needs 5120 MiB");
-	tree_memlock = 5120ull << 20;
+	tree_expect(tree, "memlock", GUESTS, FINDING_FAIL, "guest work needs 5248 MiB");
+	tree_memlock = 5248ull << 20;
 	tree_ask(tree);
 	tree_expect(tree, "memlock", GUESTS, FINDING_PASS, "guest work");
 	tree_memlock -= 1 << 20;
 	tree_ask(tree);
-	tree_expect(tree, "memlock", GUESTS, FINDING_FAIL, "5119 MiB");
+	tree_expect(tree, "memlock", GUESTS, FINDING_FAIL, "5247 MiB");
 	tree_memlock = RLIM_INFINITY;
 	tree_ask(tree);
 	tree_expect(tree, "memlock", GUESTS, FINDING_PASS, "guest work");
