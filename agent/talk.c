@@ -204,13 +204,20 @@ static int release_begin(struct talk *talk, struct agent_slot slot, uint32_t ser
 {
 	struct release *release = &talk->release;
 	int fd = release_start(&talk->config->roots, slot, serial, &release->pid);
+	int r;
 
 	if (fd < 0) {
 		return fd;
 	}
 	release->pipe.fd = fd;
+	r = loop_add(talk->host.loop, &release->pipe, false);
+	if (r < 0) {
+		close(fd); /* the child ends when it has something to say */
+		release->pipe.fd = -1;
+		return r;
+	}
 	timer_set(release->timer.fd, RELEASE_DEADLINE);
-	return loop_add(talk->host.loop, &release->pipe, false);
+	return 0;
 }
 
 static void release_ask(struct talk *talk, struct agent_slot slot, uint32_t serial)
@@ -233,6 +240,7 @@ static void release_ask(struct talk *talk, struct agent_slot slot, uint32_t seri
 	release->pipe.fd = -1;
 	r = release_begin(talk, slot, serial);
 	if (r < 0) {
+		release->serial = 0;
 		send_done(talk, serial, slot, r, "the agent has no process left for that");
 		talk->host.changed(talk->host.data);
 	}

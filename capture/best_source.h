@@ -20,8 +20,9 @@ int best_source_create(sd_event *event, void (*watched)(bool watched, void *data
 		       struct frame_source **out);
 
 /*
- * Takes a source, which belongs to it from now on; NULL: there is none of that kind any more, and
- * what it showed is not shown any more either. One that was there goes first. Not to be called from
+ * Takes a source, which belongs to it from now on; NULL: there is none of that kind any more. What
+ * it showed is not shown any more either, unless nothing else has a picture: then it stays, marked
+ * as old. One that was there goes first. Not to be called from
  * an observer of the one that goes.
  */
 void best_source_set(struct frame_source *best, enum source_kind kind, struct frame_source *source);

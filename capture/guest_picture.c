@@ -20,6 +20,11 @@
 #include "common/cleanup.h"
 #include "common/log.h"
 
+/* A guest may ring, and change its mind, as often as it likes; we do not follow. */
+#define RING_USEC 8000            /* where no interval is known; else half of that */
+#define ADD_USEC (500 * 1000ull)  /* between two sources for its card */
+#define DARK_USEC (300 * 1000ull) /* a change of mode takes less */
+
 struct guest_picture {
 	sd_event *event;
 	struct vm *vm;
@@ -35,11 +40,48 @@ struct guest_picture {
 	bool has_card; /* see guest_picture_set_card() */
 	int error;     /* why there is no source for a card that there should be one for; 0 */
 	uint64_t interval_usec; /* 0: not known */
+	sd_event_source *ring_timer, *card_timer;
+	uint64_t rung_usec, added_usec; /* when a source was last poked, and added; 0: never */
+	uint64_t dark_usec; /* since when the card is dark, while that may be a change of mode; 0 */
 };
 
 static struct frame_source *card_source(const struct guest_picture *picture)
 {
 	return best_source_get(picture->best, SOURCE_CARD);
+}
+
+static uint64_t picture_now(const struct guest_picture *picture)
+{
+	uint64_t now = 0;
+
+	sd_event_now(picture->event, CLOCK_MONOTONIC, &now);
+	return now;
+}
+
+static bool is_armed(sd_event_source *timer)
+{
+	int enabled = SD_EVENT_OFF;
+
+	return timer && sd_event_source_get_enabled(timer, &enabled) > 0;
+}
+
+/* For that time, or an earlier one that is set already. */
+static void arm(struct guest_picture *picture, sd_event_source **timer,
+		sd_event_time_handler_t handler, uint64_t usec)
+{
+	uint64_t set = UINT64_MAX;
+
+	if (!*timer) {
+		sd_event_add_time(picture->event, timer, CLOCK_MONOTONIC, usec, 1, handler, picture);
+		return;
+	}
+	if (is_armed(*timer)) {
+		sd_event_source_get_time(*timer, &set);
+	}
+	if (usec < set) {
+		sd_event_source_set_time(*timer, usec);
+	}
+	sd_event_source_set_enabled(*timer, SD_EVENT_ONESHOT);
 }
 
 /* ---- the source for the card ---- */
@@ -70,11 +112,21 @@ static void hold_card(struct guest_picture *picture)
 	}
 }
 
+static int handle_card_timer(sd_event_source *timer, uint64_t usec, void *data);
+
 static void add_card(struct guest_picture *picture)
 {
+	uint64_t now = picture_now(picture);
 	struct frame_source *source;
-	int r = open_card(picture, &source);
+	int r;
 
+	if (picture->added_usec && now < picture->added_usec + ADD_USEC) {
+		arm(picture, &picture->card_timer, handle_card_timer,
+		    picture->added_usec + ADD_USEC);
+		return;
+	}
+	picture->added_usec = now;
+	r = open_card(picture, &source);
 	picture->error = 0;
 	if (r < 0) {
 		picture->error = is_missing(picture, r) ? r : 0;
@@ -130,19 +182,45 @@ static void handle_watched(bool watched, void *data)
 	agent_link_subscribe(picture->agent, watched && may_capture(picture));
 }
 
+/* A source may be added now, or the card has been dark for long enough. */
+static int handle_card_timer(sd_event_source *timer, uint64_t usec, void *data)
+{
+	struct guest_picture *picture = data;
+	bool dark = picture->dark_usec && picture_now(picture) >= picture->dark_usec + DARK_USEC;
+
+	(void)timer, (void)usec;
+	if (picture->dark_usec && !dark) {
+		arm(picture, &picture->card_timer, handle_card_timer, picture->dark_usec + DARK_USEC);
+	} else {
+		picture->dark_usec = 0;
+	}
+	update_card(picture, dark);
+	return 0;
+}
+
 /* ---- the agent in the guest ---- */
+
+static void note_lit(struct guest_picture *picture, bool lit)
+{
+	if (lit) {
+		picture->dark_usec = 0;
+	} else if (picture->lit) {
+		picture->dark_usec = picture_now(picture);
+		arm(picture, &picture->card_timer, handle_card_timer, picture->dark_usec + DARK_USEC);
+	}
+	picture->lit = lit;
+}
 
 static void handle_agent_changed(void *data)
 {
 	struct guest_picture *picture = data;
 	const struct agent_card *card = agent_link_card(picture->agent);
 	bool rings = agent_link_captures(picture->agent);
-	bool lit = !card || card->state == AGENT_CARD_LIT;
-	bool ended = (picture->rings && !rings) || (picture->lit && !lit);
+	bool ended = picture->rings && !rings;
 	struct frame_source *source;
 
 	picture->rings = rings;
-	picture->lit = lit;
+	note_lit(picture, !card || card->state == AGENT_CARD_LIT);
 	update_card(picture, ended);
 	source = card_source(picture);
 	if (source) {
@@ -150,12 +228,36 @@ static void handle_agent_changed(void *data)
 	}
 }
 
-static void handle_agent_rang(void *data)
+static void poke(struct guest_picture *picture)
 {
-	struct frame_source *source = card_source(data);
+	struct frame_source *source = card_source(picture);
 
+	picture->rung_usec = picture_now(picture);
 	if (source) {
 		kvmfr_source_poke(source);
+	}
+}
+
+static int handle_ring_timer(sd_event_source *timer, uint64_t usec, void *data)
+{
+	(void)timer, (void)usec;
+	poke(data);
+	return 0;
+}
+
+/* At once, but not more than twice in an interval. */
+static void handle_agent_rang(void *data)
+{
+	struct guest_picture *picture = data;
+	uint64_t pause = picture->interval_usec ? picture->interval_usec / 2 : RING_USEC;
+
+	if (is_armed(picture->ring_timer)) {
+		return;
+	}
+	if (picture_now(picture) - picture->rung_usec >= pause) {
+		poke(picture);
+	} else {
+		arm(picture, &picture->ring_timer, handle_ring_timer, picture->rung_usec + pause);
 	}
 }
 
@@ -179,6 +281,7 @@ static void drop_agent(struct guest_picture *picture)
 	agent_link_destroy(take_ptr(picture->agent));
 	picture->rings = false;
 	picture->lit = true;
+	picture->dark_usec = 0;
 }
 
 static void add_agent(struct guest_picture *picture)
@@ -349,6 +452,8 @@ void guest_picture_destroy(struct guest_picture *picture)
 	}
 	vm_remove_observer(&picture->observer);
 	agent_link_destroy(picture->agent);
+	sd_event_source_disable_unref(picture->ring_timer);
+	sd_event_source_disable_unref(picture->card_timer);
 	display_mode_destroy(picture->display_mode);
 	frame_source_destroy(picture->best);
 	sd_event_unref(picture->event);

@@ -221,6 +221,7 @@ int kvmfr_frames_look(struct kvmfr_frames *frames, const struct lgmp_client *cli
 		r = kvmfr_picture_read(client->memory, layout, &message, &header, reason);
 		if (r == -ENOTSUP) {
 			frames->known = false;
+			frames->begun_usec = 0;
 			lgmp_acknowledge(client, &frames->place);
 		}
 		if (r < 0) {

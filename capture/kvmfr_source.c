@@ -27,6 +27,8 @@
 #define MIB (1024 * 1024ull)
 /* While a picture is being written; doubled with each look, up to the interval. */
 #define SOON_USEC 1000
+/* An output and its guest agree on a size now and then; each other one costs a whole picture. */
+#define REPLACED_MAX 8 /* in SLOW_USEC */
 /* Behind input and outputs, as the other sources are. */
 #define LOOK_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
 
@@ -47,6 +49,10 @@ struct kvmfr_source {
 	uint64_t now_usec; /* of this look */
 	uint64_t interval_usec, soon_usec, due_usec;
 	bool timed; /* the timer may be on */
+	uint64_t rest_usec;     /* no look before */
+	uint64_t placed_usec;   /* when there was a place in the queue of frames last */
+	uint64_t replaced_usec; /* since when pictures of other sizes are counted */
+	unsigned int replaced;
 	bool doorbell, held;
 	struct shared_memory memory;
 	struct lgmp_client client;
@@ -60,6 +66,11 @@ struct kvmfr_source {
 	uint64_t alive_usec;        /* when the producer was last seen to run */
 	uint64_t logged_usec;
 };
+
+static uint64_t min(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 static struct kvmfr_source *kvmfr_source_of(struct frame_source *source)
 {
@@ -200,6 +211,20 @@ static void source_forget_pointer(struct kvmfr_source *source)
 
 /* ---- frames ---- */
 
+/* False: there were too many, and now there is a rest. */
+static bool source_may_replace(struct kvmfr_source *source)
+{
+	if (source->now_usec - source->replaced_usec >= SLOW_USEC) {
+		source->replaced_usec = source->now_usec;
+		source->replaced = 0;
+	}
+	if (++source->replaced > REPLACED_MAX) {
+		source->rest_usec = source->replaced_usec + SLOW_USEC;
+		return false;
+	}
+	return true;
+}
+
 static void source_publish(struct kvmfr_source *source, enum kvmfr_news news)
 {
 	const struct kvmfr_frames *frames = &source->frames;
@@ -242,7 +267,8 @@ static enum pace source_look_at_frames(struct kvmfr_source *source)
 	case KVMFR_DAMAGED:
 	case KVMFR_REPLACED:
 		source_publish(source, (enum kvmfr_news)news);
-		return PACE_NEXT;
+		return news == KVMFR_REPLACED && !source_may_replace(source) ? PACE_SLOW
+									     : PACE_NEXT;
 	case -EBADMSG:
 		return source_outlaw(source, reason);
 	case -ENOTCONN:
@@ -278,6 +304,7 @@ static void source_begin_session(struct kvmfr_source *source)
 	source_end_session(source);
 	source->in_session = true;
 	source->session = source->client.session;
+	source->placed_usec = source->now_usec;
 	kvmfr_info_read(&source->client, &source->info);
 	log_debug("%s: session %u of %s, LGMP %u, KVMFR %u", source->guest, source->session,
 		  source->info.producer, source->client.version, source->info.version);
@@ -311,6 +338,7 @@ static enum pace source_read_frames(struct kvmfr_source *source)
 	}
 	switch (r) {
 	case 0:
+		source->placed_usec = source->now_usec;
 		return source_look_at_frames(source);
 	case -EBADMSG:
 		return source_outlaw(source, "a queue that makes no sense");
@@ -318,6 +346,11 @@ static enum pace source_read_frames(struct kvmfr_source *source)
 		source_set_reason(source, "all places for viewers are taken: close other ones");
 		return PACE_SLOW;
 	default:
+		/* A lock is held, or there is no queue yet. */
+		if (source->now_usec - source->placed_usec >= SLOW_USEC) {
+			source_set_reason(source, "the capture program in the guest lets nobody "
+						  "look: restart it there");
+		}
 		return PACE_SOON;
 	}
 }
@@ -408,8 +441,8 @@ static uint64_t source_pause(struct kvmfr_source *source, enum pace pace)
 	source->soon_usec = SOON_USEC;
 	switch (pace) {
 	case PACE_SOON:
-		source->soon_usec = soon * 2;
-		return soon < source->interval_usec ? soon : source->interval_usec;
+		source->soon_usec = min(soon * 2, source->interval_usec);
+		return min(soon, source->interval_usec);
 	case PACE_NEXT:
 		return source->doorbell ? SLOW_USEC : source->interval_usec;
 	case PACE_SLOW:
@@ -424,6 +457,11 @@ static void source_schedule(struct kvmfr_source *source, uint64_t pause)
 {
 	uint64_t now = source->now_usec;
 
+	/* A look for the heart alone may come early, and costs less than another timer. */
+	if (source->timed && source->doorbell && pause == SLOW_USEC && source->due_usec > now &&
+	    source->due_usec <= now + SLOW_USEC) {
+		return;
+	}
 	if (pause == UINT64_MAX) {
 		if (source->timed) {
 			sd_event_source_set_enabled(source->timer, SD_EVENT_OFF);
@@ -588,8 +626,11 @@ void kvmfr_source_hold(struct frame_source *base, bool held)
 
 void kvmfr_source_poke(struct frame_source *base)
 {
-	if (base->watched) {
-		source_look_now(kvmfr_source_of(base));
+	struct kvmfr_source *source = kvmfr_source_of(base);
+
+	source_read_clock(source);
+	if (base->watched && source->now_usec >= source->rest_usec) {
+		source_look_now(source);
 	}
 }
 

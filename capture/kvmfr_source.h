@@ -37,7 +37,8 @@ void kvmfr_source_set_doorbell(struct frame_source *source, bool rings);
 /* While the guest's processors stand nothing is looked at, and what there is stays. */
 void kvmfr_source_hold(struct frame_source *source, bool held);
 
-/* Something is there: looks at once, if watched. */
+/* Something is there: looks at once, if watched. A guest that rings is not to call this as often as
+ * it likes. */
 void kvmfr_source_poke(struct frame_source *source);
 
 /*

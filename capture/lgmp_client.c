@@ -38,6 +38,11 @@ static uint32_t find_version(const struct shared_memory *memory)
 	return 0;
 }
 
+static bool is_late(const struct lgmp_client *client, uint64_t now_usec)
+{
+	return now_usec - client->heartbeat_usec > LGMP_HEARTBEAT_LOST_MS * USEC_PER_MSEC;
+}
+
 static void follow_heartbeat(struct lgmp_client *client, uint64_t now_usec)
 {
 	uint64_t heartbeat = shared_load_wide(client->memory, HEADER(heartbeat));
@@ -46,16 +51,14 @@ static void follow_heartbeat(struct lgmp_client *client, uint64_t now_usec)
 		client->heartbeat = heartbeat;
 		client->heartbeat_usec = now_usec;
 		client->beating = true;
-		client->stalled = false;
-	} else if (now_usec - client->heartbeat_usec > LGMP_HEARTBEAT_LOST_MS * USEC_PER_MSEC) {
-		client->stalled |= client->beating;
+	} else if (is_late(client, now_usec)) {
 		client->beating = false;
 	}
 }
 
 void lgmp_client_forget_heartbeat(struct lgmp_client *client, uint64_t now_usec)
 {
-	client->beating = client->stalled = false;
+	client->beating = false;
 	client->heartbeat_usec = now_usec;
 }
 
@@ -76,7 +79,8 @@ enum lgmp_sight lgmp_client_look(struct lgmp_client *client, uint64_t now_usec, 
 		lgmp_client_forget_heartbeat(client, now_usec);
 	}
 	follow_heartbeat(client, now_usec);
-	return client->beating || (vouched && !client->stalled) ? LGMP_ALIVE : LGMP_SILENT;
+	return client->beating || (vouched && !is_late(client, now_usec)) ? LGMP_ALIVE
+									 : LGMP_SILENT;
 }
 
 /* ---- locks ---- */

@@ -24,8 +24,7 @@ struct lgmp_client {
 	uint32_t id;             /* ours, in queues */
 	uint32_t version;        /* as it stands there */
 	uint32_t session;        /* each subscription is of one */
-	bool beating;            /* the heartbeat has moved in this session … */
-	bool stalled;            /* … and stands still since, although it was watched */
+	bool beating;            /* the heartbeat has moved in this session */
 	uint64_t heartbeat;      /* its last value, */
 	uint64_t heartbeat_usec; /* and when it became that, or the session began for us */
 };
@@ -53,8 +52,8 @@ void lgmp_client_init(struct lgmp_client *client, const struct shared_memory *me
 
 /*
  * Looks at the header. Another session than the one before ends all subscriptions. With `vouched`
- * somebody else knows that the producer runs, and no heartbeat is waited for; but one that was seen
- * has to go on.
+ * somebody else knows that the producer runs, and the first heartbeat is not waited for; but it has
+ * to come in time.
  */
 enum lgmp_sight lgmp_client_look(struct lgmp_client *client, uint64_t now_usec, bool vouched);
 

@@ -16,27 +16,39 @@ static uint64_t min(uint64_t a, uint64_t b)
 
 /* ---- one source ---- */
 
-/* Until when a source is usable by its last picture alone. */
-static uint64_t grace_end(const struct source_facts *facts)
+/* Until when one that has fallen silent is usable. */
+static uint64_t grace_end(const struct source_past *past)
 {
-	return facts->frame_usec + SOURCE_GRACE_USEC;
+	return past->live_usec ? past->live_usec + SOURCE_GRACE_USEC : 0;
 }
 
-static bool is_usable(const struct source_facts *facts, uint64_t now)
+/* One that was live when its facts were last looked at was so until now. */
+static void follow_health(struct source_past *past, const struct source_facts *facts, uint64_t now)
 {
-	return facts->frame_usec != 0 &&
-	       (facts->health == SOURCE_LIVE ||
-		(facts->health == SOURCE_SILENT && now < grace_end(facts)));
+	bool live = facts->health == SOURCE_LIVE;
+
+	if (live || past->live) {
+		past->live_usec = now;
+	}
+	past->live = live;
+}
+
+static bool is_usable(const struct source_past *past, const struct source_facts *facts,
+		      uint64_t now)
+{
+	return facts->frame_usec != 0 && (past->live || now < grace_end(past));
 }
 
 static void update_past(struct source_past *past, const struct source_facts *facts, uint64_t now)
 {
-	bool usable = is_usable(facts, now);
+	bool usable;
 
 	if (facts->health == SOURCE_GONE) {
 		*past = (struct source_past){ 0 };
 		return;
 	}
+	follow_health(past, facts, now);
+	usable = is_usable(past, facts, now);
 	if (!past->came) {
 		past->came = true;
 		past->came_usec = now;
@@ -132,7 +144,7 @@ static uint64_t next_update(const struct source_choice *choice, const struct sou
 		const struct source_past *past = &choice->past[kind];
 
 		if (past->usable && facts[kind].health == SOURCE_SILENT) {
-			next = min(next, grace_end(&facts[kind]));
+			next = min(next, grace_end(past));
 		}
 		if (kind > (int)choice->shown && past->usable &&
 		    past->usable_usec + hold(past) > now) {

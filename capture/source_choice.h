@@ -43,6 +43,8 @@ struct source_facts {
 
 struct source_past {
 	bool came, usable;     /* as of the last update */
+	bool live;             /* as of the last update */
+	uint64_t live_usec;    /* until when it was, as far as was seen; 0: never since it came */
 	uint64_t came_usec;    /* it was gone until then */
 	uint64_t usable_usec;  /* usable without a break since then */
 	uint64_t failed_usec;  /* when it last failed while it was shown; 0: never since it came */

@@ -273,7 +273,10 @@ static void test_guests_without_memory_say_what_to_do(void **state)
 	guest_picture_set_card(f->picture, false);
 	fake_vm_set_shared(f->vm, f->fd, 64);
 	guest_picture_set_card(f->picture, true);
-	assert_true(says(f, "too small"));
+	assert_false(says(f, "too small")); /* one guest is not looked at again and again */
+	while (!says(f, "too small")) {
+		assert_true(sd_event_run(f->event, DEADLINE_MS * 1000ull) > 0);
+	}
 }
 
 /* As it is watched, and has something to look at. */
@@ -307,7 +310,6 @@ static void show_by_agent(struct fixture *f, uint32_t width)
 	f->width = 0;
 }
 
-/* Its heart need not beat. */
 static void test_the_agent_rings(void **state)
 {
 	struct fixture *f = *state;
@@ -317,11 +319,18 @@ static void test_the_agent_rings(void **state)
 	start_guest(f);
 	say(f, AGENT_HELLO, 0);
 	say(f, AGENT_CARD, AGENT_CARD_LIT);
-	f->still = true;
 	start_producer(f);
 	show_by_agent(f, 64);
+	/* A change of mode is short. */
 	say(f, AGENT_CARD, AGENT_CARD_DARK);
-	assert_int_equal(guest_picture_shown(f->picture), SOURCE_NONE);
+	say(f, AGENT_CARD, AGENT_CARD_LIT);
+	assert_int_equal(guest_picture_shown(f->picture), SOURCE_CARD);
+	say(f, AGENT_CARD, AGENT_CARD_DARK);
+	assert_int_equal(guest_picture_shown(f->picture), SOURCE_CARD);
+	while (guest_picture_shown(f->picture) != SOURCE_NONE) {
+		live(f);
+		assert_true(sd_event_run(f->event, DEADLINE_MS * 1000ull) > 0);
+	}
 	say(f, AGENT_CARD, AGENT_CARD_LIT);
 	show_by_agent(f, 80);
 	say(f, AGENT_CARD, AGENT_CARD_GONE);

@@ -59,7 +59,7 @@ static void check_formats(struct kvmfr_world *world, bool padded)
 		assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
 		kvmfr_world_draw(pixels, &picture, format);
 		kvmfr_producer_end(world->producer);
-		kvmfr_world_tick(world, 16);
+		kvmfr_world_tick(world, 500); /* more often is not followed */
 		assert_true(world->source->live);
 		kvmfr_world_expect(world, format);
 		assert_int_equal(world->source->frame->fourcc, format == KVMFR_FORMAT_RGBA
@@ -482,7 +482,8 @@ static void test_unwatched_there_is_no_timer(void **fixture)
 	assert_false(kvmfr_producer_is_watched(world->producer));
 }
 
-static void test_a_doorbell_needs_no_heartbeat(void **fixture)
+/* The first one is not waited for, but it has to come. */
+static void test_a_doorbell_vouches_for_a_moment(void **fixture)
 {
 	struct kvmfr_world *world = *fixture;
 
@@ -492,8 +493,61 @@ static void test_a_doorbell_needs_no_heartbeat(void **fixture)
 	kvmfr_world_send(world, 1, NULL);
 	kvmfr_source_poke(world->source);
 	kvmfr_world_expect(world, 1);
-	kvmfr_world_tick_source(world, 60000);
+	kvmfr_world_tick_source(world, 900);
 	assert_true(world->source->live);
+	kvmfr_world_tick_source(world, 200);
+	assert_false(world->source->live);
+	/* Also after nobody has looked for a while. */
+	frame_source_set_watched(world->source, false);
+	frame_source_set_watched(world->source, true);
+	for (int i = 0; i < 3; i++) {
+		kvmfr_world_tick_source(world, 600);
+	}
+	assert_false(world->source->live);
+	kvmfr_world_tick(world, 10);
+	kvmfr_world_tick(world, 10);
+	assert_true(world->source->live);
+}
+
+/* What is not there for long is looked for as often as the output is refreshed, and never at once. */
+static void test_soon_has_an_end(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
+	uint8_t *pixels;
+
+	kvmfr_world_begin(world);
+	assert_int_equal(kvmfr_producer_begin(world->producer, &picture, &pixels), 0);
+	for (int i = 0; i < 200; i++) {
+		kvmfr_source_poke(world->source);
+		assert_true(kvmfr_world_timer(world) >= 1000);
+	}
+	kvmfr_producer_end(world->producer);
+}
+
+/* Each picture of another size is another frame for whoever shows it. */
+static void test_sizes_that_change_all_the_time(void **fixture)
+{
+	struct kvmfr_world *world = *fixture;
+	struct kvmfr_picture picture = kvmfr_world_picture(KVMFR_FORMAT_BGRA);
+	unsigned int frames = 0;
+	const struct frame *seen = NULL;
+	uint8_t *pixels;
+
+	kvmfr_world_begin(world);
+	for (int i = 0; i < 100; i++) {
+		picture.height = i % 2 ? WORLD_HEIGHT : WORLD_HEIGHT / 2;
+		if (kvmfr_producer_begin(world->producer, &picture, &pixels) == 0) {
+			kvmfr_producer_end(world->producer);
+		}
+		kvmfr_world_tick(world, 10);
+		frames += world->source->frame != seen;
+		seen = world->source->frame;
+	}
+	assert_in_range(frames, 5, 20);
+	kvmfr_world_tick(world, 1000);
+	kvmfr_world_show(world, 3, NULL);
+	kvmfr_world_expect(world, 3);
 }
 
 /* Its port is still open, and it rings no more. */
@@ -558,7 +612,9 @@ int main(int argc, char **argv)
 		KVMFR_TEST_BOTH(test_pacing),
 		KVMFR_TEST_BOTH(test_a_doorbell_needs_no_look_in_each_interval),
 		KVMFR_TEST_BOTH(test_unwatched_there_is_no_timer),
-		KVMFR_TEST_BOTH(test_a_doorbell_needs_no_heartbeat),
+		KVMFR_TEST_BOTH(test_a_doorbell_vouches_for_a_moment),
+		KVMFR_TEST_BOTH(test_soon_has_an_end),
+		KVMFR_TEST_BOTH(test_sizes_that_change_all_the_time),
 		KVMFR_TEST_BOTH(test_a_producer_that_hangs_is_noticed_without_a_ring),
 		KVMFR_TEST_BOTH(test_a_guest_that_is_held),
 	};
