@@ -4,8 +4,9 @@ import hashlib
 import os
 import subprocess
 
+from guest_kernel import put_kernel
 from lab import HERE, cache_folder
-from testcard import GUESTS, guest_files, install_guests, start_guest
+from testcard import GUESTS, guest_files, start_guest
 
 TOP = os.path.dirname(os.path.dirname(HERE))
 PROBE = ["tests/lab/kvmfr-probe.c", "capture/lgmp_client.c", "capture/shared_memory.c", "capture/shm_guard.c",
@@ -153,24 +154,25 @@ def agent_archive(words="", boot_card=False, base=None):
     with open(base or guest_files()[1], "rb") as file:
         data = file.read()
     # The kernel unpacks one archive after the other; a plain one begins at a multiple of four.
-    return data + bytes(-len(data) % 4) + extra
+    return data + bytes(-len(data) % 4) + extra + bytes(-len(extra) % 4)
 
 
-def agent_initrd(pc, words="", boot_card=False):
-    """Puts agent_archive() into the virtual PC; its path there."""
-    install_guests(pc)
-    path = GUESTS + "/agent.cpio"
-    pc.channel.put(path, agent_archive(words, boot_card))
+def agent_initrd(pc, words="", boot_card=False, kernel="stable"):
+    """Puts agent_archive() into the virtual PC, with the modules of that kernel; its path there."""
+    modules = put_kernel(pc, kernel, cpio)[1]
+    path = "%s/agent-%s.cpio" % (GUESTS, kernel)
+    pc.channel.put(path, agent_archive(words, boot_card) + modules)
     return path
 
 
-def start_agent_guest(pc, name, memory, initrd, cards=(), flip=1, fps=5):
+def start_agent_guest(pc, name, memory, initrd, cards=(), flip=1, fps=5, kernel="stable"):
     """A test guest with shared memory (a file in the virtual PC) and a port: its Testcard and the port's socket."""
     socket = "/run/lab-%s/agent" % name
     pc.run("rm -f " + memory)
     extra = [word for card in cards for word in ("-device", card)]
     extra += ["-object", "memory-backend-file,id=shared,share=on,size=16M,mem-path=" + memory,
               "-device", "ivshmem-plain,memdev=shared", "-initrd", initrd,
+              "-kernel", put_kernel(pc, kernel, cpio)[0],
               "-chardev", "socket,id=agent,path=%s,server=on,wait=off" % socket,
               "-device", "virtserialport,chardev=agent,name=org.baton.agent"]
     return start_guest(pc, name, fps=fps, flip=flip, extra=extra), socket
