@@ -8,6 +8,11 @@
  * realtime thread is PipeWire's and calls stream_pull() and stream_push() alone.
  *
  * A daemon that is not there is looked for each second, while there are streams.
+ *
+ * A session manager links what records to the loudspeaker's monitor when there is no microphone. So
+ * our thread looks at who is linked, and what comes from no source is not pushed. The daemon tells
+ * of a link before it sends the link's buffers, on the same socket: so nothing of a new link gets
+ * through before it was looked at.
  */
 #include "audio/pipewire.h"
 
@@ -21,6 +26,7 @@
 #include <unistd.h>
 
 #include "audio/pipewire_library.h"
+#include "audio/sources.h"
 #include "common/list.h"
 #include "common/log.h"
 
@@ -36,6 +42,7 @@ struct served {
 	struct pw_stream *pw;
 	struct spa_hook hook;
 	struct spa_io_rate_match *match; /* the realtime thread's; may be NULL */
+	atomic_bool sourced; /* recording: it is linked to sources alone */
 	bool failed;
 };
 
@@ -54,6 +61,9 @@ struct pipewire {
 	struct pw_context *context;
 	struct pw_core *core; /* NULL: not connected */
 	struct spa_hook core_hook;
+	struct pw_registry *registry; /* NULL: nothing is known of links, no microphone is open */
+	struct spa_hook registry_hook;
+	struct sources sources;
 	struct spa_source *timer;
 	struct served served[STREAMS_MAX];
 	bool broken; /* the daemon has gone */
@@ -108,7 +118,7 @@ static void process_recording(void *data)
 	samples = &buffer->buffer->datas[0];
 	offset = SPA_MIN(samples->chunk->offset, samples->maxsize);
 	size = SPA_MIN(samples->chunk->size, samples->maxsize - offset);
-	if (samples->data) {
+	if (samples->data && atomic_load(&served->sourced)) {
 		set_factor(served, stream_push(served->stream,
 					       (const float *)((const char *)samples->data + offset),
 					       size / stride));
@@ -235,7 +245,7 @@ static void served_end(struct served *served)
 		pw_stream_destroy(served->pw);
 	}
 	stream_unref(served->stream);
-	*served = (struct served){ 0 };
+	memset(served, 0, sizeof(*served));
 }
 
 static void served_begin(struct pipewire *pipewire, struct served *served, struct stream *stream)
@@ -272,11 +282,95 @@ static const struct pw_core_events core_events = {
 	.error = handle_core_error,
 };
 
+/* ---- who is linked ---- */
+
+static void look_at_links(struct pipewire *pipewire)
+{
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		struct served *served = &pipewire->served[i];
+		bool sourced;
+
+		if (served->pw && served->stream->info.direction == STREAM_RECORDING) {
+			sourced = sources_feed(&pipewire->sources,
+					       pw_stream_get_node_id(served->pw));
+			atomic_store(&served->sourced, sourced);
+			atomic_store(&served->stream->sourced, sourced);
+		}
+	}
+}
+
+static uint32_t id_of(const struct spa_dict *properties, const char *key)
+{
+	uint32_t id = SPA_ID_INVALID;
+
+	spa_atou32(spa_dict_lookup(properties, key), &id, 0);
+	return id;
+}
+
+static void handle_global(void *data, uint32_t id, uint32_t permissions, const char *type,
+			  uint32_t version, const struct spa_dict *properties)
+{
+	struct pipewire *pipewire = data;
+
+	(void)permissions, (void)version;
+	if (!properties) {
+		return;
+	}
+	if (spa_streq(type, PW_TYPE_INTERFACE_Node)) {
+		sources_add_node(&pipewire->sources, id,
+				 spa_dict_lookup(properties, PW_KEY_MEDIA_CLASS));
+	} else if (spa_streq(type, PW_TYPE_INTERFACE_Link)) {
+		sources_add_link(&pipewire->sources, id,
+				 id_of(properties, PW_KEY_LINK_OUTPUT_NODE),
+				 id_of(properties, PW_KEY_LINK_INPUT_NODE));
+		look_at_links(pipewire);
+	}
+}
+
+static void handle_global_remove(void *data, uint32_t id)
+{
+	struct pipewire *pipewire = data;
+
+	sources_remove(&pipewire->sources, id);
+	look_at_links(pipewire);
+}
+
+static const struct pw_registry_events registry_events = {
+	PW_VERSION_REGISTRY_EVENTS,
+	.global = handle_global,
+	.global_remove = handle_global_remove,
+};
+
+static void watch_links(struct pipewire *pipewire)
+{
+	pipewire->registry = pw_core_get_registry(pipewire->core, PW_VERSION_REGISTRY, 0);
+	if (!pipewire->registry) {
+		log_warning("Guests hear no microphone: PipeWire does not say what is linked (%s); "
+			    "restart pipewire.service of this user.",
+			    strerror(errno));
+		return;
+	}
+	spa_zero(pipewire->registry_hook);
+	pw_registry_add_listener(pipewire->registry, &pipewire->registry_hook, &registry_events,
+				 pipewire);
+}
+
+static void unwatch_links(struct pipewire *pipewire)
+{
+	if (pipewire->registry) {
+		spa_hook_remove(&pipewire->registry_hook);
+		pw_proxy_destroy((struct pw_proxy *)pipewire->registry);
+		pipewire->registry = NULL;
+	}
+	sources_finish(&pipewire->sources);
+}
+
 static void pipewire_disconnect(struct pipewire *pipewire)
 {
 	for (size_t i = 0; i < STREAMS_MAX; i++) {
 		served_end(&pipewire->served[i]);
 	}
+	unwatch_links(pipewire);
 	if (pipewire->core) {
 		spa_hook_remove(&pipewire->core_hook);
 		pw_core_disconnect(pipewire->core);
@@ -302,6 +396,7 @@ static void pipewire_connect(struct pipewire *pipewire)
 	atomic_store(&pipewire->state, AUDIO_SERVER_CONNECTED);
 	spa_zero(pipewire->core_hook);
 	pw_core_add_listener(pipewire->core, &pipewire->core_hook, &core_events, pipewire);
+	watch_links(pipewire);
 }
 
 static bool has_stream(struct stream *const *streams, size_t n, const struct stream *stream)

@@ -34,13 +34,15 @@
 	  (stream, direction, target, flags, params, n)) \
 	F(struct pw_buffer *, pw_stream_dequeue_buffer, (struct pw_stream *stream), (stream)) \
 	F(int, pw_stream_queue_buffer, (struct pw_stream *stream, struct pw_buffer *buffer), \
-	  (stream, buffer))
+	  (stream, buffer)) \
+	F(uint32_t, pw_stream_get_node_id, (struct pw_stream *stream), (stream))
 
 #define PROCEDURES(F) \
 	F(pw_init, (int *argc, char ***argv), (argc, argv)) \
 	F(pw_loop_destroy, (struct pw_loop *loop), (loop)) \
 	F(pw_context_destroy, (struct pw_context *context), (context)) \
 	F(pw_stream_destroy, (struct pw_stream *stream), (stream)) \
+	F(pw_proxy_destroy, (struct pw_proxy *proxy), (proxy)) \
 	F(pw_stream_add_listener, \
 	  (struct pw_stream *stream, struct spa_hook *hook, const struct pw_stream_events *events, \
 	   void *data), \

@@ -38,6 +38,7 @@ struct stream {
 	atomic_bool flowing;   /* samples are to be expected */
 	/* The other's. */
 	atomic_uint underruns;
+	atomic_bool sourced; /* recording: what comes is a microphone's; else nothing comes */
 	/* The realtime thread's alone in playback; in recording the drift is. */
 	struct fade fade;
 	float level_aimed; /* below 0: nothing was heard yet */
