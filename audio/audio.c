@@ -46,9 +46,11 @@ struct audio_guest {
 	struct vm *vm;
 	struct vm_observer observer;
 	struct audio_config config;
+	struct audio_setting setting;
+	enum audio_answer answer;
 	struct audio_side sides[2]; /* by enum stream_direction */
 	const char *text;           /* last told */
-	bool records;
+	bool records, asks;
 };
 
 /* ---- telling ---- */
@@ -88,6 +90,34 @@ bool audio_guest_records(const struct audio_guest *guest)
 	return in->place.open && side_flows(in);
 }
 
+bool audio_guest_asks(const struct audio_guest *guest)
+{
+	return side_flows(&guest->sides[STREAM_RECORDING]) &&
+	       audio_policy_asks(guest->config.microphone, guest->answer,
+				 guest->audio->front == guest);
+}
+
+const char *audio_guest_recording_text(const struct audio_guest *guest)
+{
+	const struct audio_side *in = &guest->sides[STREAM_RECORDING];
+
+	if (in->lost) {
+		return "cut off";
+	}
+	if (!side_flows(in)) {
+		return "nothing";
+	}
+	if (!in->place.open) {
+		return audio_guest_asks(guest) ? "silence, until it is answered" : "silence";
+	}
+	for (size_t i = 0; i < VOICES_MAX; i++) {
+		if (in->voices[i].stream && atomic_load(&in->voices[i].stream->sourced)) {
+			return "microphone";
+		}
+	}
+	return "silence: no microphone is connected";
+}
+
 unsigned int audio_guest_underruns(const struct audio_guest *guest)
 {
 	unsigned int underruns = 0;
@@ -115,11 +145,12 @@ const char *audio_text(const struct audio *audio)
 static void tell_changed(struct audio_guest *guest)
 {
 	const char *text = audio_guest_text(guest);
-	bool records = audio_guest_records(guest);
+	bool records = audio_guest_records(guest), asks = audio_guest_asks(guest);
 
-	if (text != guest->text || records != guest->records) {
+	if (text != guest->text || records != guest->records || asks != guest->asks) {
 		guest->text = text;
 		guest->records = records;
+		guest->asks = asks;
 		guest->audio->handlers->changed(guest, guest->audio->data);
 	}
 }
@@ -144,8 +175,11 @@ static void update_guest(struct audio_guest *guest)
 					 front && front->config.exclusive);
 
 	out->place.open = true;
-	out->place.level = level * (float)guest->config.volume / 100.0f;
-	in->place.open = audio_policy_hears(guest->config.microphone, front == guest);
+	out->place.level = guest->setting.muted ? 0.0f
+						: level * audio_policy_gain(guest->config.volume) *
+							  audio_policy_gain(guest->setting.volume);
+	in->place.open =
+		audio_policy_hears(guest->config.microphone, guest->answer, front == guest);
 	in->place.level = 1.0f;
 	out->place.role = in->place.role = guest->config.role;
 	update_voices(out);
@@ -167,6 +201,23 @@ void audio_configure_guest(struct audio_guest *guest, const struct audio_config 
 {
 	guest->config = *config;
 	audio_set_front(guest->audio, guest->audio->front);
+}
+
+void audio_guest_set(struct audio_guest *guest, const struct audio_setting *setting)
+{
+	guest->setting = *setting;
+	update_guest(guest);
+}
+
+struct audio_setting audio_guest_setting(const struct audio_guest *guest)
+{
+	return guest->setting;
+}
+
+void audio_guest_answer(struct audio_guest *guest, enum audio_answer answer)
+{
+	guest->answer = answer;
+	update_guest(guest);
 }
 
 /* ---- what QEMU says ---- */
@@ -327,7 +378,8 @@ static void handle_peer_down(struct vm *vm, void *data)
 	for (size_t i = 0; i < 2; i++) {
 		side_close(&guest->sides[i]);
 	}
-	tell_changed(guest);
+	guest->answer = AUDIO_ANSWER_NONE;
+	update_guest(guest);
 }
 
 static const struct vm_observer_ops observer_ops = {
@@ -361,6 +413,7 @@ int audio_add_guest(struct audio *audio, struct vm *vm, const struct audio_confi
 	guest->audio = audio;
 	guest->vm = vm;
 	guest->config = *config;
+	guest->setting = AUDIO_SETTING_DEFAULT;
 	side_init(&guest->sides[STREAM_PLAYBACK], guest, STREAM_PLAYBACK);
 	side_init(&guest->sides[STREAM_RECORDING], guest, STREAM_RECORDING);
 	guest->text = audio_guest_text(guest);

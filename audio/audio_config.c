@@ -26,7 +26,7 @@ static int parse_microphone(const char *value, void *field, char *expected, size
 			return 0;
 		}
 	}
-	snprintf(expected, size, "deny or allow");
+	snprintf(expected, size, "deny, ask or allow");
 	return -EINVAL;
 }
 

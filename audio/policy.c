@@ -10,6 +10,7 @@ static const char *const background_names[AUDIO_BACKGROUND_COUNT] = {
 
 static const char *const microphone_names[AUDIO_MICROPHONE_COUNT] = {
 	[AUDIO_MICROPHONE_DENY] = "deny",
+	[AUDIO_MICROPHONE_ASK] = "ask",
 	[AUDIO_MICROPHONE_ALLOW] = "allow",
 };
 
@@ -34,7 +35,22 @@ float audio_policy_level(enum audio_background background, bool in_front, bool f
 	return background == AUDIO_BACKGROUND_PLAY ? 1.0f : AUDIO_DUCKED;
 }
 
-bool audio_policy_hears(enum audio_microphone microphone, bool in_front)
+bool audio_policy_hears(enum audio_microphone microphone, enum audio_answer answer, bool in_front)
 {
-	return in_front && microphone == AUDIO_MICROPHONE_ALLOW;
+	if (answer == AUDIO_ANSWER_NONE) {
+		return in_front && microphone == AUDIO_MICROPHONE_ALLOW;
+	}
+	return in_front && answer == AUDIO_ANSWER_YES;
+}
+
+bool audio_policy_asks(enum audio_microphone microphone, enum audio_answer answer, bool in_front)
+{
+	return in_front && microphone == AUDIO_MICROPHONE_ASK && answer == AUDIO_ANSWER_NONE;
+}
+
+float audio_policy_gain(unsigned int percent)
+{
+	float share = (float)percent / 100.0f;
+
+	return share * share * share;
 }

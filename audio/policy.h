@@ -19,8 +19,20 @@ enum audio_background {
 	AUDIO_BACKGROUND_COUNT
 };
 
-/* DENY: it records silence. ALLOW: while it is in front, it hears the microphone. */
-enum audio_microphone { AUDIO_MICROPHONE_DENY, AUDIO_MICROPHONE_ALLOW, AUDIO_MICROPHONE_COUNT };
+/*
+ * DENY   it records silence.
+ * ASK    while it is in front and somebody said yes, it hears the microphone.
+ * ALLOW  while it is in front, it hears the microphone.
+ */
+enum audio_microphone {
+	AUDIO_MICROPHONE_DENY,
+	AUDIO_MICROPHONE_ASK,
+	AUDIO_MICROPHONE_ALLOW,
+	AUDIO_MICROPHONE_COUNT
+};
+
+/* What somebody at the seat said of the microphone; counts more than the guest's file. */
+enum audio_answer { AUDIO_ANSWER_NONE, AUDIO_ANSWER_YES, AUDIO_ANSWER_NO, AUDIO_ANSWER_COUNT };
 
 const char *audio_background_name(enum audio_background background);
 const char *audio_microphone_name(enum audio_microphone microphone);
@@ -32,6 +44,12 @@ const char *audio_microphone_name(enum audio_microphone microphone);
 float audio_policy_level(enum audio_background background, bool in_front, bool front_exclusive);
 
 /* Whether what a guest records is the microphone's; else it is silence. */
-bool audio_policy_hears(enum audio_microphone microphone, bool in_front);
+bool audio_policy_hears(enum audio_microphone microphone, enum audio_answer answer, bool in_front);
+
+/* Whether a guest that records is to be asked about. */
+bool audio_policy_asks(enum audio_microphone microphone, enum audio_answer answer, bool in_front);
+
+/* The gain of a volume in percent: its cube, as with every volume that PipeWire's tools show. */
+float audio_policy_gain(unsigned int percent);
 
 #endif

@@ -13,8 +13,7 @@
  *   state           the server's state, how often samples came too late, and since
  *                   the last "state" the longest time between two turns of this
  *                   program, in milliseconds, and by how much the sound server's
- *                   thread asked too late for samples, in microseconds            "state 1 0 10
- * 200"
+ *                   thread asked too late, in microseconds                        "state 1 0 10 200"
  */
 #include <errno.h>
 #include <math.h>

@@ -17,6 +17,7 @@
 #include "common/cleanup.h"
 #include "tests/unit/fake_vm.h"
 #include "tests/unit/loop.h"
+#include "tests/unit/timers.h"
 
 #define DEADLINE_MS 20000
 #define OUT "org.qemu.Display1.AudioOutListener"
@@ -362,16 +363,52 @@ static void test_focus(void **state)
 	config.background = AUDIO_BACKGROUND_DUCK;
 	config.volume = 50;
 	audio_configure_guest(a->guest, &config);
-	assert_true(fabsf(of_a->level - AUDIO_DUCKED / 2) < 1e-6f);
+	assert_true(fabsf(of_a->level - AUDIO_DUCKED / 8) < 1e-6f);
 	assert_string_equal(audio_guest_text(a->guest), "ducked");
 	config.background = AUDIO_BACKGROUND_PLAY;
 	audio_configure_guest(a->guest, &config);
-	assert_true(of_a->level == 0.5f);
+	assert_true(of_a->level == 0.125f);
 	config.exclusive = true;
 	audio_configure_guest(b->guest, &config);
 	assert_true(of_a->level == 0);
 	audio_set_front(world->audio, NULL);
-	assert_true(of_a->level == 0.5f && of_b->level == 0.5f);
+	assert_true(of_a->level == 0.125f && of_b->level == 0.125f);
+}
+
+/* What somebody sets comes on top of it, and a mute is one wherever the guest is. */
+static void test_settings(void **state)
+{
+	struct world *world = *state;
+	struct qemu *a = &world->guests[0];
+	struct audio_setting setting = audio_guest_setting(a->guest);
+	struct audio_config config;
+	struct stream *of_a;
+
+	assert_true(setting.volume == 100 && !setting.muted);
+	audio_set_front(world->audio, a->guest);
+	begin_playing(world, a);
+	of_a = world->server.streams[0];
+	setting.volume = 50;
+	audio_guest_set(a->guest, &setting);
+	assert_true(of_a->level == 0.125f);
+	assert_int_equal(audio_guest_setting(a->guest).volume, 50);
+	audio_config_init(&config);
+	config.volume = 50;
+	config.background = AUDIO_BACKGROUND_PLAY;
+	audio_configure_guest(a->guest, &config);
+	assert_true(of_a->level == 0.015625f);
+	world->changes = 0;
+	setting.muted = true;
+	audio_guest_set(a->guest, &setting);
+	assert_true(of_a->level == 0);
+	assert_string_equal(audio_guest_text(a->guest), "muted");
+	assert_int_equal(world->changes, 1);
+	audio_set_front(world->audio, world->guests[1].guest);
+	assert_true(of_a->level == 0);
+	/* It stays when QEMU ends. */
+	fake_vm_disconnect(a->vm);
+	begin_playing(world, a);
+	assert_true(world->server.streams[0]->level == 0);
 }
 
 static void test_stream_lingers_and_ends_with_qemu(void **state)
@@ -530,6 +567,60 @@ static void test_microphone(void **state)
 	assert_true(record(world, a, 1920, NULL));
 }
 
+static void begin_recording(struct world *world, struct qemu *qemu)
+{
+	qemu_connect(world, qemu);
+	init(world, &qemu->in, false, 9, 16, 48000, 1);
+	tell(world, &qemu->in, false, "SetEnabled", "tb", (uint64_t)9, 1);
+	settle(world, &qemu->in, IN_PATH);
+}
+
+static void test_microphone_is_asked_for(void **state)
+{
+	struct world *world = *state;
+	struct qemu *a = &world->guests[0];
+	struct audio_config config;
+
+	audio_config_init(&config);
+	config.microphone = AUDIO_MICROPHONE_ASK;
+	audio_configure_guest(a->guest, &config);
+	begin_recording(world, a);
+	/* Who is behind asks nothing. */
+	assert_false(audio_guest_asks(a->guest));
+	world->changes = 0;
+	audio_set_front(world->audio, a->guest);
+	assert_true(audio_guest_asks(a->guest));
+	assert_int_equal(world->changes, 1);
+	assert_false(audio_guest_records(a->guest));
+	assert_true(record(world, a, 1920, NULL));
+
+	audio_guest_answer(a->guest, AUDIO_ANSWER_NO);
+	assert_false(audio_guest_asks(a->guest));
+	assert_int_equal(world->server.count, 0);
+	assert_string_equal(audio_guest_recording_text(a->guest), "silence");
+	audio_guest_answer(a->guest, AUDIO_ANSWER_YES);
+	assert_true(audio_guest_records(a->guest));
+	assert_false(record(world, a, 9600, world->server.streams[0]));
+	/* The answer is remembered, but for the guest in front alone. */
+	audio_set_front(world->audio, NULL);
+	assert_false(audio_guest_records(a->guest));
+	assert_int_equal(world->server.count, 0);
+	audio_set_front(world->audio, a->guest);
+	assert_true(audio_guest_records(a->guest));
+	/* No source is linked. */
+	assert_string_equal(audio_guest_recording_text(a->guest),
+			    "silence: no microphone is connected");
+	atomic_store(&world->server.streams[0]->sourced, true);
+	assert_string_equal(audio_guest_recording_text(a->guest), "microphone");
+
+	/* Another QEMU is another guest. */
+	fake_vm_disconnect(a->vm);
+	assert_string_equal(audio_guest_recording_text(a->guest), "nothing");
+	begin_recording(world, a);
+	assert_true(audio_guest_asks(a->guest));
+	assert_false(audio_guest_records(a->guest));
+}
+
 /* ---- nonsense ---- */
 
 static bool is_closed(void *data)
@@ -568,6 +659,37 @@ static void test_absurd_formats(void **state)
 		fake_vm_disconnect(a->vm);
 	}
 	/* A new QEMU is believed again. */
+	begin_playing(world, a);
+	assert_int_equal(world->server.count, 1);
+}
+
+/* Whatever else happens to it, until QEMU's end. */
+static void test_cut_off_stays_cut_off(void **state)
+{
+	struct world *world = *state;
+	struct qemu *a = &world->guests[0];
+	struct audio_config config;
+
+	begin_playing(world, a);
+	init(world, &a->out, true, 8, 24, 48000, 2);
+	expect_cut_off(world, a);
+	/* No timer is there that would try again. */
+	assert_int_equal(timers_left_ms(), -1);
+	audio_config_init(&config);
+	for (int i = 0; i < 3; i++) {
+		audio_set_front(world->audio, i % 2 ? NULL : a->guest);
+		audio_configure_guest(a->guest, &config);
+		audio_guest_set(a->guest, &AUDIO_SETTING_DEFAULT);
+		loop_settle(world->event);
+		expect_cut_off(world, a);
+	}
+	/* What it records is another matter. */
+	init(world, &a->in, false, 9, 16, 48000, 1);
+	tell(world, &a->in, false, "SetEnabled", "tb", (uint64_t)9, 1);
+	settle(world, &a->in, IN_PATH);
+	assert_true(record(world, a, 1920, NULL));
+	assert_int_equal(a->out.registrations, 1);
+	fake_vm_disconnect(a->vm);
 	begin_playing(world, a);
 	assert_int_equal(world->server.count, 1);
 }
@@ -623,11 +745,14 @@ int main(void)
 		TEST(test_plays),
 		TEST(test_volume),
 		TEST(test_focus),
+		TEST(test_settings),
 		TEST(test_stream_lingers_and_ends_with_qemu),
 		TEST(test_registers_again),
 		TEST(test_no_sound_device),
 		TEST(test_microphone),
+		TEST(test_microphone_is_asked_for),
 		TEST(test_absurd_formats),
+		TEST(test_cut_off_stays_cut_off),
 		TEST(test_too_much_at_once),
 		TEST(test_odd_but_harmless),
 	};
