@@ -9,7 +9,8 @@
 #include "control/paths.h"
 
 static const struct ctl_command *const tables[] = { ctl_seat_commands, ctl_gpu_commands,
-						    ctl_input_commands, ctl_doctor_commands };
+						    ctl_sound_commands, ctl_input_commands,
+						    ctl_doctor_commands };
 
 #define N_TABLES (sizeof(tables) / sizeof(tables[0]))
 

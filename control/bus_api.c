@@ -17,6 +17,7 @@
 #include "control/card_api.h"
 #include "control/monitor_api.h"
 #include "control/private.h"
+#include "control/sound_api.h"
 
 /* ---- what is there ---- */
 
@@ -46,7 +47,10 @@ static int append_guest(sd_bus_message *m, const struct control_guest *guest)
 	    (r = bus_append_text(m, "monitors", guest->monitors)) < 0 ||
 	    (r = bus_append_text(m, "sound", guest->sound)) < 0 ||
 	    (r = bus_append_entry(m, "underruns", "u", guest->underruns)) < 0 ||
-	    (r = bus_append_entry(m, "microphone", "b", guest->microphone)) < 0) {
+	    (r = bus_append_entry(m, "volume", "u", guest->volume)) < 0 ||
+	    (r = bus_append_entry(m, "muted", "b", guest->muted)) < 0 ||
+	    (r = bus_append_entry(m, "microphone", "b", guest->microphone)) < 0 ||
+	    (r = bus_append_text(m, "recording", guest->recording)) < 0) {
 		return r;
 	}
 	return sd_bus_message_close_container(m);
@@ -457,6 +461,10 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("Quit", SD_BUS_ARGS("b", guests), SD_BUS_NO_RESULT, handle_quit,
 				ANYONE),
 	METHOD_PLAIN("Reload", handle_reload),
+	SD_BUS_METHOD_WITH_ARGS("SetVolume", SD_BUS_ARGS("s", guest, "u", percent, "b", muted),
+				SD_BUS_NO_RESULT, sound_api_volume, ANYONE),
+	SD_BUS_METHOD_WITH_ARGS("SetMicrophone", SD_BUS_ARGS("s", guest, "s", answer),
+				SD_BUS_NO_RESULT, sound_api_microphone, ANYONE),
 	SD_BUS_METHOD_WITH_ARGS("ListCards", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", cards),
 				card_api_list, ANYONE),
 	SD_BUS_METHOD_WITH_ARGS("ListMonitors", SD_BUS_NO_ARGS, SD_BUS_RESULT("aa{sv}", monitors),

@@ -40,7 +40,10 @@ struct control_guest {
 	uint64_t keys_sent, keys_dropped;
 	const char *sound;      /* "plays", "silent", … */
 	unsigned int underruns; /* samples that came too late */
+	unsigned int volume;    /* percent, as somebody set it */
+	bool muted;             /* by somebody */
 	bool microphone;        /* it hears the host's */
+	const char *recording;  /* what it records: "nothing", "silence", "microphone", … */
 };
 
 struct control_seat {
@@ -126,6 +129,11 @@ struct control_actions {
 	int (*inject_motion)(void *data, double dx, double dy, const char **why);
 	int (*inject_absolute)(void *data, double x, double y, const char **why);
 	int (*inject_wheel)(void *data, int32_t v120, int32_t h120, const char **why);
+	/* percent 0 to 100, else -EINVAL. */
+	int (*volume)(void *data, const char *guest, unsigned int percent, bool muted,
+		      const char **why);
+	/* "allow", "deny", or "ask": what its file says. */
+	int (*microphone)(void *data, const char *guest, const char *answer, const char **why);
 	void (*each_card)(void *data,
 			  void (*each)(const struct control_card *card, void *each_data),
 			  void *each_data);

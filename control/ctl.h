@@ -41,6 +41,7 @@ struct ctl_command {
 /* Ends with an entry without a name. */
 extern const struct ctl_command ctl_seat_commands[];
 extern const struct ctl_command ctl_gpu_commands[];
+extern const struct ctl_command ctl_sound_commands[];
 extern const struct ctl_command ctl_input_commands[];
 extern const struct ctl_command ctl_doctor_commands[];
 

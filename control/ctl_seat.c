@@ -97,11 +97,13 @@ static void print_sound(const json_t *seat, const json_t *guests)
 	json_array_foreach((json_t *)guests, i, guest)
 	{
 		const char *sound = ctl_string(guest, "sound");
-		bool microphone = ctl_is_true(guest, "microphone");
+		const char *recording = ctl_string(guest, "recording");
+		bool records = strcmp(recording, "nothing") != 0;
 
-		if (strcmp(sound, "silent") != 0 || microphone) {
-			printf("          %s: %s%s\n", ctl_string(guest, "name"), sound,
-			       microphone ? ", hears the microphone" : "");
+		if (strcmp(sound, "silent") != 0 || records) {
+			printf("          %s: %s at %d %%%s%s\n", ctl_string(guest, "name"), sound,
+			       (int)integer_of(guest, "volume"), records ? ", records " : "",
+			       records ? recording : "");
 		}
 	}
 }

@@ -118,6 +118,9 @@ static const struct ini_key keys[] = {
 	{ "chords", "switcher", FIELD(switcher), parse_key },
 	{ "chords", "rescue", FIELD(rescue), parse_key },
 	{ "chords", "card", FIELD(card_key), parse_key },
+	{ "chords", "louder", FIELD(louder), parse_key },
+	{ "chords", "softer", FIELD(softer), parse_key },
+	{ "chords", "mute", FIELD(mute), parse_key },
 	{ "chords", "send-host-key", FIELD(send_host_key), parse_key },
 	{ NULL, NULL, 0, NULL },
 };
@@ -141,6 +144,9 @@ void seat_config_finish(struct seat_config *config)
 	free(config->switcher);
 	free(config->rescue);
 	free(config->card_key);
+	free(config->louder);
+	free(config->softer);
+	free(config->mute);
 	free(config->send_host_key);
 	*config = (struct seat_config){ 0 };
 }
@@ -153,7 +159,7 @@ static bool is_fixed_chord(int code)
 	static const char *const names[] = { "1",  "2",  "3",  "4",  "5",   "6",   "7",
 					     "8",  "9",  "F1", "F2", "F3",  "F4",  "F5",
 					     "F6", "F7", "F8", "F9", "F10", "F11", "F12",
-					     "W",  "R",  "K",  "A" };
+					     "W",  "R",  "K",  "A",  "ENTER", "N" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
 		if (key_by_name(names[i]) == code) {
@@ -175,6 +181,9 @@ static void check_chords(const struct seat_config *config, const char *folder,
 		{ "switcher", config->switcher ? config->switcher : "O" },
 		{ "rescue", config->rescue ? config->rescue : "ESC" },
 		{ "card", config->card_key ? config->card_key : "G" },
+		{ "louder", config->louder ? config->louder : "UP" },
+		{ "softer", config->softer ? config->softer : "DOWN" },
+		{ "mute", config->mute ? config->mute : "M" },
 		{ "send-host-key", config->send_host_key ? config->send_host_key : "BACKSPACE" },
 	};
 

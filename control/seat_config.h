@@ -18,7 +18,8 @@ struct seat_config {
 	bool toasts;          /* name on each switch; default yes */
 	bool software_cursor; /* default no */
 	/* "[chords]": names of keys as in chord_parse_key(); NULL is the default */
-	char *host_key, *recent, *back, *switcher, *rescue, *card_key, *send_host_key;
+	char *host_key, *recent, *back, *switcher, *rescue, *card_key;
+	char *louder, *softer, *mute, *send_host_key;
 };
 
 /* Sets every default. */

@@ -19,6 +19,9 @@ static const struct {
 	{ offsetof(struct chord_config, switcher), "All guests" },
 	{ offsetof(struct chord_config, card),
 	  "The graphics card to the guest in front, or back from it" },
+	{ offsetof(struct chord_config, louder), "The guest in front louder" },
+	{ offsetof(struct chord_config, softer), "The guest in front softer" },
+	{ offsetof(struct chord_config, mute), "The guest in front silent, or heard again" },
 	{ offsetof(struct chord_config, rescue), "Release every key and show all guests" },
 	{ offsetof(struct chord_config, send_host_key), "Send the host key itself to the guest" },
 };
@@ -39,6 +42,9 @@ void chord_config_init(struct chord_config *config)
 		.switcher = KEY_O,
 		.rescue = KEY_ESC,
 		.card = KEY_G,
+		.louder = KEY_UP,
+		.softer = KEY_DOWN,
+		.mute = KEY_M,
 		.send_host_key = KEY_BACKSPACE,
 	};
 }

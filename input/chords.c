@@ -19,22 +19,28 @@ void chords_init(struct chords *chords, const struct chord_config *config)
 	*chords = (struct chords){ .config = *config };
 }
 
-void chords_ask(struct chords *chords, bool asking)
+void chords_ask(struct chords *chords, enum chord_question question, bool asking)
 {
-	chords->asking = asking;
+	chords->asking[question] = asking;
 }
 
-static enum chord_action find_answer(uint32_t code, unsigned int *argument)
+static enum chord_action find_answer(const struct chords *chords, uint32_t code,
+				     unsigned int *argument)
 {
-	static const uint32_t keys[] = {
-		[CHORD_ANSWER_WAIT] = KEY_W,
-		[CHORD_ANSWER_RESET] = KEY_R,
-		[CHORD_ANSWER_KILL] = KEY_K,
-		[CHORD_ANSWER_ABANDON] = KEY_A,
+	static const struct {
+		uint32_t key;
+		enum chord_question question;
+	} answers[] = {
+		[CHORD_ANSWER_WAIT] = { KEY_W, CHORD_QUESTION_CARD },
+		[CHORD_ANSWER_RESET] = { KEY_R, CHORD_QUESTION_CARD },
+		[CHORD_ANSWER_KILL] = { KEY_K, CHORD_QUESTION_CARD },
+		[CHORD_ANSWER_ABANDON] = { KEY_A, CHORD_QUESTION_CARD },
+		[CHORD_ANSWER_YES] = { KEY_ENTER, CHORD_QUESTION_MICROPHONE },
+		[CHORD_ANSWER_NO] = { KEY_N, CHORD_QUESTION_MICROPHONE },
 	};
 
-	for (unsigned int i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (keys[i] == code) {
+	for (unsigned int i = 0; i < sizeof(answers) / sizeof(answers[0]); i++) {
+		if (answers[i].key == code && chords->asking[answers[i].question]) {
 			*argument = i;
 			return CHORD_ANSWER;
 		}
@@ -79,7 +85,16 @@ static enum chord_action find_action(const struct chords *chords, uint32_t code,
 	if (code == config->card) {
 		return CHORD_CARD;
 	}
-	if (chords->asking && find_answer(code, argument) != CHORD_NONE) {
+	if (code == config->louder) {
+		return CHORD_LOUDER;
+	}
+	if (code == config->softer) {
+		return CHORD_SOFTER;
+	}
+	if (code == config->mute) {
+		return CHORD_MUTE;
+	}
+	if (find_answer(chords, code, argument) != CHORD_NONE) {
 		return CHORD_ANSWER;
 	}
 	if (code >= KEY_1 && code <= KEY_9) {

@@ -23,6 +23,9 @@ enum chord_action {
 	CHORD_VT, /* argument: 1..12 */
 	CHORD_RESCUE,
 	CHORD_CARD,   /* the graphics card to the guest in front, or back from it */
+	CHORD_LOUDER, /* the guest in front */
+	CHORD_SOFTER,
+	CHORD_MUTE,
 	CHORD_ANSWER, /* only after chords_ask(); argument: enum chord_answer */
 	CHORD_SEND_HOST_KEY, /* the guest in front got a press and a release of the host key */
 	CHORD_HELP_SHOW,     /* the host key has been held for CHORD_HELP_HOLD_NS */
@@ -30,12 +33,20 @@ enum chord_action {
 	CHORD_COUNT
 };
 
-/* What a person says about a guest that does not let go of something: W, R, K or A. */
+/*
+ * What the screen asks.
+ * CARD        a guest does not let go of a card: W, R, K or A.
+ * MICROPHONE  the guest in front wants to hear it: Enter or N.
+ */
+enum chord_question { CHORD_QUESTION_CARD, CHORD_QUESTION_MICROPHONE, CHORD_QUESTIONS };
+
 enum chord_answer {
 	CHORD_ANSWER_WAIT,
 	CHORD_ANSWER_RESET,
 	CHORD_ANSWER_KILL,
 	CHORD_ANSWER_ABANDON, /* leave it to the guest */
+	CHORD_ANSWER_YES,     /* CHORD_QUESTION_MICROPHONE */
+	CHORD_ANSWER_NO,
 };
 
 #define CHORD_HELP_HOLD_NS (600ull * 1000 * 1000)
@@ -48,6 +59,9 @@ struct chord_config {
 	unsigned int switcher;      /* KEY_O */
 	unsigned int rescue;        /* KEY_ESC */
 	unsigned int card;          /* KEY_G; 0: there is none to give */
+	unsigned int louder;        /* KEY_UP */
+	unsigned int softer;        /* KEY_DOWN */
+	unsigned int mute;          /* KEY_M */
 	unsigned int send_host_key; /* KEY_BACKSPACE */
 };
 
@@ -89,7 +103,7 @@ struct chords {
 	enum chords_state state;
 	uint64_t help_ns;      /* ARMED: when to show help */
 	unsigned int walked;   /* WALKING: how far */
-	bool asking;           /* keys of answers are chords */
+	bool asking[CHORD_QUESTIONS]; /* keys of answers are chords */
 	struct held_keys held; /* live: its press passed */
 };
 
@@ -109,7 +123,7 @@ void chords_init(struct chords *chords, const struct chord_config *config);
  * A question is on the screen, or no more. Its answers are chords too, never bare keys, and mean
  * nothing else at other times: who types when the question comes up answers nothing by chance.
  */
-void chords_ask(struct chords *chords, bool asking);
+void chords_ask(struct chords *chords, enum chord_question question, bool asking);
 
 /* A key of a device went down or up, at a time on CLOCK_MONOTONIC. */
 struct chord_result chords_key(struct chords *chords, uint32_t device, uint32_t code, bool pressed,

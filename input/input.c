@@ -184,9 +184,9 @@ void input_set_grab(struct input *input, bool grabbed)
 	router_set_grab(&input->router, grabbed);
 }
 
-void input_set_asking(struct input *input, bool asking)
+void input_set_asking(struct input *input, enum chord_question question, bool asking)
 {
-	chords_ask(&input->chords, asking);
+	chords_ask(&input->chords, question, asking);
 }
 
 void input_destroy(struct input *input)

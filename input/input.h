@@ -89,7 +89,7 @@ void input_set_transform(struct input *input, const struct pointer_transform *tr
  * input_set_sink(NULL). */
 void input_set_grab(struct input *input, bool grabbed);
 /* Whether the keys that answer a question are chords; see chords_ask(). */
-void input_set_asking(struct input *input, bool asking);
+void input_set_asking(struct input *input, enum chord_question question, bool asking);
 /* The handler is told which LEDs (1 << LED_NUML, LED_CAPSL, LED_SCROLLL) the devices are to show:
  * those of the guest in front, now and on each change. */
 void input_set_led_handler(struct input *input, void (*leds)(void *data, uint32_t mask),

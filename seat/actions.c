@@ -66,6 +66,7 @@ static void each_guest(void *data, void (*each)(const struct control_guest *gues
 	struct seat_guest *guest;
 
 	list_for_each(guest, &seat->guests, link) {
+		struct audio_setting setting = audio_guest_setting(guest->sound);
 		const struct frame *frame = guest->source->frame;
 		char monitors[512];
 
@@ -88,7 +89,10 @@ static void each_guest(void *data, void (*each)(const struct control_guest *gues
 			     .monitors = monitors,
 			     .sound = audio_guest_text(guest->sound),
 			     .underruns = audio_guest_underruns(guest->sound),
+			     .volume = setting.volume,
+			     .muted = setting.muted,
 			     .microphone = audio_guest_records(guest->sound),
+			     .recording = audio_guest_recording_text(guest->sound),
 		     },
 		     each_data);
 	}
@@ -248,6 +252,48 @@ static int reload(void *data, const char **why)
 		*why = seat->why;
 	}
 	return r;
+}
+
+/* ---- sound ---- */
+
+static int set_volume(void *data, const char *name, unsigned int percent, bool muted,
+		      const char **why)
+{
+	struct seat *seat = data;
+	struct seat_guest *guest = find(seat, name, why);
+
+	if (!guest) {
+		return -ENOENT;
+	}
+	if (percent > AUDIO_VOLUME_MAX) {
+		return seat_refuse(seat, why, -EINVAL, "A volume is a number from 0 to %d.",
+				   AUDIO_VOLUME_MAX);
+	}
+	seat_set_volume(guest, percent, muted);
+	return 0;
+}
+
+static int set_microphone(void *data, const char *name, const char *answer, const char **why)
+{
+	static const char *const answers[AUDIO_ANSWER_COUNT] = {
+		[AUDIO_ANSWER_NONE] = "ask",
+		[AUDIO_ANSWER_YES] = "allow",
+		[AUDIO_ANSWER_NO] = "deny",
+	};
+	struct seat *seat = data;
+	struct seat_guest *guest = find(seat, name, why);
+
+	if (!guest) {
+		return -ENOENT;
+	}
+	for (int i = 0; i < AUDIO_ANSWER_COUNT; i++) {
+		if (strcmp(answer, answers[i]) == 0) {
+			audio_guest_answer(guest->sound, (enum audio_answer)i);
+			return 0;
+		}
+	}
+	return seat_refuse(seat, why, -EINVAL, "\"%s\" is no answer; it is allow, deny or ask.",
+			   answer);
 }
 
 /* ---- cards ---- */
@@ -432,6 +478,8 @@ const struct control_actions seat_actions = {
 	.pause = pause_guest,
 	.quit = quit,
 	.reload = reload,
+	.volume = set_volume,
+	.microphone = set_microphone,
 	.each_card = each_card,
 	.each_monitor = each_monitor,
 	.give_card = give_card,

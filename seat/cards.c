@@ -259,7 +259,7 @@ void cards_update_line(struct cards *cards)
 	passthrough_each(cards->passthrough, walk_line, &walk);
 	add_warnings(cards, &walk);
 	add_owned(cards, &walk);
-	input_set_asking(cards->seat->input, walk.asking);
+	input_set_asking(cards->seat->input, CHORD_QUESTION_CARD, walk.asking);
 	tick(cards, walk.moving);
 	set_line(cards, walk.rank ? walk.line : NULL);
 }

@@ -67,8 +67,17 @@ static void handle_chord(void *data, enum chord_action action, unsigned int argu
 	case CHORD_CARD:
 		cards_toggle(seat->cards);
 		break;
+	case CHORD_LOUDER:
+	case CHORD_SOFTER:
+	case CHORD_MUTE:
+		seat_volume_chord(seat, action);
+		break;
 	case CHORD_ANSWER:
-		cards_answer_chord(seat->cards, argument);
+		if (argument == CHORD_ANSWER_YES || argument == CHORD_ANSWER_NO) {
+			seat_answer_microphone(seat, argument == CHORD_ANSWER_YES);
+		} else {
+			cards_answer_chord(seat->cards, argument);
+		}
 		break;
 	case CHORD_HELP_SHOW:
 	case CHORD_HELP_HIDE:

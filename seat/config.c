@@ -220,6 +220,9 @@ static int apply_chords(struct seat *seat, struct ini_report *report)
 		{ "switcher", seat->config.switcher, &seat->chords.switcher },
 		{ "rescue", seat->config.rescue, &seat->chords.rescue },
 		{ "card", seat->config.card_key, &seat->chords.card },
+		{ "louder", seat->config.louder, &seat->chords.louder },
+		{ "softer", seat->config.softer, &seat->chords.softer },
+		{ "mute", seat->config.mute, &seat->chords.mute },
 		{ "send-host-key", seat->config.send_host_key, &seat->chords.send_host_key },
 	};
 	int r = 0;

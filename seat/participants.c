@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "common/cleanup.h"
-#include "audio/audio.h"
 #include "seat/cards.h"
 #include "seat/seat.h"
 
@@ -113,16 +112,16 @@ __attribute__((format(printf, 3, 4))) static void add_notice(char *line, size_t 
 	}
 }
 
-/* A line that stays while the guest in front hears the microphone, a card is on its way, or the
- * guest cannot take what is typed. */
+/* A line that stays while the guest in front hears the microphone or wants to, a card is on its
+ * way, or the guest cannot take what is typed. */
 void seat_update_notice(struct seat *seat)
 {
 	struct seat_guest *guest = seat_front(seat);
 	const char *card = cards_line(seat->cards);
-	char line[700] = "";
+	char line[700] = "", microphone[200];
 
-	if (guest && guest->sound && audio_guest_records(guest->sound)) {
-		add_notice(line, sizeof(line), "MICROPHONE ON: %s hears you", vm_name(guest->vm));
+	if (seat_microphone_line(seat, microphone, sizeof(microphone))) {
+		add_notice(line, sizeof(line), "%s", microphone);
 	}
 	if (card) {
 		add_notice(line, sizeof(line), "%s", card);

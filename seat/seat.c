@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The seat's life: made in one order, taken apart in the other; see seat.h. */
 #include "seat/seat.h"
+#include "seat/volumes.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -187,6 +188,7 @@ void seat_destroy(struct seat *seat)
 		seat_remove_guest(guest);
 	}
 	audio_destroy(seat->audio);
+	volumes_close(take_ptr(seat->volumes));
 	libinput_devices_destroy(seat->devices);
 	input_destroy(seat->input);
 	switcher_destroy(seat->switcher);

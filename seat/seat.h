@@ -8,6 +8,7 @@
  *   cards.h         cards that guests may have, in files of their own
  *   participants.c  what follows a switch of focus, and in which order
  *   sound.c         guests' sound, and who hears the microphone
+ *   volumes.h       guests' volumes, remembered in files
  *   screen.c        the compositor's reports: window input, outputs, VT
  *   chords.c        chords to actions
  *   switcher.c      keys and pointer while the switcher is open
@@ -36,6 +37,7 @@ struct audio_guest;
 struct cards;
 struct passthrough_card;
 struct switcher;
+struct volumes;
 
 /* Where the host's key events come from, for input's per-device bookkeeping. */
 enum { SEAT_DEVICE_CONTROL = 0, SEAT_DEVICE_WINDOW = 1 };
@@ -77,6 +79,7 @@ struct seat {
 	struct focus focus;
 	struct focus_participant followers[5];
 	struct audio *audio;
+	struct volumes *volumes; /* NULL: nothing is remembered */
 	struct cards *cards; /* NULL: there are none to lend */
 	struct switcher *switcher;
 	struct control *control;
@@ -138,6 +141,13 @@ int seat_open_sound(struct seat *seat);
 int seat_add_sound(struct seat_guest *guest, const struct audio_config *config);
 /* This guest (NULL: none) is in front. */
 void seat_hear(struct seat *seat, struct seat_guest *guest);
+/* By a chord or the API; shown on the screen, and remembered. */
+void seat_set_volume(struct seat_guest *guest, unsigned int percent, bool muted);
+void seat_volume_chord(struct seat *seat, enum chord_action action);
+void seat_answer_microphone(struct seat *seat, bool yes);
+/* What is on the screen about the microphone; false: nothing. The keys of the answers are chords
+ * while it is a question. */
+bool seat_microphone_line(struct seat *seat, char *line, size_t size);
 
 /* screen.c */
 extern const struct compositor_handlers seat_screen_handlers;

@@ -15,7 +15,7 @@ _batonctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
 	local commands="list status watch focus next back switcher screenshot start shutdown kill reset
-		pause resume quit reload gpu doctor key type click move wheel"
+		pause resume quit reload volume microphone gpu doctor key type click move wheel"
 	local -a socket=()
 
 	COMPREPLY=()
@@ -60,6 +60,15 @@ _batonctl()
 		;;
 	quit)
 		mapfile -t COMPREPLY < <(compgen -W "--guests" -- "$word")
+		;;
+	volume | microphone)
+		if [[ $before == "$command" ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(_batonctl_guests)" -- "$word")
+		elif [[ $command == volume ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "mute unmute +5 -5" -- "$word")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "allow deny ask" -- "$word")
+		fi
 		;;
 	gpu)
 		case $before in

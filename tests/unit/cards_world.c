@@ -213,8 +213,9 @@ struct made_seat rest;
 
 struct seat_guest guest;
 
-void input_set_asking(struct input *input, bool asking)
+void input_set_asking(struct input *input, enum chord_question question, bool asking)
 {
+	assert_int_equal(question, CHORD_QUESTION_CARD);
 	rest.asking = asking;
 }
 

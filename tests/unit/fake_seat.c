@@ -86,6 +86,9 @@ static void fake_each(void *data, void (*each)(const struct control_guest *, voi
 					       .source = i == 0 ? "card" : "virtio",
 					       .sound = i == 1 ? "muted" : i ? "silent" : "plays",
 					       .underruns = 3,
+					       .volume = 60 + 20 * i,
+					       .muted = i == 1,
+					       .recording = i ? "nothing" : "microphone",
 					       .microphone = i == 0 };
 
 		/* No UTF-8, a terminal's escape: what a hostile guest might bring about. */
@@ -363,6 +366,33 @@ static int fake_answer(void *data, const char *card, const char *answer, const c
 	return 0;
 }
 
+static int fake_volume(void *data, const char *guest, unsigned int percent, bool muted,
+		       const char **why)
+{
+	char text[64];
+
+	if (percent > 100) {
+		*why = "too loud";
+		return -EINVAL;
+	}
+	snprintf(text, sizeof(text), "%s %u %d", guest, percent, muted);
+	told(data, "volume", text);
+	return 0;
+}
+
+static int fake_microphone(void *data, const char *guest, const char *answer, const char **why)
+{
+	char text[64];
+
+	if (strcmp(answer, "allow") != 0) {
+		*why = "no such answer here";
+		return -EINVAL;
+	}
+	snprintf(text, sizeof(text), "%s %s", guest, answer);
+	told(data, "microphone", text);
+	return 0;
+}
+
 static int fake_export(void *data, const char **why)
 {
 	struct fake_seat *seat = data;
@@ -385,6 +415,8 @@ static const struct control_actions fake_actions = {
 	.pause = fake_pause,
 	.quit = fake_quit,
 	.reload = fake_reload,
+	.volume = fake_volume,
+	.microphone = fake_microphone,
 	.each_card = fake_each_card,
 	.each_monitor = fake_each_monitor,
 	.give_card = fake_give,

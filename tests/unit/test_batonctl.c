@@ -217,8 +217,8 @@ static void test_status(void **state)
 					"in front  alpha\n"
 					"picture   card\n"
 					"sound     loudspeaker\n"
-					"          alpha: plays, hears the microphone\n"
-					"          beta: muted\n"
+					"          alpha: plays at 60 %, records microphone\n"
+					"          beta: muted at 80 %\n"
 					"cards     1\n");
 	result = batonctl("--json", "status");
 	status = parse(result.out);
@@ -313,6 +313,36 @@ static void test_screenshot(void **state)
 	assert_int_equal(unlink(path), 0);
 	expect_failure(batonctl("screenshot", "/nowhere/picture.png"), 1, strerror(ENOENT));
 	expect_failure(batonctl("screenshot", "--guest", "beta"), 2, "usage");
+}
+
+static void test_sound(void **state)
+{
+	struct program watch = watch_start();
+
+	assert_string_equal(batonctl("volume", "1").out, "60\n");
+	assert_string_equal(batonctl("volume", "beta").out, "80 muted\n");
+	expect_silence(batonctl("volume", "alpha", "35"));
+	expect_line(&watch, "guest volume alpha 35 0");
+	expect_silence(batonctl("volume", "1", "+5"));
+	expect_line(&watch, "guest volume alpha 65 0");
+	expect_silence(batonctl("volume", "2", "-30"));
+	expect_line(&watch, "guest volume beta 50 1");
+	expect_silence(batonctl("volume", "2", "+100"));
+	expect_line(&watch, "guest volume beta 100 1");
+	expect_silence(batonctl("volume", "2", "-100"));
+	expect_line(&watch, "guest volume beta 0 1");
+	expect_silence(batonctl("volume", "alpha", "mute"));
+	expect_line(&watch, "guest volume alpha 60 1");
+	expect_silence(batonctl("volume", "beta", "unmute"));
+	expect_line(&watch, "guest volume beta 80 0");
+	expect_failure(batonctl("volume", "alpha", "101"), 2, "\"101\" is no volume");
+	expect_failure(batonctl("volume", "alpha", "loud"), 2, "\"loud\" is no volume");
+	expect_failure(batonctl("volume", "nobody", "5"), 4, "no guest");
+	expect_silence(batonctl("microphone", "2", "allow"));
+	expect_line(&watch, "guest microphone beta allow");
+	expect_failure(batonctl("microphone", "2", "perhaps"), 1, "no such answer here");
+	expect_failure(batonctl("microphone", "2"), 2, "usage");
+	watch_end(&watch);
 }
 
 #define GPU_HEADER                                                                                 \
@@ -561,6 +591,7 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_pointer),
 		SEAT_TEST(test_watch_ends_with_the_seat),
 		SEAT_TEST(test_doctor),
+		SEAT_TEST(test_sound),
 		SEAT_TEST(test_gpu),
 		SEAT_TEST(test_no_gpu),
 		SEAT_TEST(test_gpu_json),

@@ -165,7 +165,7 @@ static void do_step(struct world *w, const struct step *step)
 		check_release(w, step);
 	} else if (step->type == ASK) {
 		w->model.asking = !w->model.asking;
-		chords_ask(&w->chords, w->model.asking);
+		chords_ask(&w->chords, CHORD_QUESTION_CARD, w->model.asking);
 	} else {
 		struct chord_result result;
 
@@ -309,6 +309,9 @@ static void test_actions(void **state)
 	assert_action(tap(&c, KEY_ESC), CHORD_RESCUE, 0);
 	assert_action(tap(&c, KEY_BACKSPACE), CHORD_SEND_HOST_KEY, 0);
 	assert_action(tap(&c, KEY_G), CHORD_CARD, 0);
+	assert_action(tap(&c, KEY_UP), CHORD_LOUDER, 0);
+	assert_action(tap(&c, KEY_DOWN), CHORD_SOFTER, 0);
+	assert_action(tap(&c, KEY_M), CHORD_MUTE, 0);
 	assert_int_equal(tap(&c, KEY_0).n, 0);
 	assert_int_equal(tap(&c, KEY_LEFTCTRL).n, 0);
 	assert_int_equal(press(&c, KEY_CNT).n, 0);
@@ -317,24 +320,27 @@ static void test_actions(void **state)
 /* Its keys are chords while it is asked, and only with the host key; nothing at other times. */
 static void test_answers(void **state)
 {
-	static const uint32_t answers[] = { KEY_W, KEY_R, KEY_K, KEY_A };
+	static const uint32_t answers[] = { KEY_W, KEY_R, KEY_K, KEY_A, KEY_ENTER, KEY_N };
 	struct chord_config config;
 	struct chords c;
 
 	chord_config_init(&config);
 	chords_init(&c, &config);
-	for (unsigned int asking = 0; asking < 2; asking++) {
-		chords_ask(&c, asking);
-		for (unsigned int i = 0; i < 4; i++) {
+	/* Nothing, a card, the microphone, both. */
+	for (unsigned int asking = 0; asking < 4; asking++) {
+		chords_ask(&c, CHORD_QUESTION_CARD, asking & 1);
+		chords_ask(&c, CHORD_QUESTION_MICROPHONE, asking & 2);
+		for (unsigned int i = 0; i < 6; i++) {
 			assert_true(press(&c, answers[i]).pass);
 			assert_true(chords_key(&c, 1, answers[i], false, 0).pass);
 		}
 		press(&c, KEY_RIGHTCTRL);
-		for (unsigned int i = 0; i < 4; i++) {
+		for (unsigned int i = 0; i < 6; i++) {
 			struct chord_result result = tap(&c, answers[i]);
+			bool counts = asking & (i < 4 ? 1 : 2);
 
-			assert_int_equal(result.n, asking);
-			if (asking) {
+			assert_int_equal(result.n, counts);
+			if (counts) {
 				assert_action(result, CHORD_ANSWER, CHORD_ANSWER_WAIT + i);
 			}
 		}

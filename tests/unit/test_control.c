@@ -168,7 +168,10 @@ static void test_list_guests(void **state)
 	expect_entry(m, "monitors", "s", 0, "");
 		expect_entry(m, "sound", "s", 0, i == 1 ? "muted" : i ? "silent" : "plays");
 		expect_entry(m, "underruns", "u", 3, NULL);
+		expect_entry(m, "volume", "u", 60 + 20 * i, NULL);
+		expect_entry(m, "muted", "b", i == 1, NULL);
 		expect_entry(m, "microphone", "b", i == 0, NULL);
+		expect_entry(m, "recording", "s", 0, i ? "nothing" : "microphone");
 		assert_true(sd_bus_message_exit_container(m) >= 0);
 	}
 	assert_int_equal(sd_bus_message_at_end(m, false), 1);
@@ -198,6 +201,20 @@ static void test_status(void **state)
 	expect_entry(m, "cards", "u", 1, NULL);
 	expect_entry(m, "card_trouble", "s", 0, "");
 	expect_entry(m, "sound", "s", 0, "loudspeaker");
+	client_close(bus);
+}
+
+static void test_sound(void **state)
+{
+	_cleanup_(sd_bus_error_free) sd_bus_error error = SD_BUS_ERROR_NULL;
+	sd_bus *bus = client_open(*state);
+
+	assert_true(call(bus, "SetVolume", NULL, NULL, "sub", "beta", 70u, 1) >= 0);
+	expect_told(bus, "volume", "beta 70 1");
+	assert_true(call(bus, "SetVolume", &error, NULL, "sub", "beta", 4000000000u, 0) < 0);
+	assert_true(sd_bus_error_has_name(&error, CONTROL_ERROR_INVALID));
+	assert_true(call(bus, "SetMicrophone", NULL, NULL, "ss", "alpha", "allow") >= 0);
+	expect_told(bus, "microphone", "alpha allow");
 	client_close(bus);
 }
 
@@ -511,6 +528,7 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_positions_are_checked),
 		SEAT_TEST(test_list_guests),
 		SEAT_TEST(test_status),
+		SEAT_TEST(test_sound),
 		SEAT_TEST(test_cards),
 		SEAT_TEST(test_monitors),
 		SEAT_TEST(test_cards_are_refused_with_names_and_words),

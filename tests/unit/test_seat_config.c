@@ -107,8 +107,8 @@ static void test_every_key(void **state)
 	put(f, "baton.conf",
 	    "[seat]\nbackend = headless\nsize = 1920x1080\nrefresh = 75\nrenderer = pixman\n"
 	    "card = /dev/dri/card1\nguests = /srv/guests\ncards = /srv/cards\ntoasts = no\nsoftware-cursor = yes\n"
-	    "[chords]\nhost-key = RIGHTALT\nrecent = N\nback = b\nswitcher = KEY_S\nrescue = END\n"
-	    "send-host-key = H\ncard = C\n");
+	    "[chords]\nhost-key = RIGHTALT\nrecent = F13\nback = b\nswitcher = KEY_S\nrescue = END\n"
+	    "send-host-key = H\ncard = C\nlouder = PAGEUP\nsofter = PAGEDOWN\nmute = DELETE\n");
 	assert_int_equal(load(f), 0);
 	assert_string_equal(f->config.backend, "headless");
 	assert_string_equal(f->config.size, "1920x1080");
@@ -120,12 +120,15 @@ static void test_every_key(void **state)
 	assert_false(f->config.toasts);
 	assert_true(f->config.software_cursor);
 	assert_string_equal(f->config.host_key, "RIGHTALT");
-	assert_string_equal(f->config.recent, "N");
+	assert_string_equal(f->config.recent, "F13");
 	assert_string_equal(f->config.back, "b");
 	assert_string_equal(f->config.switcher, "KEY_S");
 	assert_string_equal(f->config.rescue, "END");
 	assert_string_equal(f->config.send_host_key, "H");
 	assert_string_equal(f->config.card_key, "C");
+	assert_string_equal(f->config.louder, "PAGEUP");
+	assert_string_equal(f->config.softer, "PAGEDOWN");
+	assert_string_equal(f->config.mute, "DELETE");
 }
 
 static void test_later_files_win(void **state)
