@@ -20,6 +20,13 @@
  *   cards           draws a new picture on each further graphics card, tells of it as when the
  *                   card came, then answers "cards N"
  *   flip on|off     two buffers and page flips, or one buffer with damage
+ *   sound           loads the sound device's modules and plays silence, then answers "sound"
+ *   tone HZ         plays a tone instead, at half of full scale; 0: silence
+ *   click           plays a click, and answers "clicked" when the device has got it
+ *   late            answers "late N": how often the device ran out of samples
+ *   record          begins to record, then answers "record"
+ *   heard           answers "heard LOUDEST FRAMES" since the last time, 32768 being full scale
+ *   mixer PERCENT   sets all volumes of the device, 0: closes its switches; answers "mixer PERCENT"
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -136,6 +143,61 @@ static void command_cards(struct testcard *tc, const char *argument)
 	gpus_redraw(&tc->gpus, tc->card.name, &tc->console);
 }
 
+/* ---- sound ---- */
+
+static void tell_sound(struct testcard *tc, const char *what, int r)
+{
+	if (r < 0) {
+		console_print(&tc->console, "error %s: %s", what, strerror(-r));
+	} else {
+		console_print(&tc->console, "%s", what);
+	}
+}
+
+static void command_sound(struct testcard *tc, const char *argument)
+{
+	(void)argument;
+	tell_sound(tc, "sound", sound_open(&tc->sound));
+}
+
+static void command_tone(struct testcard *tc, const char *argument)
+{
+	atomic_store(&tc->sound.hz, (uint32_t)strtoul(argument, NULL, 10));
+}
+
+static void command_click(struct testcard *tc, const char *argument)
+{
+	(void)argument;
+	atomic_fetch_add(&tc->sound.clicks, 1);
+}
+
+static void command_late(struct testcard *tc, const char *argument)
+{
+	(void)argument;
+	console_print(&tc->console, "late %u", atomic_load(&tc->sound.late));
+}
+
+static void command_record(struct testcard *tc, const char *argument)
+{
+	(void)argument;
+	tell_sound(tc, "record", sound_record(&tc->sound));
+}
+
+static void command_heard(struct testcard *tc, const char *argument)
+{
+	(void)argument;
+	console_print(&tc->console, "heard %u %u", atomic_exchange(&tc->sound.loudest, 0),
+		      atomic_exchange(&tc->sound.frames, 0));
+}
+
+static void command_mixer(struct testcard *tc, const char *argument)
+{
+	char what[32];
+
+	snprintf(what, sizeof(what), "mixer %lu", strtoul(argument, NULL, 10));
+	tell_sound(tc, what, sound_set_mixer((unsigned int)strtoul(argument, NULL, 10)));
+}
+
 void command_handle(void *data, char *line)
 {
 	static const struct {
@@ -148,7 +210,10 @@ void command_handle(void *data, char *line)
 		{ "gap", command_gap },       { "draw", command_draw },
 		{ "flood", command_flood },   { "static", command_static },
 		{ "cursor", command_cursor }, { "flip", command_flip },
-		{ "cards", command_cards },
+		{ "cards", command_cards },   { "sound", command_sound },
+		{ "tone", command_tone },     { "click", command_click },
+		{ "late", command_late },     { "record", command_record },
+		{ "heard", command_heard },   { "mixer", command_mixer },
 	};
 	struct testcard *tc = data;
 	const char *argument = "";

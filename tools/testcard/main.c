@@ -14,7 +14,8 @@
  *   card + DRIVER T       another graphics card is there; seconds since the guest's start
  *   card = DRIVER N WxH SHA256   the picture N is on it; hashed as in "hash"
  *   card - DRIVER T       that card is gone
- *   error TEXT            a command was not understood
+ *   clicked               the sound device has got a click
+ *   error TEXT            a command was not understood, or could not be done
  * Host to guest: see commands.c.
  *
  * Kernel command line: testcard.name=NAME, testcard.fps=N (30; 0: draws nothing by itself),
@@ -50,6 +51,7 @@ enum {
 	POLL_UEVENT,
 	POLL_TIMER,
 	POLL_SCREEN,
+	POLL_SOUND,
 	POLL_INPUT,
 	POLL_COUNT = POLL_INPUT + INPUT_DEVICES
 };
@@ -243,6 +245,7 @@ static void poll_fill(struct testcard *tc, struct pollfd *fds)
 	fds[POLL_UEVENT] = (struct pollfd){ .fd = tc->uevents, .events = POLLIN };
 	fds[POLL_TIMER] = (struct pollfd){ .fd = tc->timer, .events = POLLIN };
 	fds[POLL_SCREEN] = (struct pollfd){ .fd = tc->screen.fd, .events = POLLIN };
+	fds[POLL_SOUND] = (struct pollfd){ .fd = tc->sound.clicked, .events = POLLIN };
 	for (int i = 0; i < INPUT_DEVICES; i++) {
 		fds[POLL_INPUT + i] =
 			(struct pollfd){ .fd = tc->input.devices[i].fd, .events = POLLIN };
@@ -251,7 +254,7 @@ static void poll_fill(struct testcard *tc, struct pollfd *fds)
 
 static void poll_handle(struct testcard *tc, const struct pollfd *fds)
 {
-	uint64_t ticks;
+	uint64_t ticks, clicks;
 	bool input = false;
 
 	for (int i = 0; i < INPUT_DEVICES; i++) {
@@ -259,6 +262,9 @@ static void poll_handle(struct testcard *tc, const struct pollfd *fds)
 	}
 	if (input) {
 		input_read(&tc->input, report_handle, tc);
+	}
+	if (fds[POLL_SOUND].revents && read(tc->sound.clicked, &clicks, sizeof(clicks)) > 0) {
+		console_print(&tc->console, "clicked");
 	}
 	if (fds[POLL_SCREEN].revents) {
 		screen_finish_flip(&tc->screen, 0);
@@ -314,6 +320,7 @@ int main(void)
 	parameters_read(&tc, &flip, &cursor);
 	console_init(&tc.console);
 	input_init(&tc.input);
+	sound_init(&tc.sound);
 	tc.started = tc.last_device = monotonic_us();
 	tc.stop_at = -1;
 	tc.uevents = uevent_open();

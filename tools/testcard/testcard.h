@@ -8,6 +8,7 @@
 #include "gpus.h"
 #include "input.h"
 #include "screen.h"
+#include "sound.h"
 
 /*
  * Drawing: paced by the timer (fps > 0), as fast as possible (flood), or only on command (fps 0, or
@@ -19,6 +20,7 @@ struct testcard {
 	struct input input;
 	struct console console;
 	struct gpus gpus;
+	struct sound sound;
 	int uevents, timer; /* descriptors */
 	int fps;
 	bool flood, stopped, ready, power_off;
