@@ -13,6 +13,8 @@
 #define SURPLUS_MS 80
 #define MARGIN_MS 5
 #define MARGIN_MAX_MS 60
+#define WATCH_MS 10000
+#define SHED 0.001 /* of the frames taken; nobody hears that they are taken faster */
 #define RECORDING_MARGIN_MS 15 /* QEMU asks every 10 ms */
 #define LUMP_MAX_MS 100
 /* A guest that has not asked for longer has stopped to record in between. */
@@ -39,6 +41,7 @@ struct stream *stream_create(const struct stream_info *info)
 	atomic_init(&stream->references, 1);
 	atomic_init(&stream->level, 0.0f);
 	stream->level_aimed = -1.0f;
+	stream->low = UINT32_MAX;
 	for (unsigned int c = 0; c < SAMPLE_CHANNELS_MAX; c++) {
 		atomic_init(&stream->volumes[c], 1.0f);
 		ramp_init(&stream->ramps[c], 1.0f);
@@ -96,6 +99,30 @@ static void grow_margin(struct stream *stream)
 	uint32_t margin = stream->margin + stream->margin / 2;
 
 	stream->margin = margin < most ? margin : most;
+	stream->low = UINT32_MAX;
+	stream->watched = 0;
+}
+
+/* After count frames were taken. Half of what nobody needed for a while goes: a machine that was
+ * busy once is not to be late for ever. */
+static void shrink_margin(struct stream *stream, size_t count)
+{
+	uint32_t least = frames_of_ms(stream, MARGIN_MS), fill = (uint32_t)ring_fill(&stream->ring);
+	uint32_t needless, above;
+
+	stream->low = fill < stream->low ? fill : stream->low;
+	stream->watched += (uint32_t)count;
+	if (stream->watched < frames_of_ms(stream, WATCH_MS)) {
+		return;
+	}
+	least += (uint32_t)stream->slack;
+	needless = stream->low > least ? (stream->low - least) / 2 : 0;
+	above = stream->margin - frames_of_ms(stream, MARGIN_MS);
+	needless = needless < above ? needless : above;
+	stream->margin -= needless;
+	stream->slack += needless;
+	stream->low = UINT32_MAX;
+	stream->watched = 0;
 }
 
 /* ---- playback ---- */
@@ -105,16 +132,31 @@ void stream_write(struct stream *stream, const float *frames, size_t count)
 	ring_write(&stream->ring, frames, count);
 }
 
-/* What is to lie in the ring after count frames were taken. */
-static size_t playback_target(struct stream *stream)
+/* How much more than this lies in the ring after frames were taken: on the mean, since the moment
+ * at which a lump comes wanders. */
+static double playback_surplus(struct stream *stream)
 {
-	return atomic_load(&stream->lump) + stream->margin;
+	double mean = stream->margin + atomic_load(&stream->lump) / 2.0 + stream->slack;
+
+	return (double)ring_fill(&stream->ring) - mean;
+}
+
+/* Takes out what is to go, beside what the clocks want: the controller sees nothing of it, and does
+ * not take it for their ratio. To be added to the factor. */
+static double shed(struct stream *stream, size_t count)
+{
+	double most = (double)count * SHED, now = stream->slack < most ? stream->slack : most;
+
+	stream->slack -= now;
+	return count ? now / (double)count : 0;
 }
 
 /* Leaves in the ring what should be there. True when samples were left out or begin anew. */
 static bool align(struct stream *stream, size_t count)
 {
-	size_t wanted = playback_target(stream) + count, fill = ring_fill(&stream->ring);
+	/* The next lump may come a whole one's time later, or at once: half of it is to go. */
+	size_t lump = atomic_load(&stream->lump), wanted = stream->margin + lump + count;
+	size_t fill = ring_fill(&stream->ring);
 	size_t most = wanted + frames_of_ms(stream, SURPLUS_MS);
 
 	if (stream->primed ? fill <= most : fill < wanted) {
@@ -122,6 +164,7 @@ static bool align(struct stream *stream, size_t count)
 	}
 	ring_read(&stream->ring, NULL, fill - wanted);
 	drift_restart(&stream->drift);
+	stream->slack = (double)lump / 2;
 	stream->primed = true;
 	return true;
 }
@@ -189,9 +232,9 @@ double stream_pull(struct stream *stream, float *frames, size_t count)
 	if (!stream->primed) {
 		return stream->drift.factor;
 	}
-	return drift_update(&stream->drift,
-			    (double)ring_fill(&stream->ring) - (double)playback_target(stream),
-			    (double)count);
+	shrink_margin(stream, count);
+	return drift_update(&stream->drift, playback_surplus(stream), (double)count) +
+	       shed(stream, count);
 }
 
 /* ---- recording ---- */

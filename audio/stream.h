@@ -46,7 +46,9 @@ struct stream {
 	struct drift drift;
 	struct declick declick; /* in recording the loop's */
 	bool primed;            /* likewise: the ring has had enough to begin */
-	uint32_t margin;        /* frames for what comes late; grows when it was not enough */
+	uint32_t margin;        /* frames for what comes late; grows when it was not enough … */
+	uint32_t low, watched;  /* … and shrinks: the least that lay there, in so many frames */
+	double slack;           /* frames that are to go, little by little */
 	/* The loop's, in recording. */
 	uint64_t paced_ns;         /* until when the guest has got samples */
 };

@@ -346,9 +346,10 @@ class Console:
 # ---- a guest of our own, without a seat ----
 
 class Qemu:
-    """A test guest that the benchmark starts itself. display: QEMU's arguments for where it shows."""
+    """A test guest that the benchmark starts itself. display: QEMU's arguments for where it shows; initrd: not the one
+    of guest_initrd()."""
 
-    def __init__(self, bench, slot, display, fps=0, memory=144, frozen=False):
+    def __init__(self, bench, slot, display, fps=0, memory=144, frozen=False, initrd=None):
         self.bench = bench
         self.qmp_path = bench.path("qmp%d" % slot)
         self.display_qmp_path = bench.path("display%d" % slot)
@@ -357,7 +358,7 @@ class Qemu:
                 "-accel", "tcg", "-m", "%dM" % memory, "-vga", "none",
                 "-device", "virtio-vga,xres=1920,yres=1080",
                 "-device", "virtio-keyboard-pci", "-device", "virtio-tablet-pci",
-                "-kernel", guest_file("vmlinuz"), "-initrd", guest_initrd(),
+                "-kernel", guest_file("vmlinuz"), "-initrd", initrd or guest_initrd(),
                 "-append", testcard_append(slot, fps),
                 "-qmp", "unix:%s,server=on,wait=off" % self.qmp_path,
                 "-qmp", "unix:%s,server=on,wait=off" % self.display_qmp_path]

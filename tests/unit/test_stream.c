@@ -234,6 +234,34 @@ static void test_gaps_never_click(void **state)
 	bench_close(&bench);
 }
 
+/* A machine that was busy for a moment is not late for ever; and while it becomes less, no gap. */
+static void test_margin_shrinks(void **state)
+{
+	struct bench bench;
+	double factor = 1;
+	uint32_t underruns;
+
+	bench_open(&bench, RATE, 1);
+	bench.quantum = 256;
+	stream_set_level(bench.stream, 1);
+	for (int i = 0; i < 6; i++) {
+		run(&bench, 0.5, true, &factor);
+		bench.guest_next += 0.1;
+		run(&bench, 0.5, true, &factor);
+	}
+	underruns = bench.stream->underruns;
+	assert_true(underruns >= 5);
+	assert_true(bench.stream->margin > RATE / 50);
+	bench.step = 0;
+	run(&bench, 240, true, &factor);
+	assert_int_equal(bench.stream->underruns, underruns);
+	assert_true(bench.step < 1.3 * TONE_STEP);
+	assert_true(bench.stream->margin <= RATE / 1000 * 8);
+	/* A lump and the margin at most, on the mean half of one. */
+	assert_true(ring_fill(&bench.stream->ring) < RATE / 1000 * 22);
+	bench_close(&bench);
+}
+
 /* The end of a sound is no underrun. */
 static void test_end_is_no_underrun(void **state)
 {
@@ -409,6 +437,7 @@ int main(void)
 		cmocka_unit_test(test_equal_power),
 		cmocka_unit_test(test_level_and_volume),
 		cmocka_unit_test(test_gaps_never_click),
+		cmocka_unit_test(test_margin_shrinks),
 		cmocka_unit_test(test_end_is_no_underrun),
 		cmocka_unit_test(test_sound_server_comes_late),
 		cmocka_unit_test(test_recording_is_paced),
