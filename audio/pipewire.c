@@ -489,6 +489,7 @@ static bool pipewire_update(struct pipewire *pipewire)
 	}
 	if (pipewire->core && !ending) {
 		serve(pipewire, wanted, n);
+		look_at_links(pipewire); /* a stream may have got its id after its link */
 	}
 	if (n > 0 && !ending && (!pipewire->core || any_failed(pipewire))) {
 		arm_timer(pipewire);

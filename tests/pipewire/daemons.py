@@ -142,10 +142,11 @@ class Daemons:
 
 
 class Listener:
-    """What comes out of a sink. Blocks of (time in ns, samples) are read in a thread."""
+    """What comes out of a sink. Blocks of (time in ns, samples) are read in a thread. The graph takes turns of so many
+    frames at most."""
 
-    def __init__(self, daemons, program, sink="loudspeaker"):
-        self.process = daemons.spawn(program, sink, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    def __init__(self, daemons, program, frames=480, sink="loudspeaker"):
+        self.process = daemons.spawn(program, sink, str(frames), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                      stderr=subprocess.PIPE)
         self.blocks = []
         line = self.process.stderr.readline().decode().strip()
@@ -177,6 +178,12 @@ class Listener:
             if len(samples) >= wanted:
                 break
         return samples[-wanted:]
+
+    def since(self, mark):
+        samples = array.array("f")
+        for _, block in self.blocks[mark:]:
+            samples.extend(block)
+        return samples
 
     def runs(self, mark):
         """The samples since a mark, in pieces: where the graph itself missed a turn, one ends and another begins."""

@@ -4,7 +4,8 @@
  * its first sample's time (CLOCK_MONOTONIC, nanoseconds, 64 bit), the number of samples (32 bit),
  * and the samples (32-bit floats, 48 kHz, the first channel).
  *
- *   listen SINK     until it is killed; "ready" on standard error when it runs
+ *   listen SINK FRAMES   until it is killed; "ready" on standard error when it runs. The graph takes turns
+ *                        of so many frames at most.
  */
 #include <pipewire/pipewire.h>
 #include <spa/param/audio/format-utils.h>
@@ -92,6 +93,13 @@ int main(int argc, char **argv)
 	const struct spa_pod *params[] = { spa_format_audio_raw_build(
 		&builder, SPA_PARAM_EnumFormat, &format) };
 	struct listener listener = { 0 };
+	char latency[32];
+
+	if (argc != 3) {
+		fprintf(stderr, "usage: listen SINK FRAMES\n");
+		return EXIT_FAILURE;
+	}
+	snprintf(latency, sizeof(latency), "%s/%d", argv[2], RATE);
 
 	pw_init(&argc, &argv);
 	listener.loop = pw_main_loop_new(NULL);
@@ -99,8 +107,8 @@ int main(int argc, char **argv)
 		pw_main_loop_get_loop(listener.loop), "listener",
 		pw_properties_new(PW_KEY_MEDIA_TYPE, "Audio", PW_KEY_MEDIA_CATEGORY, "Capture",
 				  PW_KEY_STREAM_CAPTURE_SINK, "true", PW_KEY_TARGET_OBJECT,
-				  argc > 1 ? argv[1] : "loudspeaker", PW_KEY_NODE_LATENCY,
-				  "64/48000", NULL),
+				  argv[1], PW_KEY_NODE_LATENCY,
+				  latency, NULL),
 		&events, &listener);
 	if (!listener.stream ||
 	    pw_stream_connect(listener.stream, PW_DIRECTION_INPUT, PW_ID_ANY,

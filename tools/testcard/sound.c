@@ -24,7 +24,7 @@
 #define CHANNELS 2
 #define PERIOD 240 /* 5 ms */
 #define PERIODS 4
-#define TRIES 200
+#define TRIES 3000
 #define TRY_NS (10 * 1000 * 1000)
 #define AMPLITUDE 16384
 #define CLICK 32000
