@@ -333,6 +333,27 @@ static void copy_plain(struct plain_rows rows)
 	}
 }
 
+static bool is_plain(const struct kvmfr_picture_shape *shape)
+{
+	return shape->rotation == KVMFR_ROTATION_0 &&
+	       formats[shape->format].convert == convert_words;
+}
+
+static struct plain_rows find_rows(const struct kvmfr_picture_header *header, const uint8_t *from,
+				   const pixman_box32_t *box, uint32_t *data)
+{
+	size_t width = header->shape.width;
+
+	return (struct plain_rows){
+		.from = from,
+		.to = (uint8_t *)(data + (size_t)box->y1 * width + box->x1),
+		.pitch = header->pitch,
+		.stride = width * sizeof(*data),
+		.size = (size_t)(box->x2 - box->x1) * sizeof(*data),
+		.count = (uint32_t)(box->y2 - box->y1),
+	};
+}
+
 static void copy_rows(const struct kvmfr_picture_header *header, const uint8_t *from,
 		      const pixman_box32_t *box, uint32_t *data)
 {
@@ -341,15 +362,6 @@ static void copy_rows(const struct kvmfr_picture_header *header, const uint8_t *
 	uint32_t pixels = (uint32_t)(box->x2 - box->x1), rows = (uint32_t)(box->y2 - box->y1);
 	uint32_t *to = data + course.start + box->x1 * course.right + box->y1 * course.down;
 
-	if (course.right == 1 && format->convert == convert_words) {
-		copy_plain((struct plain_rows){ .from = from,
-						.to = (uint8_t *)to,
-						.pitch = header->pitch,
-						.stride = (size_t)course.down * sizeof(*to),
-						.size = (size_t)pixels * sizeof(*to),
-						.count = rows });
-		return;
-	}
 	for (uint32_t y = 0; y < rows; y++) {
 		copy_row(format, from + (size_t)y * header->pitch, to + y * course.down,
 			 course.right, pixels);
@@ -365,6 +377,10 @@ pixman_box32_t kvmfr_picture_copy(const struct shared_memory *memory,
 	uint64_t end = (uint64_t)(box->y2 - 1) * header->pitch + (uint64_t)box->x2 * bytes;
 	const uint8_t *from = shared_bytes(memory, header->pixels + first, end - first);
 
+	if (from && is_plain(&header->shape)) {
+		copy_plain(find_rows(header, from, box, frame_own_pixels(frame)));
+		return *box;
+	}
 	if (from) {
 		copy_rows(header, from, box, frame_own_pixels(frame));
 	}

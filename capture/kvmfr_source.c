@@ -479,9 +479,9 @@ static void source_schedule(struct kvmfr_source *source, uint64_t pause)
 	source->timed = true;
 }
 
+/* The clock has been read. */
 static void source_look_now(struct kvmfr_source *source)
 {
-	source_read_clock(source);
 	if (source->base.watched && !source->held) {
 		source_schedule(source, source_pause(source, source_look(source)));
 		return;
@@ -495,6 +495,7 @@ static void source_look_now(struct kvmfr_source *source)
 static int handle_timer(sd_event_source *event_source, uint64_t usec, void *data)
 {
 	(void)event_source, (void)usec;
+	source_read_clock(data);
 	source_look_now(data);
 	return 0;
 }
