@@ -80,8 +80,7 @@ static uint64_t hold(const struct source_past *past)
 static bool may_rise(const struct source_past *past, const struct source_facts *facts, uint64_t now)
 {
 	return facts->health == SOURCE_LIVE && past->usable &&
-	       facts->frame_usec >= past->came_usec && facts->frame_usec > past->failed_usec &&
-	       now - past->usable_usec >= hold(past);
+	       facts->frame_usec >= past->came_usec && now - past->usable_usec >= hold(past);
 }
 
 /* ---- all of them ---- */

@@ -10,7 +10,7 @@
  * - When the shown one is gone or stops to be usable, the best usable one is shown at once, with
  *   whatever picture it has.
  * - One that failed while it was there rises only after it has been usable for a while, longer each
- *   time; one that was gone in between is new.
+ *   time, with a new picture or the one that it had; one that was gone in between is new.
  * - When none is usable the shown one stays, as old as it is, unless it is gone: then the best one
  *   that is there and has any picture.
  */
