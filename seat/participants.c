@@ -113,7 +113,7 @@ __attribute__((format(printf, 3, 4))) static void add_notice(char *line, size_t 
 }
 
 /* A line that stays while the guest in front hears the microphone or wants to, a card is on its
- * way, or the guest cannot take what is typed. */
+ * way, or the guest cannot take what is typed, or stands still. */
 void seat_update_notice(struct seat *seat)
 {
 	struct seat_guest *guest = seat_front(seat);
@@ -129,6 +129,9 @@ void seat_update_notice(struct seat *seat)
 	if (guest && guest->sink->dropping) {
 		add_notice(line, sizeof(line), "%s does not answer: keys and pointer are dropped",
 			   vm_name(guest->vm));
+	}
+	if (guest && vm_get_state(guest->vm) == VM_STATE_PAUSED && vm_reason(guest->vm)) {
+		add_notice(line, sizeof(line), "%s: %s", vm_name(guest->vm), vm_reason(guest->vm));
 	}
 	compositor_notice(seat->compositor, *line ? line : NULL);
 }

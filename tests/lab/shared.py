@@ -102,13 +102,12 @@ done < /lib/order
 # Nothing that is asked too early is echoed.
 exec 3<>/dev/hvc0
 /bin/busybox stty raw -echo <&3
+# For what a person at the guest would do: a shell on the second console, if there is one.
+/bin/busybox sh < /dev/hvc1 > /dev/null 2>&1 &
 /bin/busybox uevent /bin/card-event &
 for node in /sys/class/drm/card[0-9]; do
 	ACTION=add SUBSYSTEM=drm DEVNAME="dri/${node##*/}" /bin/card-event
 done
-# The test card looks for further cards when the kernel says something.
-[ ! -e /sys/class/drm/card1 ] ||
-	while /bin/busybox sleep 1; do echo change > /sys/class/drm/card1/uevent; done &
 /bin/testcard
 /bin/busybox poweroff -f
 """
@@ -118,10 +117,27 @@ add:drm:dri/card*)
 	node=${DEVNAME##*/}
 	[ "$(/bin/busybox cat "/sys/class/drm/$node/device/boot_vga" /sys/class/drm/$node/device/../boot_vga 2>/dev/null)" != \
 		BOOT ] || exit 0
-	/bin/baton-agent --card "$node" WORDS < /dev/null > /dev/hvc0 2>&1 &
+	# As its unit does it, one that fails is started anew.
+	until /bin/baton-agent --card "$node" WORDS < /dev/null > /dev/hvc0 2>&1 || [ ! -e "/dev/dri/$node" ]; do
+		/bin/busybox sleep 1
+	done &
 	;;
 esac
 """
+
+
+# QEMU's arguments for the shell.
+SHELL_ARGS = "-chardev socket,id=shell,path=%s,server=on,wait=off -device virtconsole,chardev=shell"
+
+
+class Shell:
+    """The shell in a guest. Nothing that it says is read: what it does is seen."""
+
+    def __init__(self, pc, path):
+        self.stream = pc.channel.connect(path)
+
+    def run(self, line):
+        self.stream.write(line + "\n")
 
 
 def cpio(files):

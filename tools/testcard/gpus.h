@@ -20,8 +20,9 @@ struct gpus {
 };
 
 /*
- * After news of the kernel about cards: shows a picture with the guest's name on each new one, lets
- * go of each that is gone, and tells the console. first: the card that is not looked at.
+ * At the start, and after news of the kernel about cards: shows a picture with the guest's name on
+ * each new one, lets go of each that is gone, and tells the console. first: the card that is not
+ * looked at.
  */
 void gpus_scan(struct gpus *gpus, const struct screen *first, const char *name,
 	       struct console *console);

@@ -233,6 +233,8 @@ static void ready_check(struct testcard *tc)
 		tc->ready = true;
 		console_print(&tc->console, "ready %s %dx%d", tc->card.name,
 			      tc->screen.mode.hdisplay, tc->screen.mode.vdisplay);
+		/* Those that were there before, of which the kernel has no news. */
+		gpus_scan(&tc->gpus, &tc->screen, tc->card.name, &tc->console);
 	}
 }
 
