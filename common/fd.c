@@ -45,7 +45,7 @@ int unix_connect(const char *path)
 	return connect_to(path, SOCK_STREAM);
 }
 
-int unix_connect_own(const char *path)
+static int connect_to_own(const char *path, int type)
 {
 	_cleanup_close_ int there = open(path, O_PATH | O_CLOEXEC | O_NOFOLLOW);
 	char itself[32];
@@ -54,7 +54,17 @@ int unix_connect_own(const char *path)
 		return -errno;
 	}
 	snprintf(itself, sizeof(itself), "/proc/self/fd/%d", there);
-	return unix_connect(itself);
+	return connect_to(itself, type);
+}
+
+int unix_connect_own(const char *path)
+{
+	return connect_to_own(path, SOCK_STREAM);
+}
+
+int unix_connect_own_packets(const char *path)
+{
+	return connect_to_own(path, SOCK_SEQPACKET);
 }
 
 int unix_connect_packets(const char *path)
@@ -62,10 +72,10 @@ int unix_connect_packets(const char *path)
 	return connect_to(path, SOCK_SEQPACKET);
 }
 
-int unix_listen(const char *path, int backlog)
+static int listen_at(const char *path, int type, int backlog)
 {
 	struct sockaddr_un address;
-	_cleanup_close_ int fd = unix_socket(path, SOCK_STREAM, &address);
+	_cleanup_close_ int fd = unix_socket(path, type, &address);
 
 	if (fd < 0) {
 		return fd;
@@ -78,6 +88,16 @@ int unix_listen(const char *path, int backlog)
 		return -errno;
 	}
 	return take_fd(fd);
+}
+
+int unix_listen(const char *path, int backlog)
+{
+	return listen_at(path, SOCK_STREAM, backlog);
+}
+
+int unix_listen_packets(const char *path, int backlog)
+{
+	return listen_at(path, SOCK_SEQPACKET, backlog);
 }
 
 int mkdir_private(const char *path)

@@ -16,9 +16,14 @@ int unix_connect_own(const char *path);
 /* The same as unix_connect() for a socket of packets (SOCK_SEQPACKET). */
 int unix_connect_packets(const char *path);
 
+/* As unix_connect_own(), and of packets. */
+int unix_connect_own_packets(const char *path);
+
 /* Replaces what lies at path by a listening socket of mode 0600. Returns a non-blocking,
  * close-on-exec descriptor or -errno. */
 int unix_listen(const char *path, int backlog);
+/* The same for a socket of packets. */
+int unix_listen_packets(const char *path, int backlog);
 
 /* Creates a folder of mode 0700 unless it is there. -ENOTDIR or -EPERM when what is there is no
  * folder of ours, so that nobody else can have prepared it. */

@@ -123,6 +123,10 @@ struct input_sink_ops {
 struct input_sink {
 	const struct input_sink_ops *ops;
 	struct input_sink_stats stats;
+	/* Told to the sink by its owner: */
+	uint32_t width, height; /* what positions are in */
+	bool pointer_hidden;    /* the guest has a pointer, and does not show it */
+	/* Told by the sink: */
 	uint32_t leds; /* 1 << LED_*, as the guest wants them */
 	bool dropping; /* the guest does not answer: events are dropped */
 	/* Belongs to the struct input that this is the sink of; may be NULL. */
@@ -136,6 +140,9 @@ struct vm;
 /* A sink over QEMU's D-Bus keyboard and mouse (console 0) of this guest. It follows the peer
  * connection through restarts. 0 or -errno. */
 int dbus_sink_create(sd_event *event, struct vm *vm, struct input_sink **out);
+
+/* The same, and the guest's own devices where it has drivers for them: what a guest gets. */
+int guest_sink_create(sd_event *event, struct vm *vm, struct input_sink **out);
 
 /* ---- libinput ---- */
 

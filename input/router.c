@@ -185,9 +185,10 @@ static void send_position(struct router *router)
 	if (router->grabbed || !sink || !transform_is_usable(t) || !sink->ops->is_absolute(sink)) {
 		return;
 	}
-	x = to_frame(router->x, t->x, t->width, t->target_width ? t->target_width : t->frame_width);
-	y = to_frame(router->y, t->y, t->height,
-		     t->target_height ? t->target_height : t->frame_height);
+	sink->width = t->target_width ? t->target_width : t->frame_width;
+	sink->height = t->target_height ? t->target_height : t->frame_height;
+	x = to_frame(router->x, t->x, t->width, sink->width);
+	y = to_frame(router->y, t->y, t->height, sink->height);
 	if (router->sent && router->sent_x == x && router->sent_y == y) {
 		return;
 	}

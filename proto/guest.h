@@ -14,9 +14,11 @@
 
 #include <stdint.h>
 
+#include "proto/input.h"
+
 #define GUEST_SOCKET_FOLDER "/run/baton-guest" /* /USER/launch.sock */
 #define GUEST_SOCKET_NAME "launch.sock"
-#define GUEST_PROTOCOL 2
+#define GUEST_PROTOCOL 3
 #define GUEST_PACKET_MAX 65536
 #define GUEST_WAIT_SEC 20 /* baton-guest waits so long for the seat */
 
@@ -30,7 +32,8 @@ enum guest_descriptor {
 	GUEST_UEFI,     /* the firmware's variables; /dev/null without such firmware */
 	GUEST_SHARED,   /* memory for pictures, as a file; /dev/null without */
 	GUEST_AGENT,    /* listens: the port of the program in the guest; /dev/null without */
-	GUEST_DESCRIPTORS
+	GUEST_INPUT,    /* to baton-input, for the first kind of device; /dev/null without */
+	GUEST_DESCRIPTORS = GUEST_INPUT + INPUT_KINDS /* and one for each of the others */
 };
 #define GUEST_FIRST_FD 2 /* GUEST_QMP is 3, as at user level */
 

@@ -228,7 +228,7 @@ static int add_guest(struct seat *seat, struct vm_config *config,
 		r = guest_picture_create(seat->event, guest->vm, &guest->picture);
 	}
 	if (r >= 0) {
-		r = dbus_sink_create(seat->event, guest->vm, &guest->sink);
+		r = guest_sink_create(seat->event, guest->vm, &guest->sink);
 	}
 	if (r >= 0) {
 		r = seat_add_sound(guest, sound);

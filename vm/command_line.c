@@ -20,6 +20,7 @@
 #include "common/strv.h"
 #include "proto/agent.h"
 #include "proto/guest.h"
+#include "proto/input.h"
 
 /*
  * Beside the window for 64-bit memory that a port is configured to have: graphics cards have 16 to
@@ -426,6 +427,24 @@ static void add_agent(struct builder *b)
 		   "virtserialport,bus=baton-serial.0,chardev=baton-agent,id=baton-agent,name=" AGENT_PORT);
 }
 
+/*
+ * Devices of the guest's own, whose events do not pass through QEMU's main loop. The emulated ones
+ * above stay: firmware and systems without virtio know no other.
+ */
+static void add_input(struct builder *b)
+{
+	int first = b->input->handed ? GUEST_FIRST_FD + GUEST_INPUT : QEMU_INPUT_FD;
+
+	for (int kind = 0; kind < INPUT_KINDS; kind++) {
+		if (b->input->input_kinds >> kind & 1) {
+			add_option(b, "-chardev", "socket,id=baton-input-%d,fd=%d", kind,
+				   first + kind);
+			add_option(b, "-device", "vhost-user-input-pci,chardev=baton-input-%d",
+				   kind);
+		}
+	}
+}
+
 int command_line_build(const struct command_line *input, char ***argv)
 {
 	struct builder b = { .input = input, .config = input->config };
@@ -443,6 +462,7 @@ int command_line_build(const struct command_line *input, char ***argv)
 	/* Last: the places of the others in the machine stay. */
 	add_shared_memory(&b);
 	add_agent(&b);
+	add_input(&b);
 	if (!b.error) {
 		b.error = strv_extend(&b.argv, input->config->qemu_args);
 	}

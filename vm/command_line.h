@@ -16,6 +16,8 @@
 
 /* The listening QMP socket is handed to QEMU as this descriptor. */
 #define QEMU_QMP_FD 3
+/* And the sockets to baton-input as these, by their kinds. */
+#define QEMU_INPUT_FD 4
 #define QEMU_QMP_ID "baton-qmp"
 
 /* Files in a guest's runtime folder. */
@@ -25,6 +27,8 @@
 #define RUN_FILE_LOG "qemu.log"		  /* its stdout and stderr */
 #define RUN_FILE_SHARED "shared-memory"	  /* the guest's programs write pictures into it */
 #define RUN_FILE_AGENT "agent.sock"	  /* the other end of baton-agent's port */
+#define RUN_FILE_INPUT "input.sock"	  /* baton-input listens there for the seat */
+#define RUN_FILE_INPUT_LOG "input.log"	  /* its stderr */
 
 /* Files in a guest's state folder. */
 #define STATE_FILE_UEFI "uefi-variables.fd"
@@ -47,6 +51,7 @@ struct command_line {
 	bool handed;
 	uint64_t huge_page_kib; /* pages for the memory of a guest that lends; 0: common ones */
 	uint64_t shared_mib;    /* of RUN_FILE_SHARED, which is there; 0: it is not */
+	uint32_t input_kinds;   /* a bit for each device that baton-input serves */
 };
 
 /* Whether the machine has a port for baton-agent. */

@@ -75,10 +75,10 @@ static int add_preload(char ***environment)
 	return r < 0 || !variable ? r : strv_append_take(environment, variable);
 }
 
-static int build_environment(char ***out)
+static int build_environment(bool preload, char ***out)
 {
 	_cleanup_strv_ char **copy = NULL;
-	int r = add_preload(&copy);
+	int r = preload ? add_preload(&copy) : 0;
 
 	if (r < 0) {
 		return r;
@@ -121,14 +121,22 @@ int launch_log_open(const char *path)
 }
 
 /* posix_spawn functions return positive errors. */
-static int set_descriptors(posix_spawn_file_actions_t *actions, int log_fd, int qmp_fd)
+static int set_descriptors(posix_spawn_file_actions_t *actions, int log_fd,
+			   const struct launch_fds *fds)
 {
+	int end = LAUNCH_FIRST_FD + (int)fds->n;
 	int r = posix_spawn_file_actions_addopen(actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
 
 	r = r ? r : posix_spawn_file_actions_adddup2(actions, log_fd, STDOUT_FILENO);
 	r = r ? r : posix_spawn_file_actions_adddup2(actions, log_fd, STDERR_FILENO);
-	r = r ? r : posix_spawn_file_actions_adddup2(actions, qmp_fd, QEMU_QMP_FD);
-	return r ? r : posix_spawn_file_actions_addclosefrom_np(actions, QEMU_QMP_FD + 1);
+	for (size_t i = 0; i < fds->n && r == 0; i++) {
+		int number = LAUNCH_FIRST_FD + (int)i;
+
+		r = fds->fds[i] >= 0
+			    ? posix_spawn_file_actions_adddup2(actions, fds->fds[i], number)
+			    : posix_spawn_file_actions_addclose(actions, number);
+	}
+	return r ? r : posix_spawn_file_actions_addclosefrom_np(actions, end);
 }
 
 /* A session of its own, and no signal blocked, ignored or caught that we do. */
@@ -147,8 +155,8 @@ static int set_attributes(posix_spawnattr_t *attributes)
 								POSIX_SPAWN_SETSIGDEF);
 }
 
-static int spawn(char *const argv[], char *const environment[], int log_fd, int qmp_fd,
-		 pid_t *pid)
+static int spawn(char *const argv[], char *const environment[], int log_fd,
+		 const struct launch_fds *fds, pid_t *pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attributes;
@@ -159,7 +167,7 @@ static int spawn(char *const argv[], char *const environment[], int log_fd, int 
 	}
 	r = posix_spawnattr_init(&attributes);
 	if (r == 0) {
-		r = set_descriptors(&actions, log_fd, qmp_fd);
+		r = set_descriptors(&actions, log_fd, fds);
 		r = r ? r : set_attributes(&attributes);
 		r = r ? r : posix_spawnp(pid, argv[0], &actions, &attributes, argv, environment);
 		posix_spawnattr_destroy(&attributes);
@@ -172,7 +180,8 @@ static int spawn(char *const argv[], char *const environment[], int log_fd, int 
  * one does nothing else. */
 struct confined_spawn {
 	char *const *argv, *const *environment;
-	int log_fd, qmp_fd;
+	int log_fd;
+	const struct launch_fds *fds;
 	const struct confinement *walls;
 	pid_t *pid;
 	int confined, result;
@@ -183,7 +192,7 @@ static void *run_confined(void *data)
 	struct confined_spawn *job = data;
 
 	job->confined = job->walls ? confine_thread(job->walls) : 0;
-	job->result = spawn(job->argv, job->environment, job->log_fd, job->qmp_fd, job->pid);
+	job->result = spawn(job->argv, job->environment, job->log_fd, job->fds, job->pid);
 	return NULL;
 }
 
@@ -207,28 +216,59 @@ static int spawn_confined(struct confined_spawn *job)
 	return job->result;
 }
 
-int launch_qemu(char *const argv[], int qmp_fd, const char *log_file,
-		const struct confinement *walls, pid_t *pid)
+static void close_high(struct launch_fds *fds)
+{
+	for (size_t i = 0; i < fds->n; i++) {
+		close_fd_ptr(&fds->fds[i]);
+	}
+}
+
+/* Above all numbers that they are to get. What the seat has is closed in every program. */
+static int move_high(const struct launch_fds *fds, struct launch_fds *high)
+{
+	for (high->n = 0; high->n < fds->n; high->n++) {
+		int fd = fds->fds[high->n], moved = -1;
+
+		if (fd >= 0) {
+			moved = fcntl(fd, F_DUPFD_CLOEXEC, HIGH_FD);
+			if (moved < 0) {
+				return -errno;
+			}
+		}
+		high->fds[high->n] = moved;
+	}
+	return 0;
+}
+
+static int launch(struct confined_spawn *job, const struct launch_fds *fds, const char *log_file,
+		  bool preload)
 {
 	_cleanup_strv_ char **environment = NULL;
 	_cleanup_close_ int log_fd = launch_log_open(log_file);
-	_cleanup_close_ int high_qmp_fd = fcntl(qmp_fd, F_DUPFD_CLOEXEC, HIGH_FD);
-	int r;
+	_cleanup_(close_high) struct launch_fds high = { 0 };
+	int r = log_fd < 0 ? log_fd : move_high(fds, &high);
 
-	if (log_fd < 0) {
-		return log_fd;
+	r = r < 0 ? r : build_environment(preload, &environment);
+	if (r < 0) {
+		return r;
 	}
-	if (high_qmp_fd < 0) {
-		return -errno;
-	}
-	r = build_environment(&environment);
-	return r < 0 ? r
-		     : spawn_confined(&(struct confined_spawn){ .argv = argv,
-								.environment = environment,
-								.log_fd = log_fd,
-								.qmp_fd = high_qmp_fd,
-								.walls = walls,
-								.pid = pid });
+	job->environment = environment;
+	job->log_fd = log_fd;
+	job->fds = &high;
+	return spawn_confined(job);
+}
+
+int launch_qemu(char *const argv[], const struct launch_fds *fds, const char *log_file,
+		const struct confinement *walls, pid_t *pid)
+{
+	return launch(&(struct confined_spawn){ .argv = argv, .walls = walls, .pid = pid }, fds,
+		      log_file, true);
+}
+
+int launch_helper(char *const argv[], const struct launch_fds *fds, const char *log_file,
+		  pid_t *pid)
+{
+	return launch(&(struct confined_spawn){ .argv = argv, .pid = pid }, fds, log_file, false);
 }
 
 void launch_last_words(const char *log_file, char *words, size_t size)

@@ -11,14 +11,25 @@
 
 #include "vm/confine.h"
 
+/* Descriptors that a program gets, from number LAUNCH_FIRST_FD on; -1: none for that number. */
+#define LAUNCH_FIRST_FD 3
+#define LAUNCH_FDS_MAX 16
+struct launch_fds {
+	size_t n;
+	int fds[LAUNCH_FDS_MAX];
+};
+
 /*
- * Executes argv with qmp_fd as descriptor QEMU_QMP_FD and its output in log_file, whose former
- * content moves to log_file.old. Behind walls (NULL: none) where the kernel has such, which is
- * logged where it has not. Returns 0 with the process in *pid, or -errno (-ENOENT: there is
- * no such program).
+ * Executes argv with these descriptors and its output in log_file, whose former content moves to
+ * log_file.old. Behind walls (NULL: none) where the kernel has such, which is logged where it has
+ * not. Returns 0 with the process in *pid, or -errno (-ENOENT: there is no such program).
  */
-int launch_qemu(char *const argv[], int qmp_fd, const char *log_file,
+int launch_qemu(char *const argv[], const struct launch_fds *fds, const char *log_file,
 		const struct confinement *walls, pid_t *pid);
+
+/* The same for a program of ours, without walls and without what is mended in QEMU. */
+int launch_helper(char *const argv[], const struct launch_fds *fds, const char *log_file,
+		  pid_t *pid);
 
 /* Opens the log as launch_qemu() does. A descriptor above 63, or -errno. */
 int launch_log_open(const char *path);
@@ -53,10 +64,11 @@ char *scope_unit_name(const char *guest, pid_t pid);
 /*
  * Asks the service manager, if there is one, to put the process into a scope of its own: the
  * user's manager for a user, the system's for root. Everything happens in the loop; a failure
- * leaves the process where it is, which is logged. Returns NULL when there is no manager.
+ * leaves the process where it is, which is logged. A second process (0: none) goes with it.
+ * Returns NULL when there is no manager.
  */
 struct scope;
-struct scope *scope_create(sd_event *event, const char *guest, pid_t pid);
+struct scope *scope_create(sd_event *event, const char *guest, pid_t pid, pid_t helper);
 void scope_destroy(struct scope *scope);
 
 #endif

@@ -94,7 +94,7 @@ char *scope_unit_name(const char *guest, pid_t pid)
 	return unit;
 }
 
-static int scope_append(sd_bus_message *call, const char *guest, pid_t pid)
+static int scope_append(sd_bus_message *call, const char *guest, pid_t pid, pid_t helper)
 {
 	_cleanup_free_ char *unit = scope_unit_name(guest, pid), *description = NULL;
 
@@ -105,12 +105,19 @@ static int scope_append(sd_bus_message *call, const char *guest, pid_t pid)
 		description = NULL;
 		return -ENOMEM;
 	}
-	return sd_bus_message_append(call, "ssa(sv)a(sa(sv))", unit, "fail", 3, "Description", "s",
-				     description, "CollectMode", "s", "inactive-or-failed", "PIDs",
-				     "au", 1, (uint32_t)pid, 0);
+	/* A helper of 0 is no process: the array then has one entry. */
+	return helper > 0
+		       ? sd_bus_message_append(call, "ssa(sv)a(sa(sv))", unit, "fail", 3,
+					       "Description", "s", description, "CollectMode", "s",
+					       "inactive-or-failed", "PIDs", "au", 2, (uint32_t)pid,
+					       (uint32_t)helper, 0)
+		       : sd_bus_message_append(call, "ssa(sv)a(sa(sv))", unit, "fail", 3,
+					       "Description", "s", description, "CollectMode", "s",
+					       "inactive-or-failed", "PIDs", "au", 1, (uint32_t)pid,
+					       0);
 }
 
-static int scope_ask(struct scope *scope, sd_event *event, pid_t pid)
+static int scope_ask(struct scope *scope, sd_event *event, pid_t pid, pid_t helper)
 {
 	sd_bus_message *call = NULL;
 	int r = sd_bus_message_new_method_call(scope->bus, &call, "org.freedesktop.systemd1",
@@ -119,7 +126,7 @@ static int scope_ask(struct scope *scope, sd_event *event, pid_t pid)
 					       "StartTransientUnit");
 
 	if (r >= 0) {
-		r = scope_append(call, scope->guest, pid);
+		r = scope_append(call, scope->guest, pid, helper);
 	}
 	if (r >= 0) {
 		r = sd_bus_call_async(scope->bus, &scope->slot, call, handle_reply, scope, 0);
@@ -141,7 +148,7 @@ static int scope_open_bus(sd_bus **bus)
 	return geteuid() == 0 ? sd_bus_open_system(bus) : sd_bus_open_user(bus);
 }
 
-struct scope *scope_create(sd_event *event, const char *guest, pid_t pid)
+struct scope *scope_create(sd_event *event, const char *guest, pid_t pid, pid_t helper)
 {
 	struct scope *scope = calloc(1, sizeof(*scope));
 	int r;
@@ -152,7 +159,7 @@ struct scope *scope_create(sd_event *event, const char *guest, pid_t pid)
 	scope->guest = strdup(guest);
 	r = scope->guest ? scope_open_bus(&scope->bus) : -ENOMEM;
 	if (r >= 0) {
-		r = scope_ask(scope, event, pid);
+		r = scope_ask(scope, event, pid, helper);
 		if (r < 0) {
 			log_stays(scope, strerror(-r));
 		}

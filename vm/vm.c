@@ -245,6 +245,7 @@ void vm_destroy(struct vm *vm)
 	vm_link_close(vm);
 	vm_stop_finish(vm);
 	scope_destroy(vm->scope);
+	vm_input_finish(vm);
 	process_destroy(vm->process);
 	answers_finish(&vm->answers);
 	vm_farewells_drop(vm);

@@ -164,6 +164,14 @@ int vm_open_shared(const struct vm *vm, uint64_t *size);
  * unix_connect() of fd.h. */
 int vm_connect_agent(const struct vm *vm);
 
+/* A new connection to the guest's baton-input (proto/input.h), which serves one at a time; as
+ * unix_connect() of fd.h. */
+int vm_connect_input(const struct vm *vm);
+
+/* Which kinds of devices (a bit for each enum input_kind) the host has, for guests that are to have
+ * the same; counts from the guest's next start on. */
+void vm_set_host_input(struct vm *vm, uint32_t kinds);
+
 /* The peer D-Bus connection, or NULL while it is down. Not a new reference. */
 sd_bus *vm_peer(const struct vm *vm);
 

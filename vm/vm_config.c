@@ -10,6 +10,7 @@
 
 #include "common/list.h"
 #include "common/strv.h"
+#include "proto/input.h"
 
 #define NAME_MAX_LENGTH 63
 #define CPUS_MAX 255
@@ -186,6 +187,22 @@ static int parse_mode(const char *value, void *field, char *expected, size_t siz
 	return 0;
 }
 
+static int parse_choice(const char *value, void *field, char *expected, size_t size)
+{
+	bool on;
+
+	if (strcmp(value, "auto") == 0) {
+		*(enum vm_input_choice *)field = VM_INPUT_AUTO;
+		return 0;
+	}
+	if (ini_parse_bool(value, &on, expected, size) < 0) {
+		snprintf(expected, size, "yes, no or auto");
+		return -EINVAL;
+	}
+	*(enum vm_input_choice *)field = on ? VM_INPUT_YES : VM_INPUT_NO;
+	return 0;
+}
+
 static int parse_net(const char *value, void *field, char *expected, size_t size)
 {
 	bool tap = strncmp(value, "tap:", 4) == 0 && value[4] && !strpbrk(value, ", \t/") &&
@@ -226,6 +243,11 @@ static const struct ini_key keys[] = {
 	KEY("autostart", autostart, ini_parse_bool),
 	{ "capture", "shared-memory", offsetof(struct vm_config, shared), parse_shared },
 	{ "capture", "largest-mode", offsetof(struct vm_config, shared), parse_mode },
+	{ "input", "keyboard", offsetof(struct vm_config, input.keyboard), parse_choice },
+	{ "input", "pointer", offsetof(struct vm_config, input.pointer), parse_choice },
+	{ "input", "touch", offsetof(struct vm_config, input.touch), parse_choice },
+	{ "input", "pen", offsetof(struct vm_config, input.pen), parse_choice },
+	{ "input", "gamepad", offsetof(struct vm_config, input.gamepad), parse_choice },
 	{ .section = "cards" }, /* which devices it may have: not a vm's business */
 	{ .section = "audio" }, /* nor how it is heard */
 	{ 0 },
@@ -295,6 +317,40 @@ uint64_t vm_config_shared_mib(const struct vm_config *config)
 bool vm_config_shares(const struct vm_config *config)
 {
 	return *config->shared.node || vm_config_shared_mib(config) > 0;
+}
+
+static bool has_input(const struct vm_config *config, enum vm_input_choice choice,
+		      enum vm_input_choice usual, bool host)
+{
+	if (choice == VM_INPUT_DEFAULT) {
+		choice = config->os == VM_OS_LINUX ? usual : VM_INPUT_NO;
+	}
+	return choice == VM_INPUT_YES || (choice == VM_INPUT_AUTO && host);
+}
+
+uint32_t vm_config_input_kinds(const struct vm_config *config, uint32_t host)
+{
+	const struct vm_input_config *input = &config->input;
+	const struct {
+		enum input_kind kind;
+		enum vm_input_choice choice, usual;
+	} rules[] = {
+		{ INPUT_KIND_KEYBOARD, input->keyboard, VM_INPUT_YES },
+		{ INPUT_KIND_POINTER, input->pointer, VM_INPUT_YES },
+		{ INPUT_KIND_TABLET, input->pointer, VM_INPUT_YES }, /* the same pointer */
+		{ INPUT_KIND_TOUCH, input->touch, VM_INPUT_YES },
+		{ INPUT_KIND_PEN, input->pen, VM_INPUT_AUTO },
+		{ INPUT_KIND_GAMEPAD, input->gamepad, VM_INPUT_AUTO },
+	};
+	uint32_t kinds = 0;
+
+	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++) {
+		if (has_input(config, rules[i].choice, rules[i].usual,
+			      host >> rules[i].kind & 1)) {
+			kinds |= 1u << rules[i].kind;
+		}
+	}
+	return kinds;
 }
 
 DEFINE_CLEANUP(struct vm_config *, vm_config_destroy)

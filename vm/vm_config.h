@@ -33,6 +33,18 @@ struct vm_shared_config {
 	uint32_t width, height; /* of the largest mode */
 };
 
+/* Whether the guest has a device of a kind. */
+enum vm_input_choice {
+	VM_INPUT_DEFAULT, /* as the system is: only Linux is sure to have drivers */
+	VM_INPUT_NO,
+	VM_INPUT_YES,
+	VM_INPUT_AUTO, /* when the host has one as the guest starts */
+};
+
+struct vm_input_config {
+	enum vm_input_choice keyboard, pointer, touch, pen, gamepad;
+};
+
 struct vm_config {
 	char *file; /* that says all this, or NULL */
 	char *name; /* [A-Za-z0-9][A-Za-z0-9._+-]{0,62}: it names folders and units */
@@ -50,6 +62,7 @@ struct vm_config {
 	char *attach;     /* QMP socket of a QEMU that runs already, instead of all of the above */
 	bool autostart;   /* start with the seat; default yes */
 	struct vm_shared_config shared;
+	struct vm_input_config input;
 	/* Not from the guest's file alone: who lends devices to guests sets them. */
 	struct vm_port ports[VM_PORTS];
 	bool lends; /* a device may reach all of its memory: that is there from the start on */
@@ -65,8 +78,12 @@ bool vm_config_shares(const struct vm_config *config);
 /* Whether that is the path of a device which is shared memory. */
 bool vm_shared_is_node(const char *path);
 
+/* The devices that it has for input beside the emulated ones, a bit for each enum input_kind;
+ * host: those that the host has. */
+uint32_t vm_config_input_kinds(const struct vm_config *config, uint32_t host);
+
 /*
- * Reads [vm] and [capture] of one ini file; a missing name is the file's base name. Relative paths
+ * Reads [vm], [capture] and [input] of one ini file; a missing name is the file's base name. Relative paths
  * are relative to the file. All mistakes, also of vm_config_check(), go to the report. Returns 0 or
  * -errno.
  */

@@ -181,6 +181,17 @@ static int open_nothing(void)
 	return fd < 0 ? -errno : fd;
 }
 
+static int open_input(const struct vm_input *input, int kind)
+{
+	int fd;
+
+	if (!(input->kinds >> kind & 1)) {
+		return open_nothing();
+	}
+	fd = fcntl(input->fds[kind], F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 /* -errno; what was opened is in fds, the rest is -1. */
 static int open_descriptors(struct vm *vm, int fds[GUEST_DESCRIPTORS])
 {
@@ -205,6 +216,9 @@ static int open_descriptors(struct vm *vm, int fds[GUEST_DESCRIPTORS])
 	}
 	fds[GUEST_AGENT] =
 		command_line_has_agent(vm->config) ? unix_listen(agent, 1) : open_nothing();
+	for (int kind = 0; kind < INPUT_KINDS; kind++) {
+		fds[GUEST_INPUT + kind] = open_input(&vm->input, kind);
+	}
 	for (int i = 0; i < GUEST_DESCRIPTORS; i++) {
 		if (fds[i] < 0) {
 			return fds[i];
@@ -215,10 +229,15 @@ static int open_descriptors(struct vm *vm, int fds[GUEST_DESCRIPTORS])
 
 static int hand_over(struct vm *vm, int fd)
 {
-	_cleanup_(close_all) int fds[GUEST_DESCRIPTORS] = { -1, -1, -1, -1, -1, -1, -1 };
+	_cleanup_(close_all) int fds[GUEST_DESCRIPTORS];
 	_cleanup_strv_ char **args = NULL, **checks = NULL;
-	int r = list_args(vm, &args);
+	int r;
 
+	for (int i = 0; i < GUEST_DESCRIPTORS; i++) {
+		fds[i] = -1;
+	}
+	vm_input_start(vm);
+	r = list_args(vm, &args);
 	if (r >= 0) {
 		r = list_checks(vm->config, &checks);
 	}
@@ -277,6 +296,7 @@ static void knock(struct vm *vm)
 	}
 	installed_end(vm);
 	r = fd < 0 ? fd : hand_over(vm, fd);
+	vm_input_close(vm);
 	if (r < 0) {
 		installed_fail(vm, r,
 			       r == -EPERM || r == -ESRCH
@@ -284,6 +304,10 @@ static void knock(struct vm *vm)
 					 "that user"
 				       : NULL);
 	} else {
+		/* baton-input is ours, and to outlive us as QEMU does. */
+		vm->scope = vm->input.process ? scope_create(vm->event, vm->config->name,
+							     process_pid(vm->input.process), 0)
+					      : NULL;
 		vm_launch_watch(vm, pid);
 	}
 }

@@ -75,6 +75,7 @@ int vm_launch_argv(struct vm *vm, bool handed, char ***argv)
 		.accel = accel_get(),
 		.handed = handed,
 		.huge_page_kib = vm->huge_pages.page_kib,
+		.input_kinds = vm->input.kinds,
 		.shared_mib = vm_shared_create(vm, handed ? &vm->installed.account : NULL),
 	};
 	int r = load_uuid(vm, uuid);
@@ -90,8 +91,20 @@ int vm_launch_argv(struct vm *vm, bool handed, char ***argv)
 	return command_line_build(&input, argv);
 }
 
+/* As QEMU's command line numbers them. */
+static void list_descriptors(const struct vm *vm, struct launch_fds *fds)
+{
+	fds->n = 1 + INPUT_KINDS;
+	fds->fds[QEMU_QMP_FD - LAUNCH_FIRST_FD] = vm->link.listen_fd;
+	for (int kind = 0; kind < INPUT_KINDS; kind++) {
+		fds->fds[QEMU_INPUT_FD - LAUNCH_FIRST_FD + kind] =
+			vm->input.kinds >> kind & 1 ? vm->input.fds[kind] : -1;
+	}
+}
+
 static int execute(struct vm *vm, pid_t *pid)
 {
+	struct launch_fds fds;
 	_cleanup_free_ char *log = vm_path(vm->run_dir, RUN_FILE_LOG);
 	_cleanup_free_ char *socket = vm_path(vm->run_dir, RUN_FILE_QMP);
 	_cleanup_(vm_walls_finish) struct vm_walls walls = { 0 };
@@ -101,6 +114,7 @@ static int execute(struct vm *vm, pid_t *pid)
 	if (!log || !socket) {
 		return -ENOMEM;
 	}
+	vm_input_start(vm);
 	r = vm_launch_argv(vm, false, &argv);
 	if (r < 0) {
 		return r;
@@ -111,9 +125,10 @@ static int execute(struct vm *vm, pid_t *pid)
 		return r;
 	}
 	vm->link.listen_fd = r;
+	list_descriptors(vm, &fds);
 	r = vm_walls_init(vm, &walls);
 	return r < 0 ? r
-		     : launch_qemu(argv, vm->link.listen_fd, log,
+		     : launch_qemu(argv, &fds, log,
 				   walls.wanted ? &(struct confinement){ walls.hidden, walls.readable,
 								   walls.own }
 						: NULL,
@@ -162,13 +177,14 @@ int vm_launch_now(struct vm *vm)
 		return r < 0 ? r : 0;
 	}
 	r = execute(vm, &pid);
+	vm_input_close(vm);
 	if (r < 0) {
 		huge_pages_forget(&vm->huge_pages);
 		vm_link_close(vm);
 		vm_set_state(vm, VM_STATE_FAILED, "QEMU could not be started: %s", explain(r));
 		return r;
 	}
-	vm->scope = scope_create(vm->event, vm->config->name, pid);
+	vm->scope = scope_create(vm->event, vm->config->name, pid, process_pid(vm->input.process));
 	return vm_launch_watch(vm, pid);
 }
 

@@ -4,6 +4,7 @@
 #define VM_VM_PRIVATE_H
 
 #include "proto/guest.h"
+#include "proto/input.h"
 #include "vm/accel.h"
 #include "vm/answers.h"
 #include "vm/huge_pages.h"
@@ -81,6 +82,14 @@ struct vm_installed {
 	unsigned int asked;     /* tries */
 };
 
+/* The guest's devices for input. */
+struct vm_input {
+	uint32_t host;           /* what the host has: a bit for each enum input_kind */
+	uint32_t kinds;          /* of the QEMU that is being started */
+	int fds[INPUT_KINDS];    /* QEMU's ends, until it has them; valid for kinds */
+	struct process *process; /* baton-input; NULL also when an earlier seat started it */
+};
+
 struct vm {
 	sd_event *event;
 	struct vm_config *config;
@@ -95,6 +104,7 @@ struct vm {
 	struct huge_pages huge_pages; /* promised to a QEMU that is starting */
 	struct process *process; /* NULL also for a foreign QEMU whose process is not known */
 	struct scope *scope;
+	struct vm_input input;
 	struct vm_installed installed;
 	struct vm_link link;
 	struct vm_stop stop;
@@ -134,6 +144,13 @@ int vm_launch_watch(struct vm *vm, pid_t pid);
 uint64_t vm_shared_create(struct vm *vm, const struct vm_account *account);
 void vm_shared_remove(struct vm *vm);
 uint64_t vm_shared_mib(const struct vm *vm); /* as it is configured, or as its device says */
+
+/* vm_input.c: starts baton-input for a QEMU that is about to be. A guest without it has its emulated
+ * devices, which is logged. */
+void vm_input_start(struct vm *vm);
+/* QEMU has its ends, or will not come. */
+void vm_input_close(struct vm *vm);
+void vm_input_finish(struct vm *vm);
 
 /* walls.c: what is hidden from the guest's QEMU at user level, and what of it is its own. Begins
  * with zeros. 0 or -errno. */

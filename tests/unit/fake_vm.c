@@ -25,7 +25,7 @@ struct vm {
 	bool lifts, keys_under_way;
 	const struct vm_config *config;
 	bool commandable;
-	int shared, agent;
+	int shared, agent, input;
 	uint64_t shared_size;
 	const char *asked;
 	qmp_reply_fn reply;
@@ -42,6 +42,7 @@ struct vm *fake_vm_create(sd_event *event, const char *name)
 	vm->state = VM_STATE_STARTING;
 	vm->shared = -1;
 	vm->agent = -ENOENT;
+	vm->input = -ENOENT;
 	list_init(&vm->observers);
 	return vm;
 }
@@ -264,6 +265,16 @@ int vm_open_shared(const struct vm *vm, uint64_t *size)
 {
 	*size = vm->shared_size;
 	return vm->shared < 0 ? -ENOENT : fcntl(vm->shared, F_DUPFD_CLOEXEC, 0);
+}
+
+void fake_vm_set_input(struct vm *vm, int fd)
+{
+	vm->input = fd;
+}
+
+int vm_connect_input(const struct vm *vm)
+{
+	return vm->input;
 }
 
 int vm_connect_agent(const struct vm *vm)

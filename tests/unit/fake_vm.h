@@ -53,6 +53,9 @@ void fake_vm_set_shared(struct vm *vm, int fd, uint64_t size);
  * -errno. */
 void fake_vm_set_agent(struct vm *vm, int fd);
 
+/* What vm_connect_input() returns the next time, likewise. */
+void fake_vm_set_input(struct vm *vm, int fd);
+
 /* Sets vm_commandable() and tells the observers. */
 void fake_vm_set_commandable(struct vm *vm, bool commandable);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/strv.h"
+#include "proto/input.h"
 #include "vm/command_line.h"
 
 #define UUID "01234567-89ab-4def-8123-456789abcdef"
@@ -17,6 +18,7 @@ struct fixture {
 	uint64_t huge_page_kib, shared_mib;
 	const char *run_dir;
 	bool handed;
+	uint32_t input_kinds;
 };
 
 static int setup(void **state)
@@ -51,6 +53,7 @@ static int build(struct fixture *f)
 		.handed = f->handed,
 		.huge_page_kib = f->huge_page_kib,
 		.shared_mib = f->shared_mib,
+		.input_kinds = f->input_kinds,
 	};
 
 	strv_free(f->argv);
@@ -115,6 +118,25 @@ static void every_guest_is_confined_and_controlled(void **state)
 		assert_non_null(find(f, "virtio-vga"));
 		assert_int_equal(count(f, "-machine", "q35,memory-backend=ram,hpet=off"), 1);
 	}
+}
+
+static void devices_of_its_own_have_sockets(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(build(f), 0);
+	assert_null(find(f, "vhost-user-input"));
+	f->input_kinds = 1u << INPUT_KIND_POINTER | 1u << INPUT_KIND_PEN;
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-chardev", "socket,id=baton-input-1,fd=5"), 1);
+	assert_int_equal(count(f, "-device", "vhost-user-input-pci,chardev=baton-input-1"), 1);
+	assert_int_equal(count(f, "-device", "vhost-user-input-pci,chardev=baton-input-4"), 1);
+	assert_null(find(f, "baton-input-0"));
+	/* Firmware knows no other keyboard than the emulated one, and D-Bus no other tablet. */
+	assert_int_equal(count(f, "-device", "virtio-tablet-pci"), 1);
+	f->handed = true;
+	assert_int_equal(build(f), 0);
+	assert_int_equal(count(f, "-chardev", "socket,id=baton-input-1,fd=10"), 1);
 }
 
 static void accelerator_is_what_the_probe_found(void **state)
@@ -419,6 +441,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(every_guest_is_confined_and_controlled),
+		TEST(devices_of_its_own_have_sockets),
 		TEST(accelerator_is_what_the_probe_found),
 		TEST(user_may_choose_the_accelerator),
 		TEST(a_value_is_no_choice_of_the_accelerator),

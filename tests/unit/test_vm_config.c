@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/strv.h"
+#include "proto/input.h"
 #include "vm/launch.h"
 #include "vm/vm_config.h"
 
@@ -462,6 +463,31 @@ static void shared_memory_may_be_a_device(void **state)
 	assert_false(vm_shared_is_node("/dev/zero"));
 }
 
+static uint32_t input_kinds(struct fixture *f, const char *text, uint32_t host)
+{
+	assert_int_equal(load(f, text), 0);
+	return vm_config_input_kinds(f->config, host);
+}
+
+static void devices_for_input_follow_from_system_and_host(void **state)
+{
+	struct fixture *f = *state;
+	const uint32_t usual = 1u << INPUT_KIND_KEYBOARD | 1u << INPUT_KIND_POINTER |
+			       1u << INPUT_KIND_TABLET | 1u << INPUT_KIND_TOUCH;
+	const uint32_t pen = 1u << INPUT_KIND_PEN, pad = 1u << INPUT_KIND_GAMEPAD;
+
+	assert_int_equal(input_kinds(f, "[vm]\n", 0), usual);
+	assert_int_equal(input_kinds(f, "[vm]\n", pen), usual | pen);
+	assert_int_equal(input_kinds(f, "[vm]\nos = windows\n", pen), 0);
+	assert_int_equal(input_kinds(f, "[vm]\nos = windows\n[input]\npointer = yes\n", 0),
+			 1u << INPUT_KIND_POINTER | 1u << INPUT_KIND_TABLET);
+	assert_int_equal(input_kinds(f, "[input]\ngamepad = yes\npen = no\ntouch = auto\n"
+					"pointer = no\n", pen),
+			 1u << INPUT_KIND_KEYBOARD | pad);
+	assert_int_equal(ini_report_count(f->report), 0);
+	assert_int_equal(load(f, "[input]\npen = maybe\n"), -EINVAL);
+}
+
 static void shared_memory_follows_from_the_largest_mode(void **state)
 {
 	struct fixture *f = *state;
@@ -512,6 +538,7 @@ int main(void)
 		TEST(absent_programs_are_found),
 		TEST(memory_is_shared_with_those_that_may_have_a_card),
 		TEST(shared_memory_may_be_a_device),
+		TEST(devices_for_input_follow_from_system_and_host),
 		TEST(shared_memory_follows_from_the_largest_mode),
 		TEST(mistakes_in_capture_name_what_would_be_right),
 	};
