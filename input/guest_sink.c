@@ -263,6 +263,22 @@ static bool guest_sink_is_absolute(struct input_sink *base)
 	return sink->dbus->ops->is_absolute(sink->dbus);
 }
 
+static bool guest_sink_takes(struct input_sink *base, enum input_kind kind)
+{
+	return is_own(to_guest_sink(base), kind);
+}
+
+static void guest_sink_frame(struct input_sink *base, enum input_kind kind,
+			     const struct input_wire_event *events, size_t n, uint64_t time_ns)
+{
+	tell(to_guest_sink(base), kind, events, n);
+}
+
+static void guest_sink_cancel(struct input_sink *base, uint32_t kinds)
+{
+	keeper_link_release(to_guest_sink(base)->link, kinds);
+}
+
 static void guest_sink_release_all(struct input_sink *base)
 {
 	struct guest_sink *sink = to_guest_sink(base);
@@ -293,6 +309,9 @@ static const struct input_sink_ops sink_ops = {
 	.motion = guest_sink_motion,
 	.absolute = guest_sink_absolute,
 	.wheel = guest_sink_wheel,
+	.takes = guest_sink_takes,
+	.frame = guest_sink_frame,
+	.cancel = guest_sink_cancel,
 	.is_absolute = guest_sink_is_absolute,
 	.release_all = guest_sink_release_all,
 	.destroy = guest_sink_destroy,

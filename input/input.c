@@ -158,6 +158,11 @@ void input_feed(struct input *input, const struct input_event *event)
 	act(input, &result);
 }
 
+void input_feed_frame(struct input *input, const struct input_frame *frame)
+{
+	router_feed_frame(&input->router, frame);
+}
+
 void input_device_gone(struct input *input, uint32_t device)
 {
 	struct chord_result result = chords_device_gone(&input->chords, device);

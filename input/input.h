@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "input/chords.h"
+#include "proto/input.h"
 
 /*
  * One event of a host device. Keys and buttons are evdev codes (linux/input-event-codes.h; a code
@@ -33,6 +34,16 @@ struct input_event {
 	bool pressed;
 	double dx, dy;
 	double x, y;
+};
+
+/* What a touch screen, a pen or a gamepad did at one moment, as the kernel's events without their
+ * SYN_REPORT; values are in the ranges of proto/input.h, positions of the first output. */
+struct input_frame {
+	enum input_kind kind; /* TOUCH, PEN or GAMEPAD */
+	uint32_t device;
+	uint64_t time_ns;
+	const struct input_wire_event *events;
+	size_t n; /* at most INPUT_EVENTS_MAX - 1 */
 };
 
 /* ---- the pipeline ---- */
@@ -72,6 +83,8 @@ void input_destroy(struct input *input);
 
 /* One event of a device, at event->time_ns. Codes that the kernel does not have are ignored. */
 void input_feed(struct input *input, const struct input_event *event);
+/* The same for a device of many axes. */
+void input_feed_frame(struct input *input, const struct input_frame *frame);
 /* The device is gone, or its keys cannot be known any more: they are released. */
 void input_device_gone(struct input *input, uint32_t device);
 /* Everything held anywhere is released and forgotten, the host key included (VT away, the window
@@ -113,6 +126,12 @@ struct input_sink_ops {
 	/* Pixels of the guest's frame. */
 	void (*absolute)(struct input_sink *sink, uint32_t x, uint32_t y, uint64_t time_ns);
 	void (*wheel)(struct input_sink *sink, int32_t v120, int32_t h120, uint64_t time_ns);
+	/* Whether the guest has such a device; NULL: it has none. Then a batch of events for it,
+	 * without a SYN_REPORT, and the end of all that is pressed and touched on those kinds. */
+	bool (*takes)(struct input_sink *sink, enum input_kind kind);
+	void (*frame)(struct input_sink *sink, enum input_kind kind,
+		      const struct input_wire_event *events, size_t n, uint64_t time_ns);
+	void (*cancel)(struct input_sink *sink, uint32_t kinds);
 	/* True when the guest's current pointer device takes positions, not motion. */
 	bool (*is_absolute)(struct input_sink *sink);
 	/* Lifts whatever the guest may still believe to be pressed; also after it was hung. */

@@ -12,9 +12,12 @@ void input_sink_destroy(struct input_sink *sink)
 	}
 }
 
+static const struct frames_ops frames_ops;
+
 void router_init(struct router *router, const struct input_handlers *handlers, void *data)
 {
 	*router = (struct router){ .handlers = handlers, .data = data };
+	frames_init(&router->frames, &frames_ops, router);
 }
 
 /* ---- keys and buttons ---- */
@@ -55,6 +58,8 @@ static void send_release(struct router *router, const struct held_key *key)
 	}
 }
 
+static void cancel_frames(struct router *router);
+
 /* The latest first, so that modifiers outlive what was pressed with them. */
 void router_release_all(struct router *router, bool forget)
 {
@@ -70,6 +75,8 @@ void router_release_all(struct router *router, bool forget)
 	}
 	if (forget) {
 		router->held.n = 0;
+		cancel_frames(router);
+		frames_set_target(&router->frames, router->sink && !router->grabbed);
 	}
 }
 
@@ -311,11 +318,60 @@ void router_feed(struct router *router, const struct input_event *event)
 	}
 }
 
+/* ---- fingers, pens and gamepads ---- */
+
+static bool frames_takes(void *data, enum input_kind kind)
+{
+	const struct router *router = data;
+	struct input_sink *sink = router->sink;
+
+	return !router->grabbed && sink && sink->ops->takes && sink->ops->takes(sink, kind);
+}
+
+static void frames_send(void *data, enum input_kind kind, const struct input_wire_event *events,
+			size_t n, uint64_t time_ns)
+{
+	const struct router *router = data;
+
+	if (frames_takes(data, kind)) {
+		router->sink->ops->frame(router->sink, kind, events, n, time_ns);
+	}
+}
+
+static void frames_pointer(void *data, const struct input_event *event)
+{
+	router_feed(data, event);
+}
+
+static const struct frames_ops frames_ops = {
+	.takes = frames_takes,
+	.send = frames_send,
+	.pointer = frames_pointer,
+};
+
+void router_feed_frame(struct router *router, const struct input_frame *frame)
+{
+	router->time_ns = frame->time_ns;
+	frames_feed(&router->frames, frame);
+}
+
+#define KINDS_OF_FRAMES (1u << INPUT_KIND_TOUCH | 1u << INPUT_KIND_PEN | 1u << INPUT_KIND_GAMEPAD)
+
+static void cancel_frames(struct router *router)
+{
+	struct input_sink *sink = router->sink;
+
+	if (!router->grabbed && sink && sink->ops->cancel) {
+		sink->ops->cancel(sink, KINDS_OF_FRAMES);
+	}
+}
+
 /* ---- the target ---- */
 
 static void leave_target(struct router *router)
 {
 	router_release_all(router, false);
+	cancel_frames(router);
 	router->motion_x = router->motion_y = 0;
 	router->wheel_v = router->wheel_h = 0;
 	router->sent = false;
@@ -330,6 +386,7 @@ void router_set_sink(struct router *router, struct input_sink *sink)
 		leave_target(router);
 	}
 	router->sink = sink;
+	frames_set_target(&router->frames, sink && !router->grabbed);
 }
 
 void router_set_grab(struct router *router, bool grabbed)
@@ -337,6 +394,7 @@ void router_set_grab(struct router *router, bool grabbed)
 	if (router->grabbed != grabbed) {
 		leave_target(router);
 		router->grabbed = grabbed;
+		frames_set_target(&router->frames, router->sink && !grabbed);
 	}
 }
 
@@ -345,6 +403,7 @@ void router_set_transform(struct router *router, const struct pointer_transform 
 	bool first = router->transform.output_width == 0;
 
 	router->transform = *transform;
+	router->frames.transform = *transform;
 	router->sent = false;
 	if (first) {
 		place(router, transform->output_width / 2.0, transform->output_height / 2.0);

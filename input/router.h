@@ -11,6 +11,7 @@
 #ifndef INPUT_ROUTER_H
 #define INPUT_ROUTER_H
 
+#include "input/frames.h"
 #include "input/held_keys.h"
 #include "input/input.h"
 
@@ -21,6 +22,8 @@ struct router {
 	bool grabbed;
 	struct held_keys held; /* live: the target saw the press */
 	uint64_t time_ns;      /* of the last event, for releases that no device sent */
+
+	struct frames frames;
 
 	struct pointer_transform transform;
 	double x, y;             /* the pointer, in output pixels */
@@ -34,6 +37,7 @@ struct router {
 
 void router_init(struct router *router, const struct input_handlers *handlers, void *data);
 void router_feed(struct router *router, const struct input_event *event);
+void router_feed_frame(struct router *router, const struct input_frame *frame);
 /* A press and a release that no device sent; nothing while grabbed. */
 void router_tap_key(struct router *router, uint32_t code);
 void router_device_gone(struct router *router, uint32_t device);
