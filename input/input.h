@@ -182,6 +182,11 @@ void libinput_devices_destroy(struct libinput_devices *devices); /* NULL is lega
 /* VT away: devices are closed; back: opened again. */
 void libinput_devices_suspend(struct libinput_devices *devices);
 int libinput_devices_resume(struct libinput_devices *devices);
+/* Which kinds of devices there are for guests that are to have the same: a bit for each of TOUCH, PEN
+ * and GAMEPAD. The handler is told now and on each change. */
+uint32_t libinput_devices_kinds(const struct libinput_devices *devices);
+void libinput_devices_set_kinds_handler(struct libinput_devices *devices,
+					void (*changed)(void *data, uint32_t kinds), void *data);
 void libinput_devices_set_leds(struct libinput_devices *devices, uint32_t mask);
 
 #endif

@@ -19,6 +19,8 @@
 #include "common/list.h"
 #include "common/log.h"
 #include "input/input.h"
+#include "input/libinput_touch.h"
+#include "input/raw_devices.h"
 
 /* libinput's scroll distance for one click of a wheel, for devices that have no clicks. */
 #define SCROLL_PER_CLICK 15.0
@@ -34,12 +36,17 @@ struct libinput_devices {
 	struct input *input;
 	struct input_node_opener opener;
 	struct udev *udev;
+	struct raw_devices *raw;
+	struct libinput_touch touch;
 	struct libinput *libinput;
 	sd_event_source *io;
 	struct list devices; /* of struct host_device */
 	uint32_t last_id;    /* 0 is not a device */
 	uint32_t leds;
 	bool denied; /* a node could not be opened, and that was said */
+	void (*kinds_changed)(void *data, uint32_t kinds);
+	void *kinds_data;
+	uint32_t kinds_told;
 };
 
 /* ---- nodes ---- */
@@ -58,7 +65,12 @@ static void log_denied(struct libinput_devices *devices, const char *path, int e
 static int open_node(const char *path, int flags, void *data)
 {
 	struct libinput_devices *devices = data;
-	int fd = devices->opener.open(devices->opener.data, path);
+	int fd;
+
+	if (raw_devices_claim(devices->raw, path)) {
+		return -ENODEV;
+	}
+	fd = devices->opener.open(devices->opener.data, path);
 
 	/* A device may go before it was opened; that is nobody's fault. */
 	if (fd < 0 && fd != -ENOENT && fd != -ENODEV) {
@@ -78,6 +90,44 @@ static const struct libinput_interface node_interface = {
 	.open_restricted = open_node,
 	.close_restricted = close_node,
 };
+
+/* ---- which kinds there are ---- */
+
+static void tell_kinds(struct libinput_devices *devices)
+{
+	uint32_t kinds = libinput_devices_kinds(devices);
+
+	if (devices->kinds_changed && kinds != devices->kinds_told) {
+		devices->kinds_told = kinds;
+		devices->kinds_changed(devices->kinds_data, kinds);
+	}
+}
+
+uint32_t libinput_devices_kinds(const struct libinput_devices *devices)
+{
+	const struct host_device *host;
+	uint32_t kinds = devices->raw ? raw_devices_kinds(devices->raw) : 0;
+
+	list_for_each(host, &devices->devices, link) {
+		if (libinput_device_has_capability(host->device, LIBINPUT_DEVICE_CAP_TOUCH)) {
+			kinds |= 1u << INPUT_KIND_TOUCH;
+		}
+	}
+	return kinds;
+}
+
+void libinput_devices_set_kinds_handler(struct libinput_devices *devices,
+					void (*changed)(void *data, uint32_t kinds), void *data)
+{
+	devices->kinds_changed = changed;
+	devices->kinds_data = data;
+	tell_kinds(devices);
+}
+
+static void handle_raw_changed(void *data)
+{
+	tell_kinds(data);
+}
 
 /* ---- devices ---- */
 
@@ -245,6 +295,8 @@ static void handle_event(struct libinput_devices *devices, struct libinput_event
 		return; /* it was ignored when it came */
 	} else if (libinput_event_get_type(event) == LIBINPUT_EVENT_DEVICE_REMOVED) {
 		remove_device(devices, host);
+	} else if (libinput_touch_take(&devices->touch, event, host->id, devices->input)) {
+		return;
 	} else if (translate(event, host->touchpad, &translated)) {
 		translated.device = host->id;
 		input_feed(devices->input, &translated);
@@ -261,6 +313,7 @@ static int drain(struct libinput_devices *devices)
 		handle_event(devices, event);
 		libinput_event_destroy(event);
 	}
+	tell_kinds(devices);
 	return r;
 }
 
@@ -280,6 +333,7 @@ static int handle_io(sd_event_source *source, int fd, uint32_t revents, void *da
 void libinput_devices_suspend(struct libinput_devices *devices)
 {
 	libinput_suspend(devices->libinput);
+	raw_devices_suspend(devices->raw);
 	drain(devices);
 }
 
@@ -290,6 +344,7 @@ int libinput_devices_resume(struct libinput_devices *devices)
 		log_error("libinput cannot open the input devices again");
 		return -EIO;
 	}
+	raw_devices_resume(devices->raw);
 	return drain(devices);
 }
 
@@ -300,9 +355,11 @@ void libinput_devices_destroy(struct libinput_devices *devices)
 	if (!devices) {
 		return;
 	}
+	devices->kinds_changed = NULL;
 	list_for_each_safe(host, next, &devices->devices, link) {
 		remove_device(devices, host);
 	}
+	raw_devices_destroy(devices->raw);
 	sd_event_source_disable_unref(devices->io);
 	libinput_unref(devices->libinput);
 	udev_unref(devices->udev);
@@ -323,11 +380,19 @@ static void handle_log(struct libinput *libinput, enum libinput_log_priority pri
 	}
 }
 
-static int open_seat(struct libinput_devices *devices, const char *seat)
+static int open_seat(struct libinput_devices *devices, sd_event *event, const char *seat)
 {
+	int r;
+
 	devices->udev = udev_new();
 	if (!devices->udev) {
 		return -ENOMEM;
+	}
+	r = raw_devices_create(event, devices->udev, seat, &devices->opener, devices->input,
+			       &devices->last_id, handle_raw_changed, devices, &devices->raw);
+	if (r < 0) {
+		log_error("udev cannot be asked for pens and gamepads: %s", strerror(-r));
+		return r;
 	}
 	devices->libinput = libinput_udev_create_context(&node_interface, devices, devices->udev);
 	if (!devices->libinput) {
@@ -357,7 +422,7 @@ int libinput_devices_create(sd_event *event, const char *seat,
 	list_init(&devices->devices);
 	devices->opener = *opener;
 	devices->input = input;
-	r = open_seat(devices, seat);
+	r = open_seat(devices, event, seat);
 	if (r < 0) {
 		return r;
 	}

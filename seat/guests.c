@@ -240,6 +240,9 @@ static int add_guest(struct seat *seat, struct vm_config *config,
 	if (seat->cards) {
 		vm_set_starter(guest->vm, &passthrough_starter_ops, seat->cards->passthrough);
 	}
+	if (seat->devices) {
+		vm_set_host_input(guest->vm, libinput_devices_kinds(seat->devices));
+	}
 	guest->source = guest_picture_source(guest->picture);
 	update_interval(guest);
 	guest->vm_observer.ops = &vm_ops;

@@ -343,6 +343,16 @@ static void show_leds(void *data, uint32_t mask)
 	}
 }
 
+static void show_kinds(void *data, uint32_t kinds)
+{
+	struct seat *seat = data;
+	struct seat_guest *guest;
+
+	list_for_each(guest, &seat->guests, link) {
+		vm_set_host_input(guest->vm, kinds);
+	}
+}
+
 int seat_open_devices(struct seat *seat)
 {
 	const struct input_node_opener opener = {
@@ -350,11 +360,16 @@ int seat_open_devices(struct seat *seat)
 		.close = close_node,
 		.data = seat,
 	};
+	int r;
 
 	if (seat->backend != COMPOSITOR_BACKEND_KMS) {
 		return 0;
 	}
 	input_set_led_handler(seat->input, show_leds, seat);
-	return libinput_devices_create(seat->event, compositor_seat_name(seat->compositor), &opener,
-				       seat->input, &seat->devices);
+	r = libinput_devices_create(seat->event, compositor_seat_name(seat->compositor), &opener,
+				    seat->input, &seat->devices);
+	if (r >= 0) {
+		libinput_devices_set_kinds_handler(seat->devices, show_kinds, seat);
+	}
+	return r;
 }
