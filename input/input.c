@@ -184,6 +184,11 @@ void input_set_transform(struct input *input, const struct pointer_transform *tr
 	router_set_transform(&input->router, transform);
 }
 
+void input_place_pointer(struct input *input, int32_t x, int32_t y)
+{
+	router_place_pointer(&input->router, x, y);
+}
+
 void input_set_grab(struct input *input, bool grabbed)
 {
 	router_set_grab(&input->router, grabbed);

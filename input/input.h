@@ -98,6 +98,8 @@ void input_release_all(struct input *input);
  */
 void input_set_sink(struct input *input, struct input_sink *sink);
 void input_set_transform(struct input *input, const struct pointer_transform *transform);
+/* The guest in front has its pointer there, in pixels of its picture: where the next motion goes on. */
+void input_place_pointer(struct input *input, int32_t x, int32_t y);
 /* While grabbed, events go to handlers.grabbed instead of the sink, for which this is the same as
  * input_set_sink(NULL). */
 void input_set_grab(struct input *input, bool grabbed);

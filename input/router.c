@@ -411,3 +411,13 @@ void router_set_transform(struct router *router, const struct pointer_transform 
 		place(router, router->x, router->y);
 	}
 }
+
+void router_place_pointer(struct router *router, int32_t x, int32_t y)
+{
+	const struct pointer_transform *t = &router->transform;
+
+	if (transform_is_usable(t) && !router->grabbed) {
+		place(router, t->x + (x + 0.5) * t->width / t->frame_width,
+		      t->y + (y + 0.5) * t->height / t->frame_height);
+	}
+}

@@ -46,6 +46,8 @@ void router_device_gone(struct router *router, uint32_t device);
 void router_release_all(struct router *router, bool forget);
 void router_set_sink(struct router *router, struct input_sink *sink);
 void router_set_grab(struct router *router, bool grabbed);
+/* The pointer is at that pixel of the picture, and the sink knows. */
+void router_place_pointer(struct router *router, int32_t x, int32_t y);
 void router_set_transform(struct router *router, const struct pointer_transform *transform);
 
 #endif

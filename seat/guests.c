@@ -85,9 +85,28 @@ static void handle_frame_changed(struct frame_source *source, void *data)
 	}
 }
 
+/*
+ * A guest that hides its pointer, as games do, wants motion. When it shows it again, its pointer is
+ * where the guest left it.
+ */
+static void handle_cursor_changed(struct frame_source *source, void *data)
+{
+	struct seat_guest *guest = data;
+	bool hidden = source->cursor.image && !source->cursor.visible;
+
+	if (hidden == guest->sink->pointer_hidden) {
+		return;
+	}
+	guest->sink->pointer_hidden = hidden;
+	if (!hidden && seat_front(guest->seat) == guest) {
+		input_place_pointer(guest->seat->input, source->cursor.x, source->cursor.y);
+	}
+}
+
 static const struct vm_observer_ops vm_ops = { .changed = handle_vm_changed };
 static const struct frame_source_observer_ops source_ops = {
 	.frame_changed = handle_frame_changed,
+	.cursor_changed = handle_cursor_changed,
 	.state_changed = handle_source_state,
 };
 /* Of QEMU's display, which may not be what is shown: the pointer's positions are its. */

@@ -482,6 +482,26 @@ static void test_positions_in_the_targets_pixels(void **state)
 	assert_int_equal(w.sinks[0].y, 599);
 }
 
+/* A guest shows its pointer again, somewhere else: motion goes on from there. */
+static void test_placed_by_the_guest(void **state)
+{
+	struct world w;
+
+	(void)state;
+	world_init(&w);
+	router_set_transform(&w.router, &doubled);
+	router_set_sink(&w.router, &w.sinks[0].base);
+	router_place_pointer(&w.router, 100, 50);
+	w.sinks[0].absolute = true;
+	router_feed(&w.router, &(struct input_event){ .type = INPUT_EVENT_MOTION, .dx = 2 });
+	assert_int_equal(w.sinks[0].x, 101);
+	assert_int_equal(w.sinks[0].y, 50);
+	/* Nobody is led astray by a place outside. */
+	router_place_pointer(&w.router, INT32_MAX, INT32_MIN);
+	router_feed(&w.router, &(struct input_event){ .type = INPUT_EVENT_MOTION, .dx = -1 });
+	assert_in_range(w.sinks[0].x, 0, 639);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -490,6 +510,7 @@ int main(void)
 		cmocka_unit_test(test_odd_codes_are_ignored),
 		cmocka_unit_test(test_random_walk),
 		cmocka_unit_test(test_absolute),
+		cmocka_unit_test(test_placed_by_the_guest),
 		cmocka_unit_test(test_motion_to_absolute),
 		cmocka_unit_test(test_every_pixel_of_a_large_guest),
 		cmocka_unit_test(test_position_before_click),
