@@ -42,6 +42,7 @@ static int append_guest(sd_bus_message *m, const struct control_guest *guest)
 	    (r = bus_append_entry(m, "frames", "t", guest->frames)) < 0 ||
 	    (r = bus_append_entry(m, "keys_sent", "t", guest->keys_sent)) < 0 ||
 	    (r = bus_append_entry(m, "keys_dropped", "t", guest->keys_dropped)) < 0 ||
+	    (r = bus_append_text(m, "input", guest->input)) < 0 ||
 	    (r = bus_append_text(m, "source", guest->source)) < 0 ||
 	    (r = bus_append_text(m, "capture", guest->capture)) < 0 ||
 	    (r = bus_append_text(m, "monitors", guest->monitors)) < 0 ||

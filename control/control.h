@@ -38,6 +38,7 @@ struct control_guest {
 	const char *monitors;   /* its path to each that a card drives: "DP-1 owned, DP-2 absent" */
 	uint64_t frames;        /* frames and updates that arrived */
 	uint64_t keys_sent, keys_dropped;
+	const char *input;      /* devices that take its keys: "emulated", or those of its own */
 	const char *sound;      /* "plays", "silent", … */
 	unsigned int underruns; /* samples that came too late */
 	unsigned int volume;    /* percent, as somebody set it */

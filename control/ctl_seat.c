@@ -108,6 +108,23 @@ static void print_sound(const json_t *seat, const json_t *guests)
 	}
 }
 
+/* Which devices take each guest's keys. */
+static void print_input(const json_t *guests)
+{
+	const json_t *guest;
+	size_t i;
+
+	json_array_foreach((json_t *)guests, i, guest)
+	{
+		const char *input = ctl_string(guest, "input");
+
+		if (*input) {
+			printf("%s%s: %s\n", i == 0 ? "input     " : "          ",
+			       ctl_string(guest, "name"), input);
+		}
+	}
+}
+
 static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 {
 	_cleanup_json_ json_t *seat = NULL, *monitors = NULL, *guests = NULL;
@@ -139,6 +156,7 @@ static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 	       ctl_is_true(seat, "switcher") ? " (the switcher is open)" : "");
 	print_picture(seat);
 	print_sound(seat, guests);
+	print_input(guests);
 	print_cards(seat);
 	ctl_print_monitors_line(monitors);
 	return CTL_OK;

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <linux/input-event-codes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +105,21 @@ static void handle_peer_down(struct vm *vm, void *data)
 	sink->question = sd_bus_slot_unref(sink->question);
 }
 
+static void describe(struct guest_sink *sink, uint32_t ready)
+{
+	static const char *const names[INPUT_KINDS] = { "keyboard", "pointer", "tablet",
+							"touch",    "pen",     "gamepad" };
+	char *at = sink->base.devices, *end = at + sizeof(sink->base.devices);
+
+	snprintf(at, (size_t)(end - at), "emulated");
+	for (int i = 0; i < INPUT_KINDS; i++) {
+		if (ready >> i & 1) {
+			at += snprintf(at, (size_t)(end - at), "%s%s",
+				       at > sink->base.devices ? ", " : "", names[i]);
+		}
+	}
+}
+
 static void handle_link_changed(void *data)
 {
 	struct guest_sink *sink = data;
@@ -120,6 +136,7 @@ static void handle_link_changed(void *data)
 	if (stalled && !sink->stalled) {
 		ask(sink);
 	}
+	describe(sink, ready);
 	sink->ready = ready;
 	sink->stalled = stalled;
 	update(sink);
@@ -326,6 +343,7 @@ int guest_sink_create(sd_event *event, struct vm *vm, struct input_sink **out)
 		return -ENOMEM;
 	}
 	sink->base.ops = &sink_ops;
+	describe(sink, 0);
 	sink->vm = vm;
 	sink->observer.ops = &observer_ops;
 	sink->observer.data = sink;

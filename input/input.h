@@ -148,7 +148,8 @@ struct input_sink {
 	uint32_t width, height; /* what positions are in */
 	bool pointer_hidden;    /* the guest has a pointer, and does not show it */
 	/* Told by the sink: */
-	uint32_t leds; /* 1 << LED_*, as the guest wants them */
+	char devices[96]; /* its own that take events: "keyboard, touch"; else "emulated" */
+	uint32_t leds;    /* 1 << LED_*, as the guest wants them */
 	bool dropping; /* the guest does not answer: events are dropped */
 	/* Belongs to the struct input that this is the sink of; may be NULL. */
 	void (*changed)(struct input_sink *sink, void *data); /* leds or dropping changed */

@@ -84,6 +84,7 @@ static void each_guest(void *data, void (*each)(const struct control_guest *gues
 			     .frames = guest->source->updates,
 			     .keys_sent = guest->sink->stats.sent,
 			     .keys_dropped = guest->sink->stats.dropped,
+			     .input = guest->sink->devices,
 			     .source = source_kind_names[guest_picture_shown(guest->picture)],
 			     .capture = guest_picture_obstacle(guest->picture),
 			     .monitors = monitors,

@@ -83,6 +83,7 @@ static void fake_each(void *data, void (*each)(const struct control_guest *, voi
 					       .frames = 1ull << 40,
 					       .keys_sent = 7,
 					       .keys_dropped = 2,
+					       .input = i == 0 ? "keyboard, pen" : "emulated",
 					       .source = i == 0 ? "card" : "virtio",
 					       .sound = i == 1 ? "muted" : i ? "silent" : "plays",
 					       .underruns = 3,

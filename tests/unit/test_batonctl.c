@@ -219,6 +219,9 @@ static void test_status(void **state)
 					"sound     loudspeaker\n"
 					"          alpha: plays at 60 %, records microphone\n"
 					"          beta: muted at 80 %\n"
+					"input     alpha: keyboard, pen\n"
+					"          beta: emulated\n"
+					"          gamma: emulated\n"
 					"cards     1\n");
 	result = batonctl("--json", "status");
 	status = parse(result.out);

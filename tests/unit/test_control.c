@@ -163,6 +163,7 @@ static void test_list_guests(void **state)
 		expect_entry(m, "frames", "t", 1ull << 40, NULL);
 		expect_entry(m, "keys_sent", "t", 7, NULL);
 		expect_entry(m, "keys_dropped", "t", 2, NULL);
+		expect_entry(m, "input", "s", 0, i == 0 ? "keyboard, pen" : "emulated");
 		expect_entry(m, "source", "s", 0, i == 0 ? "card" : "virtio");
 		expect_entry(m, "capture", "s", 0, i == 0 ? "" : "it ?[2J lies");
 	expect_entry(m, "monitors", "s", 0, "");

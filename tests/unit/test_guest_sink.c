@@ -152,6 +152,20 @@ static void test_before_the_driver(void **state)
 	assert_int_equal(emulated.motion_y, 4);
 }
 
+static void test_devices(void **state)
+{
+	assert_string_equal(sink->devices, "emulated");
+	say(INPUT_HELLO, 0, INPUT_PROTOCOL);
+	set_state(INPUT_KIND_TOUCH, INPUT_DEVICE_READY);
+	assert_string_equal(sink->devices, "touch");
+	set_ready();
+	assert_string_equal(sink->devices, "keyboard, pointer, tablet, touch, pen, gamepad");
+	close(keeper);
+	keeper = -1;
+	loop_settle(event);
+	assert_string_equal(sink->devices, "emulated");
+}
+
 static void test_own_devices(void **state)
 {
 	const struct input_wire_event motion[] = { { EV_REL, REL_X, -3 }, { EV_REL, REL_Y, 5 } };
@@ -334,6 +348,7 @@ int main(void)
 	static int numbers[] = { 0, 1, 2, 3 };
 	const struct CMUnitTest tests[] = {
 		TEST(test_before_the_driver),
+		TEST(test_devices),
 		TEST(test_own_devices),
 		TEST(test_wheel),
 		TEST(test_hidden_pointer),
