@@ -30,6 +30,7 @@ struct guest_sink {
 	uint32_t ready;                /* kinds that were so when the link changed last */
 	bool stalled;
 	int32_t rest_v, rest_h; /* of a click, in 120ths */
+	uint32_t on_tablet;     /* bits of buttons, from BTN_LEFT on, that were pressed there */
 	sd_bus_slot *question;
 };
 
@@ -173,13 +174,39 @@ static void guest_sink_key(struct input_sink *base, uint32_t code, bool pressed,
 	count(sink);
 }
 
+static bool guest_sink_is_absolute(struct input_sink *base);
+
+/* The pointer's device for what happens where it is now; -1: an emulated one. */
+static int pointer_kind(struct guest_sink *sink)
+{
+	if (is_own(sink, INPUT_KIND_TABLET) && guest_sink_is_absolute(&sink->base)) {
+		return INPUT_KIND_TABLET;
+	}
+	return is_own(sink, INPUT_KIND_POINTER) ? INPUT_KIND_POINTER : -1;
+}
+
+/* A button is let go where it was pressed. */
+static int button_kind(struct guest_sink *sink, uint32_t code, bool pressed)
+{
+	uint32_t bit = code >= BTN_LEFT && code <= BTN_TASK ? 1u << (code - BTN_LEFT) : 0;
+	int kind = pressed ? pointer_kind(sink)
+			   : (sink->on_tablet & bit ? INPUT_KIND_TABLET : INPUT_KIND_POINTER);
+
+	sink->on_tablet &= ~bit;
+	if (pressed && kind == INPUT_KIND_TABLET) {
+		sink->on_tablet |= bit;
+	}
+	return kind >= 0 && is_own(sink, (enum input_kind)kind) ? kind : -1;
+}
+
 static void guest_sink_button(struct input_sink *base, uint32_t code, bool pressed,
 			      uint64_t time_ns)
 {
 	struct guest_sink *sink = to_guest_sink(base);
+	int kind = button_kind(sink, code, pressed);
 
-	if (is_own(sink, INPUT_KIND_POINTER)) {
-		tell(sink, INPUT_KIND_POINTER,
+	if (kind >= 0) {
+		tell(sink, (enum input_kind)kind,
 		     &(struct input_wire_event){ EV_KEY, (uint16_t)code, pressed }, 1);
 		return;
 	}
@@ -253,9 +280,10 @@ static void guest_sink_wheel(struct input_sink *base, int32_t v120, int32_t h120
 {
 	struct guest_sink *sink = to_guest_sink(base);
 	struct input_wire_event events[4];
+	int kind = pointer_kind(sink);
 	size_t n;
 
-	if (!is_own(sink, INPUT_KIND_POINTER)) {
+	if (kind < 0) {
 		sink->dbus->ops->wheel(sink->dbus, v120, h120, time_ns);
 		count(sink);
 		return;
@@ -263,7 +291,7 @@ static void guest_sink_wheel(struct input_sink *base, int32_t v120, int32_t h120
 	/* The kernel counts up as positive. */
 	n = add_wheel(events, REL_WHEEL_HI_RES, REL_WHEEL, -v120, &sink->rest_v);
 	n += add_wheel(events + n, REL_HWHEEL_HI_RES, REL_HWHEEL, h120, &sink->rest_h);
-	tell(sink, INPUT_KIND_POINTER, events, n);
+	tell(sink, (enum input_kind)kind, events, n);
 }
 
 /*

@@ -19,7 +19,7 @@
 enum input_kind {
 	INPUT_KIND_KEYBOARD,
 	INPUT_KIND_POINTER, /* motion, buttons and wheels */
-	INPUT_KIND_TABLET,  /* positions of the pointer */
+	INPUT_KIND_TABLET,  /* positions of the pointer, and buttons and wheels there */
 	INPUT_KIND_TOUCH,
 	INPUT_KIND_PEN,
 	INPUT_KIND_GAMEPAD,

@@ -51,6 +51,9 @@ struct kind {
 		code, true, 0, INPUT_TRIGGER_MAX, 0                                                \
 	}
 
+#define WHEELS                                                                                     \
+	(1u << REL_WHEEL | 1u << REL_HWHEEL | 1u << REL_WHEEL_HI_RES | 1u << REL_HWHEEL_HI_RES)
+
 static const struct kind kinds[INPUT_KINDS] = {
 	[INPUT_KIND_KEYBOARD] = {
 		.name = "Baton keyboard",
@@ -63,13 +66,13 @@ static const struct kind kinds[INPUT_KINDS] = {
 	[INPUT_KIND_POINTER] = {
 		.name = "Baton pointer",
 		.keys = { { BTN_LEFT, BTN_TASK } },
-		.relative = 1u << REL_X | 1u << REL_Y | 1u << REL_WHEEL | 1u << REL_HWHEEL |
-			    1u << REL_WHEEL_HI_RES | 1u << REL_HWHEEL_HI_RES,
+		.relative = 1u << REL_X | 1u << REL_Y | WHEELS,
 	},
 	[INPUT_KIND_TABLET] = {
 		.name = "Baton tablet",
-		/* It has to look like a pointer; they are pressed on the other one. */
-		.keys = { { BTN_LEFT, BTN_MIDDLE } },
+		/* Two devices have no order between them: what is clicked at a position is of this one. */
+		.keys = { { BTN_LEFT, BTN_TASK } },
+		.relative = WHEELS,
 		.axes = { POSITION(ABS_X), POSITION(ABS_Y) },
 	},
 	[INPUT_KIND_TOUCH] = {

@@ -15,7 +15,9 @@ USER = "seat"
 UID = 1000
 RUNTIME = "/run/user/%d" % UID
 PROGRAMS = "/opt/baton"
-PRELOAD = "vm/preload/baton-qemu.so"  # lies to the programs as in the build folder
+# These lie to the programs as in the build folder.
+PRELOAD = "vm/preload/baton-qemu.so"
+KEEPER = "input/keeper/baton-input"
 HOME = "/home/seat"
 CONFIG = HOME + "/.config/baton"
 BINARIES = ("seat/baton", "control/batonctl")
@@ -67,7 +69,8 @@ class Seat:
         install_guests(pc)
         for name in BINARIES:
             pc.put_file(os.path.join(pc.build, name), "%s/%s" % (PROGRAMS, os.path.basename(name)))
-        pc.put_file(os.path.join(pc.build, PRELOAD), os.path.join(os.path.dirname(PROGRAMS), PRELOAD))
+        for name in (PRELOAD, KEEPER):
+            pc.put_file(os.path.join(pc.build, name), os.path.join(os.path.dirname(PROGRAMS), name))
         pc.run("install -d -m 700 -o {u} -g {u} {r} && rm -rf {c} && install -d -o {u} -g {u} {h}/.config {c} "
                "{c}/guests {k}".format(u=USER, r=RUNTIME, c=CONFIG, h=HOME, k=CONSOLES))
         pc.channel.put(CONFIG + "/baton.conf", settings.encode(), user=USER)
@@ -232,7 +235,7 @@ class SeatScene:
     these guests and to the sources that decide how QEMU is started (MAKERS).
     """
 
-    MAKERS = ("vm", "vm/preload", "common", "seat/guests.c")
+    MAKERS = ("vm", "vm/preload", "common", "input/keeper", "proto", "seat/guests.c")
 
     def __init__(self, name, guests, options=("--no-toasts",), settings=""):
         self.name = name

@@ -183,6 +183,24 @@ static void test_own_devices(void **state)
 	assert_int_equal(sink->stats.sent, 3);
 }
 
+/* What is clicked at a position is of the device that has it, and let go there. */
+static void test_buttons_of_the_tablet(void **state)
+{
+	set_ready();
+	emulated.absolute = true;
+	sink->ops->button(sink, BTN_LEFT, true, 0);
+	expect_one(INPUT_KIND_TABLET, EV_KEY, BTN_LEFT, 1);
+	sink->ops->wheel(sink, 60, 0, 0);
+	expect_one(INPUT_KIND_TABLET, EV_REL, REL_WHEEL_HI_RES, -60);
+	sink->pointer_hidden = true;
+	sink->ops->button(sink, BTN_RIGHT, true, 0);
+	expect_one(INPUT_KIND_POINTER, EV_KEY, BTN_RIGHT, 1);
+	sink->ops->button(sink, BTN_LEFT, false, 0);
+	expect_one(INPUT_KIND_TABLET, EV_KEY, BTN_LEFT, 0);
+	sink->ops->button(sink, BTN_RIGHT, false, 0);
+	expect_one(INPUT_KIND_POINTER, EV_KEY, BTN_RIGHT, 0);
+}
+
 /* A fine wheel: each bit of it, and a click when it makes one, with the rest kept. */
 static void test_wheel(void **state)
 {
@@ -350,6 +368,7 @@ int main(void)
 		TEST(test_before_the_driver),
 		TEST(test_devices),
 		TEST(test_own_devices),
+		TEST(test_buttons_of_the_tablet),
 		TEST(test_wheel),
 		TEST(test_hidden_pointer),
 		TEST(test_leds),
