@@ -10,9 +10,18 @@
 
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/list.h"
 #include "input/router.h"
 
+/* A device that belongs to one guest. */
+struct pin {
+	struct list link; /* input::pins */
+	uint32_t device;
+	struct router router;
+};
+
 struct input {
+	struct list pins;
 	struct input_handlers handlers;
 	void *data;
 	struct chords chords;
@@ -140,12 +149,87 @@ void input_set_led_handler(struct input *input, void (*leds)(void *data, uint32_
 	}
 }
 
+/* ---- devices of one guest ---- */
+
+static struct pin *find_pin(struct input *input, uint32_t device)
+{
+	struct pin *pin;
+
+	list_for_each(pin, &input->pins, link) {
+		if (pin->device == device) {
+			return pin;
+		}
+	}
+	return NULL;
+}
+
+static void pin_free(struct pin *pin)
+{
+	router_set_sink(&pin->router, NULL);
+	list_remove(&pin->link);
+	free(pin);
+}
+
+/* What is drawn or pointed at on it is all of the guest's picture, which may not be on the screen. */
+static const struct pointer_transform whole = {
+	.width = INPUT_POSITION_MAX + 1,
+	.height = INPUT_POSITION_MAX + 1,
+	.frame_width = INPUT_POSITION_MAX + 1,
+	.frame_height = INPUT_POSITION_MAX + 1,
+	.output_width = INPUT_POSITION_MAX + 1,
+	.output_height = INPUT_POSITION_MAX + 1,
+};
+
+int input_pin(struct input *input, uint32_t device, struct input_sink *sink)
+{
+	struct pin *pin = find_pin(input, device);
+
+	if (pin && pin->router.sink == sink) {
+		return 0;
+	}
+	if (pin) {
+		pin_free(pin);
+	} else {
+		/* What was pressed on it before is let go. */
+		input_device_gone(input, device);
+	}
+	if (!sink) {
+		return 0;
+	}
+	pin = calloc(1, sizeof(*pin));
+	if (!pin) {
+		return -ENOMEM;
+	}
+	pin->device = device;
+	router_init(&pin->router, &input->handlers, input->data);
+	router_set_transform(&pin->router, &whole);
+	router_set_sink(&pin->router, sink);
+	list_append(&input->pins, &pin->link);
+	return 0;
+}
+
+void input_unpin_sink(struct input *input, const struct input_sink *sink)
+{
+	struct pin *pin, *next;
+
+	list_for_each_safe(pin, next, &input->pins, link) {
+		if (pin->router.sink == sink) {
+			pin_free(pin);
+		}
+	}
+}
+
 /* ---- the rest ---- */
 
 void input_feed(struct input *input, const struct input_event *event)
 {
+	struct pin *pin = find_pin(input, event->device);
 	struct chord_result result;
 
+	if (pin) {
+		router_feed(&pin->router, event);
+		return;
+	}
 	if (event->type != INPUT_EVENT_KEY) {
 		router_feed(&input->router, event);
 		return;
@@ -160,13 +244,19 @@ void input_feed(struct input *input, const struct input_event *event)
 
 void input_feed_frame(struct input *input, const struct input_frame *frame)
 {
-	router_feed_frame(&input->router, frame);
+	struct pin *pin = find_pin(input, frame->device);
+
+	router_feed_frame(pin ? &pin->router : &input->router, frame);
 }
 
 void input_device_gone(struct input *input, uint32_t device)
 {
 	struct chord_result result = chords_device_gone(&input->chords, device);
+	struct pin *pin = find_pin(input, device);
 
+	if (pin) {
+		pin_free(pin);
+	}
 	router_device_gone(&input->router, device);
 	act(input, &result);
 }
@@ -174,7 +264,11 @@ void input_device_gone(struct input *input, uint32_t device)
 void input_release_all(struct input *input)
 {
 	struct chord_result result = chords_reset(&input->chords);
+	struct pin *pin;
 
+	list_for_each(pin, &input->pins, link) {
+		router_release_all(&pin->router, true);
+	}
 	router_release_all(&input->router, true);
 	act(input, &result);
 }
@@ -206,6 +300,9 @@ void input_destroy(struct input *input)
 	}
 	input->handlers = (struct input_handlers){ 0 };
 	input->leds = NULL;
+	while (!list_empty(&input->pins)) {
+		pin_free(container_of(input->pins.next, struct pin, link));
+	}
 	input_set_sink(input, NULL);
 	sd_event_source_disable_unref(input->help_timer);
 	free(input);
@@ -222,6 +319,7 @@ int input_create(sd_event *event, const struct chord_config *config,
 	if (!input) {
 		return -ENOMEM;
 	}
+	list_init(&input->pins);
 	input->handlers = *handlers;
 	input->data = data;
 	input->help_timer_ns = UINT64_MAX;

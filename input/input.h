@@ -12,6 +12,7 @@
 #include <systemd/sd-event.h>
 
 #include "input/chords.h"
+#include "input/device_rules.h"
 #include "proto/input.h"
 
 /*
@@ -100,6 +101,12 @@ void input_set_sink(struct input *input, struct input_sink *sink);
 void input_set_transform(struct input *input, const struct pointer_transform *transform);
 /* The guest in front has its pointer there, in pixels of its picture: where the next motion goes on. */
 void input_place_pointer(struct input *input, int32_t x, int32_t y);
+/*
+ * All that a device sends goes to this sink from now on, whoever is in front: no chord is taken out
+ * of it, and no grab gets it. NULL: as all devices. A sink that dies must be unpinned first.
+ */
+int input_pin(struct input *input, uint32_t device, struct input_sink *sink);
+void input_unpin_sink(struct input *input, const struct input_sink *sink);
 /* While grabbed, events go to handlers.grabbed instead of the sink, for which this is the same as
  * input_set_sink(NULL). */
 void input_set_grab(struct input *input, bool grabbed);
@@ -177,10 +184,18 @@ struct input_node_opener {
 	void *data;
 };
 
-/* All input devices of a seat, fed into input. Logs what to do when there is no permission. */
+/* All input devices of a seat, fed into input. rules stays the caller's and outlives it. Logs what to
+ * do when there is no permission. */
 int libinput_devices_create(sd_event *event, const char *seat,
-			    const struct input_node_opener *opener, struct input *input,
+			    const struct input_node_opener *opener,
+			    const struct device_rules *rules, struct input *input,
 			    struct libinput_devices **out);
+/* Tells of each device that is a guest's by a rule: now, and when one comes. */
+void libinput_devices_set_pin_handler(struct libinput_devices *devices,
+				      void (*pin)(void *data, uint32_t device, const char *guest),
+				      void *data);
+/* Once more for all of them: there are other guests than before. */
+void libinput_devices_tell_pins(struct libinput_devices *devices);
 void libinput_devices_destroy(struct libinput_devices *devices); /* NULL is legal */
 /* VT away: devices are closed; back: opened again. */
 void libinput_devices_suspend(struct libinput_devices *devices);

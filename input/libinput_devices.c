@@ -28,6 +28,7 @@
 struct host_device {
 	struct list link;
 	struct libinput_device *device;
+	const struct device_rule *rule; /* may be NULL */
 	uint32_t id;
 	bool touchpad;
 };
@@ -47,6 +48,9 @@ struct libinput_devices {
 	void (*kinds_changed)(void *data, uint32_t kinds);
 	void *kinds_data;
 	uint32_t kinds_told;
+	const struct device_rules *rules;
+	void (*pin)(void *data, uint32_t device, const char *guest);
+	void *pin_data;
 };
 
 /* ---- nodes ---- */
@@ -127,6 +131,7 @@ void libinput_devices_set_kinds_handler(struct libinput_devices *devices,
 static void handle_raw_changed(void *data)
 {
 	tell_kinds(data);
+	libinput_devices_tell_pins(data);
 }
 
 /* ---- devices ---- */
@@ -144,23 +149,109 @@ static void set_device_leds(struct host_device *device, uint32_t mask)
 	libinput_device_led_update(device->device, leds);
 }
 
+/* ---- what a person says of a device ---- */
+
+static bool choose(enum device_choice choice, bool usual)
+{
+	return choice == DEVICE_DEFAULT ? usual : choice == DEVICE_YES;
+}
+
+/* A device that has no such setting refuses it, and is none the worse. */
+static void configure(struct host_device *host)
+{
+	static const struct device_rule none;
+	const struct device_rule *rule = host->rule ? host->rule : &none;
+	struct libinput_device *device = host->device;
+
+	if (host->touchpad) {
+		libinput_device_config_tap_set_enabled(device, choose(rule->tap, true)
+								       ? LIBINPUT_CONFIG_TAP_ENABLED
+								       : LIBINPUT_CONFIG_TAP_DISABLED);
+	}
+	if (rule->natural_scroll) {
+		libinput_device_config_scroll_set_natural_scroll_enabled(
+			device, rule->natural_scroll == DEVICE_YES);
+	}
+	if (rule->left_handed) {
+		libinput_device_config_left_handed_set(device, rule->left_handed == DEVICE_YES);
+	}
+	if (rule->middle_emulation) {
+		libinput_device_config_middle_emulation_set_enabled(
+			device, rule->middle_emulation == DEVICE_YES
+					? LIBINPUT_CONFIG_MIDDLE_EMULATION_ENABLED
+					: LIBINPUT_CONFIG_MIDDLE_EMULATION_DISABLED);
+	}
+	if (rule->disable_while_typing) {
+		libinput_device_config_dwt_set_enabled(device,
+						       rule->disable_while_typing == DEVICE_YES
+							       ? LIBINPUT_CONFIG_DWT_ENABLED
+							       : LIBINPUT_CONFIG_DWT_DISABLED);
+	}
+	if (rule->speed) {
+		/* libinput's goes from -1 to 1. */
+		libinput_device_config_accel_set_speed(device, rule->speed / 50.0 - 1);
+	}
+}
+
+static void tell_pin(struct libinput_devices *devices, uint32_t id, const struct device_rule *rule)
+{
+	if (devices->pin && rule && rule->guest) {
+		devices->pin(devices->pin_data, id, rule->guest);
+	}
+}
+
+static void handle_raw_added(void *data, uint32_t id, const char *name, uint32_t vendor,
+			     uint32_t product)
+{
+	struct libinput_devices *devices = data;
+
+	tell_pin(devices, id, device_rules_find(devices->rules, name, vendor, product));
+}
+
+void libinput_devices_tell_pins(struct libinput_devices *devices)
+{
+	struct host_device *host;
+
+	list_for_each(host, &devices->devices, link) {
+		tell_pin(devices, host->id, host->rule);
+	}
+	raw_devices_each(devices->raw, handle_raw_added, devices);
+}
+
+void libinput_devices_set_pin_handler(struct libinput_devices *devices,
+				      void (*pin)(void *data, uint32_t device, const char *guest),
+				      void *data)
+{
+	devices->pin = pin;
+	devices->pin_data = data;
+	libinput_devices_tell_pins(devices);
+}
+
 static void add_device(struct libinput_devices *devices, struct libinput_device *device)
 {
-	struct host_device *host = calloc(1, sizeof(*host));
+	const struct device_rule *rule = device_rules_find(
+		devices->rules, libinput_device_get_name(device),
+		libinput_device_get_id_vendor(device), libinput_device_get_id_product(device));
+	struct host_device *host;
+
+	if (rule && rule->ignore == DEVICE_YES) {
+		return;
+	}
+	host = calloc(1, sizeof(*host));
 
 	if (!host) {
 		log_error("Out of memory: %s is ignored", libinput_device_get_name(device));
 		return;
 	}
+	host->rule = rule;
 	host->device = libinput_device_ref(device);
 	host->id = ++devices->last_id;
 	host->touchpad = libinput_device_config_tap_get_finger_count(device) > 0;
-	if (host->touchpad) {
-		libinput_device_config_tap_set_enabled(device, LIBINPUT_CONFIG_TAP_ENABLED);
-	}
+	configure(host);
 	libinput_device_set_user_data(device, host);
 	list_append(&devices->devices, &host->link);
 	set_device_leds(host, devices->leds);
+	tell_pin(devices, host->id, rule);
 	log_debug("Input device %u: %s (%s)", host->id, libinput_device_get_name(device),
 		  libinput_device_get_sysname(device));
 }
@@ -356,6 +447,7 @@ void libinput_devices_destroy(struct libinput_devices *devices)
 		return;
 	}
 	devices->kinds_changed = NULL;
+	devices->pin = NULL;
 	list_for_each_safe(host, next, &devices->devices, link) {
 		remove_device(devices, host);
 	}
@@ -409,7 +501,8 @@ static int open_seat(struct libinput_devices *devices, sd_event *event, const ch
 DEFINE_CLEANUP(struct libinput_devices *, libinput_devices_destroy)
 
 int libinput_devices_create(sd_event *event, const char *seat,
-			    const struct input_node_opener *opener, struct input *input,
+			    const struct input_node_opener *opener,
+			    const struct device_rules *rules, struct input *input,
 			    struct libinput_devices **out)
 {
 	_cleanup_(libinput_devices_destroy_ptr) struct libinput_devices *devices =
@@ -421,6 +514,7 @@ int libinput_devices_create(sd_event *event, const char *seat,
 	}
 	list_init(&devices->devices);
 	devices->opener = *opener;
+	devices->rules = rules;
 	devices->input = input;
 	r = open_seat(devices, event, seat);
 	if (r < 0) {

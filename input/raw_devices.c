@@ -92,6 +92,21 @@ uint32_t raw_devices_kinds(const struct raw_devices *devices)
 	return kinds;
 }
 
+void raw_devices_each(const struct raw_devices *devices,
+		      void (*each)(void *data, uint32_t id, const char *name, uint32_t vendor,
+				   uint32_t product),
+		      void *data)
+{
+	const struct raw_device *device;
+
+	list_for_each(device, &devices->list, link) {
+		uint32_t vendor, product;
+		const char *name = raw_reader_identity(device->reader, &vendor, &product);
+
+		each(data, device->id, name, vendor, product);
+	}
+}
+
 static void tell_changed(struct raw_devices *devices)
 {
 	if (devices->changed) {

@@ -24,6 +24,11 @@ void raw_devices_destroy(struct raw_devices *devices); /* NULL is legal */
 
 /* Whether the device node is, or is to be, one of these. */
 bool raw_devices_claim(const struct raw_devices *devices, const char *path);
+/* Calls each for every one. */
+void raw_devices_each(const struct raw_devices *devices,
+		      void (*each)(void *data, uint32_t id, const char *name, uint32_t vendor,
+				   uint32_t product),
+		      void *data);
 /* A bit for each enum input_kind that there is. */
 uint32_t raw_devices_kinds(const struct raw_devices *devices);
 

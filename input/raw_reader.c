@@ -226,6 +226,14 @@ void raw_reader_release(struct raw_reader *reader, raw_frame_fn frame, void *dat
 
 /* ---- life ---- */
 
+const char *raw_reader_identity(const struct raw_reader *reader, uint32_t *vendor,
+				uint32_t *product)
+{
+	*vendor = (uint32_t)libevdev_get_id_vendor(reader->evdev);
+	*product = (uint32_t)libevdev_get_id_product(reader->evdev);
+	return libevdev_get_name(reader->evdev);
+}
+
 static bool is_usable(const struct raw_reader *reader)
 {
 	if (!find_axis(reader, ABS_X) || !find_axis(reader, ABS_Y)) {

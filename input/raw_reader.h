@@ -23,6 +23,10 @@ typedef void (*raw_frame_fn)(void *data, const struct input_wire_event *events, 
 int raw_reader_create(int fd, enum input_kind kind, struct raw_reader **out);
 void raw_reader_destroy(struct raw_reader *reader); /* NULL is legal */
 
+/* Its name, which lives as the reader, and its numbers. */
+const char *raw_reader_identity(const struct raw_reader *reader, uint32_t *vendor,
+				uint32_t *product);
+
 /* All that there is. 0, or -errno when the device is gone. */
 int raw_reader_read(struct raw_reader *reader, raw_frame_fn frame, void *data);
 

@@ -271,6 +271,14 @@ static int load_cards(struct seat *seat, struct ini_report *report)
 	return r < 0 ? r : r_monitors;
 }
 
+static int load_device_rules(struct seat *seat, struct ini_report *report)
+{
+	_cleanup_free_ char *folder = NULL;
+	int r = find_folder(seat, NULL, NULL, "devices", &folder);
+
+	return r < 0 ? r : device_rules_load(folder, report, &seat->device_rules);
+}
+
 int seat_fail_with_report(const struct ini_report *report)
 {
 	for (size_t i = 0; i < ini_report_count(report); i++) {
@@ -294,6 +302,7 @@ int seat_load_config(struct seat *seat, struct ini_report *report)
 	seat_config_load(&seat->config, seat->runtime.config, report);
 	apply_chords(seat, report);
 	load_cards(seat, report);
+	load_device_rules(seat, report);
 	if (ini_report_count(report) == 0) {
 		return 0;
 	}
@@ -333,6 +342,7 @@ int seat_check_config(const struct seat_options *options)
 	print_report(&seat, &list, report);
 	guest_configs_finish(&list);
 	cards_destroy(seat.cards);
+	device_rules_finish(&seat.device_rules);
 	seat_config_finish(&seat.config);
 	runtime_close(&seat.runtime);
 	return mistakes ? EXIT_FAILURE : EXIT_SUCCESS;

@@ -197,6 +197,9 @@ void seat_remove_guest(struct seat_guest *guest)
 		frame_source_unobserve(&guest->display_observer);
 		guest_picture_destroy(guest->picture);
 	}
+	if (guest->sink && seat->input) {
+		input_unpin_sink(seat->input, guest->sink);
+	}
 	input_sink_destroy(guest->sink);
 	if (guest->vm) {
 		vm_remove_observer(&guest->vm_observer);
@@ -277,6 +280,9 @@ static int add_guest(struct seat *seat, struct vm_config *config,
 	frame_source_observe(guest_picture_display(guest->picture), &guest->display_observer);
 	insert_by_slot(seat, guest);
 	focus_add_guest(&seat->focus, guest->id);
+	if (seat->devices) {
+		libinput_devices_tell_pins(seat->devices);
+	}
 	*out = guest;
 	return 0;
 }

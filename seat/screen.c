@@ -353,6 +353,17 @@ static void show_kinds(void *data, uint32_t kinds)
 	}
 }
 
+/* A guest that is not there yet is told of again when it comes. */
+static void pin_device(void *data, uint32_t device, const char *name)
+{
+	struct seat *seat = data;
+	struct seat_guest *guest = seat_guest_by_name(seat, name);
+
+	if (guest && input_pin(seat->input, device, guest->sink) < 0) {
+		log_error("Out of memory: device %u goes to whoever is in front", device);
+	}
+}
+
 int seat_open_devices(struct seat *seat)
 {
 	const struct input_node_opener opener = {
@@ -367,9 +378,10 @@ int seat_open_devices(struct seat *seat)
 	}
 	input_set_led_handler(seat->input, show_leds, seat);
 	r = libinput_devices_create(seat->event, compositor_seat_name(seat->compositor), &opener,
-				    seat->input, &seat->devices);
+				    &seat->device_rules, seat->input, &seat->devices);
 	if (r >= 0) {
 		libinput_devices_set_kinds_handler(seat->devices, show_kinds, seat);
+		libinput_devices_set_pin_handler(seat->devices, pin_device, seat);
 	}
 	return r;
 }

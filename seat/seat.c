@@ -193,6 +193,7 @@ void seat_destroy(struct seat *seat)
 	input_destroy(seat->input);
 	switcher_destroy(seat->switcher);
 	compositor_destroy(seat->compositor);
+	device_rules_finish(&seat->device_rules);
 	seat_config_finish(&seat->config);
 	runtime_close(&seat->runtime);
 	control_destroy(control); /* last: who waits for our end starts the next seat then */

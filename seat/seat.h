@@ -76,6 +76,7 @@ struct seat {
 	bool pointer_locked; /* into the window; see seat_update_pointer() */
 	struct input *input;
 	struct libinput_devices *devices; /* kms only */
+	struct device_rules device_rules;
 	struct focus focus;
 	struct focus_participant followers[5];
 	struct audio *audio;

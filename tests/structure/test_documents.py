@@ -106,7 +106,7 @@ class Configuration(unittest.TestCase):
         keys = [key for path in (('control', 'seat_config.c'), ('vm', 'vm_config.c'),
                                  ('passthrough', 'card_config.c'), ('passthrough', 'card_wishes.c'),
                                  ('passthrough', 'monitor_config.c'),
-                                 ('audio', 'audio_config.c'))
+                                 ('audio', 'audio_config.c'), ('input', 'device_rules.c'))
                 for key in config_keys(*path)]
         self.assertGreater(len(keys), 35)
         for key in keys:

@@ -257,6 +257,52 @@ static void test_leds_and_dropping(void **state)
 	assert_int_equal(w->dropping, false);
 }
 
+static void press_on(struct world *w, uint32_t device, uint32_t code, bool pressed)
+{
+	input_feed(w->input, &(struct input_event){ .type = INPUT_EVENT_KEY, .device = device,
+						    .code = code, .pressed = pressed });
+}
+
+/* A keyboard of the guest behind: its keys go there, and none of them is a chord. */
+static void test_pinned(void **state)
+{
+	struct world *w = *state;
+
+	press_on(w, 7, KEY_A, true);
+	assert_true(w->sinks[0].down[KEY_A]);
+	assert_int_equal(input_pin(w->input, 7, &w->sinks[1].base), 0);
+	assert_false(w->sinks[0].down[KEY_A]);
+	press_on(w, 7, HOST, true);
+	press_on(w, 7, KEY_2, true);
+	assert_int_equal(w->n, 0);
+	assert_true(w->sinks[1].down[HOST] && w->sinks[1].down[KEY_2]);
+	/* Others are as they were, and a grab is none of its business. */
+	press_on(w, 8, KEY_B, true);
+	assert_true(w->sinks[0].down[KEY_B]);
+	input_set_grab(w->input, true);
+	press_on(w, 7, KEY_C, true);
+	assert_true(w->sinks[1].down[KEY_C]);
+	assert_int_equal(w->grabbed, 0);
+	input_release_all(w->input);
+	assert_int_equal(fake_sink_down(&w->sinks[1]), 0);
+	press_on(w, 7, KEY_D, true);
+	input_device_gone(w->input, 7);
+	assert_int_equal(fake_sink_down(&w->sinks[1]), 0);
+}
+
+static void test_unpinned(void **state)
+{
+	struct world *w = *state;
+
+	assert_int_equal(input_pin(w->input, 7, &w->sinks[1].base), 0);
+	assert_int_equal(input_pin(w->input, 9, &w->sinks[1].base), 0);
+	press_on(w, 7, KEY_A, true);
+	input_unpin_sink(w->input, &w->sinks[1].base);
+	assert_int_equal(fake_sink_down(&w->sinks[1]), 0);
+	press_on(w, 9, KEY_B, true);
+	assert_true(w->sinks[0].down[KEY_B]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +312,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_send_host_key, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_help, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pinned, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_unpinned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_leds_and_dropping, setup, teardown),
 	};
 
