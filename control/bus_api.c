@@ -352,6 +352,36 @@ static int handle_export_output(sd_bus_message *call, void *data, sd_bus_error *
 
 /* ---- input ---- */
 
+static int handle_inject_to(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct control *control = data;
+	const char *guest, *what, *why = NULL;
+	double a, b;
+	int r = sd_bus_message_read(call, "ssdd", &guest, &what, &a, &b);
+
+	if (r < 0) {
+		return r;
+	}
+	if (!(a >= -1e6 && a <= 1e6 && b >= -1e6 && b <= 1e6)) {
+		return bus_fail(error, -EINVAL, "a number is out of range");
+	}
+	r = control->actions->inject_to(control->data, guest, what, a, b, &why);
+	return r < 0 ? bus_fail(error, r, why) : sd_bus_reply_method_return(call, NULL);
+}
+
+static int handle_record(sd_bus_message *call, void *data, sd_bus_error *error)
+{
+	struct control *control = data;
+	const char *why = NULL;
+	int fd, r = sd_bus_message_read(call, "h", &fd);
+
+	if (r < 0) {
+		return r;
+	}
+	r = control->actions->record(control->data, fd, &why);
+	return r < 0 ? bus_fail(error, r, why) : sd_bus_reply_method_return(call, NULL);
+}
+
 typedef int (*press_action)(void *data, uint32_t code, bool pressed, const char **why);
 typedef int (*point_action)(void *data, double x, double y, const char **why);
 
@@ -484,6 +514,10 @@ static const sd_bus_vtable vtable[] = {
 				handle_inject_absolute, ANYONE),
 	SD_BUS_METHOD_WITH_ARGS("InjectWheel", SD_BUS_ARGS("i", vertical, "i", horizontal),
 				SD_BUS_NO_RESULT, handle_inject_wheel, ANYONE),
+	SD_BUS_METHOD_WITH_ARGS("InjectTo", SD_BUS_ARGS("s", guest, "s", what, "d", a, "d", b),
+				SD_BUS_NO_RESULT, handle_inject_to, ANYONE),
+	SD_BUS_METHOD_WITH_ARGS("RecordInput", SD_BUS_ARGS("h", socket), SD_BUS_NO_RESULT,
+				handle_record, ANYONE),
 	SD_BUS_METHOD_WITH_ARGS("ExportOutput", SD_BUS_NO_ARGS, SD_BUS_RESULT("h", memory),
 				handle_export_output, ANYONE),
 	SD_BUS_SIGNAL_WITH_ARGS("FocusChanged", SD_BUS_ARGS("s", guest), 0),

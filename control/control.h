@@ -135,6 +135,15 @@ struct control_actions {
 		      const char **why);
 	/* "allow", "deny", or "ask": what its file says. */
 	int (*microphone)(void *data, const char *guest, const char *answer, const char **why);
+	/*
+	 * The same past chords and whoever is in front, into one guest: what is "key" or "button"
+	 * (a: its code, b: pressed), "motion", "absolute" or "wheel" as above. And a record of what
+	 * goes to the guest in front, into a socket; the descriptor stays the caller's. Only where
+	 * the seat's settings allow it, else -EPERM.
+	 */
+	int (*inject_to)(void *data, const char *guest, const char *what, double a, double b,
+			 const char **why);
+	int (*record)(void *data, int fd, const char **why);
 	void (*each_card)(void *data,
 			  void (*each)(const struct control_card *card, void *each_data),
 			  void *each_data);

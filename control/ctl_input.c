@@ -6,9 +6,12 @@
 #include <errno.h>
 #include <linux/input-event-codes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "common/cleanup.h"
 #include "control/ctl.h"
@@ -20,7 +23,26 @@
 struct input_options {
 	unsigned int delay_ms, hold_ms;
 	bool press_only, release_only;
+	char *guest; /* who gets it; NULL: who is in front */
 };
+
+static void options_finish(struct input_options *options)
+{
+	free(options->guest);
+}
+#define _cleanup_options_ _cleanup_(options_finish)
+
+/* What the seat's methods call it, into one guest. */
+static enum ctl_status send_to(struct ctl *ctl, const struct input_options *options,
+			       const char *what, double a, double b)
+{
+	return ctl_call(ctl, NULL, "InjectTo", "ssdd", options->guest, what, a, b);
+}
+
+static enum ctl_status take_guest(struct ctl *ctl, const char *word, struct input_options *options)
+{
+	return word ? ctl_find_guest(ctl, word, &options->guest) : CTL_OK;
+}
 
 static void pass_ms(unsigned int ms)
 {
@@ -48,9 +70,11 @@ static enum ctl_status parse_ms(const char *text, const char *option, unsigned i
 	return CTL_OK;
 }
 
-static enum ctl_status take_options(int *argc, char **argv, struct input_options *options)
+static enum ctl_status take_options(struct ctl *ctl, int *argc, char **argv,
+				    struct input_options *options)
 {
 	bool bad = false;
+	const char *guest = ctl_take_value(argc, argv, "--guest", &bad);
 	const char *delay = ctl_take_value(argc, argv, "--delay", &bad);
 	const char *hold = ctl_take_value(argc, argv, "--hold", &bad);
 
@@ -62,7 +86,7 @@ static enum ctl_status take_options(int *argc, char **argv, struct input_options
 	    parse_ms(hold, "--hold", &options->hold_ms) != CTL_OK) {
 		return CTL_USAGE;
 	}
-	return CTL_OK;
+	return take_guest(ctl, guest, options);
 }
 
 /* ---- keys ---- */
@@ -76,7 +100,9 @@ struct chord {
 static enum ctl_status send_key(struct ctl *ctl, int code, bool pressed,
 				const struct input_options *options)
 {
-	enum ctl_status status = ctl_call(ctl, NULL, "InjectKey", "ub", (uint32_t)code, pressed);
+	enum ctl_status status =
+		options->guest ? send_to(ctl, options, "key", code, pressed)
+			       : ctl_call(ctl, NULL, "InjectKey", "ub", (uint32_t)code, pressed);
 
 	pass_ms(options->delay_ms);
 	return status;
@@ -126,8 +152,8 @@ static enum ctl_status parse_chord(const char *text, struct chord *out)
 /* All words are checked before the first key goes down. */
 static enum ctl_status run_key(struct ctl *ctl, int argc, char **argv)
 {
-	struct input_options options;
-	enum ctl_status status = take_options(&argc, argv, &options);
+	_cleanup_options_ struct input_options options = { 0 };
+	enum ctl_status status = take_options(ctl, &argc, argv, &options);
 	struct chord chord;
 
 	if (status == CTL_OK && !argc) {
@@ -159,8 +185,8 @@ static enum ctl_status check_text(const char *text)
 
 static enum ctl_status run_type(struct ctl *ctl, int argc, char **argv)
 {
-	struct input_options options;
-	enum ctl_status status = take_options(&argc, argv, &options);
+	_cleanup_options_ struct input_options options = { 0 };
+	enum ctl_status status = take_options(ctl, &argc, argv, &options);
 
 	if (status != CTL_OK) {
 		return status;
@@ -204,10 +230,17 @@ static int button_by_name(const char *name)
 	return -1;
 }
 
+static enum ctl_status send_button(struct ctl *ctl, int code, bool pressed,
+				   const struct input_options *options)
+{
+	return options->guest ? send_to(ctl, options, "button", code, pressed)
+			      : ctl_call(ctl, NULL, "InjectButton", "ub", (uint32_t)code, pressed);
+}
+
 static enum ctl_status run_click(struct ctl *ctl, int argc, char **argv)
 {
-	struct input_options options;
-	enum ctl_status status = take_options(&argc, argv, &options);
+	_cleanup_options_ struct input_options options = { 0 };
+	enum ctl_status status = take_options(ctl, &argc, argv, &options);
 	int code = button_by_name(argc ? argv[0] : "left");
 
 	if (status != CTL_OK) {
@@ -217,11 +250,11 @@ static enum ctl_status run_click(struct ctl *ctl, int argc, char **argv)
 		return ctl_fail(CTL_USAGE, "a button is one of left, right, middle, side, extra");
 	}
 	if (!options.release_only) {
-		status = ctl_call(ctl, NULL, "InjectButton", "ub", (uint32_t)code, true);
+		status = send_button(ctl, code, true, &options);
 		pass_ms(options.hold_ms ? options.hold_ms : options.delay_ms);
 	}
 	if (status == CTL_OK && !options.press_only) {
-		status = ctl_call(ctl, NULL, "InjectButton", "ub", (uint32_t)code, false);
+		status = send_button(ctl, code, false, &options);
 	}
 	return status;
 }
@@ -259,23 +292,41 @@ static enum ctl_status move_to(struct ctl *ctl, double x, double y)
 
 static enum ctl_status run_move(struct ctl *ctl, int argc, char **argv)
 {
+	_cleanup_options_ struct input_options options = { 0 };
 	bool to = ctl_take_flag(&argc, argv, "--to");
+	enum ctl_status status = take_options(ctl, &argc, argv, &options);
 	double x, y;
 
-	ctl_end_options(&argc, argv);
+	if (status != CTL_OK) {
+		return status;
+	}
 	if (argc != 2) {
 		return ctl_fail(CTL_USAGE, "usage: batonctl move DX DY, or batonctl move --to X Y");
 	}
 	if (parse_number(argv[0], &x) != CTL_OK || parse_number(argv[1], &y) != CTL_OK) {
 		return CTL_USAGE;
 	}
+	if (options.guest) {
+		return to ? ctl_fail(CTL_USAGE, "--to is a place on the screen, which is not a guest's")
+			  : send_to(ctl, &options, "motion", x, y);
+	}
 	return to ? move_to(ctl, x, y) : ctl_call(ctl, NULL, "InjectMotion", "dd", x, y);
 }
 
 static enum ctl_status run_wheel(struct ctl *ctl, int argc, char **argv)
 {
+	_cleanup_options_ struct input_options options = { 0 };
+	bool bad = false;
+	const char *guest = ctl_take_value(&argc, argv, "--guest", &bad);
+	enum ctl_status status = bad ? CTL_USAGE : take_guest(ctl, guest, &options);
 	double vertical, horizontal = 0;
 
+	if (status != CTL_OK) {
+		return status;
+	}
+	if (argc < 1 || argc > 2) {
+		return ctl_fail(CTL_USAGE, "usage: batonctl wheel [--guest NAME] DOWN [RIGHT]");
+	}
 	if (parse_number(argv[0], &vertical) != CTL_OK ||
 	    (argc > 1 && parse_number(argv[1], &horizontal) != CTL_OK)) {
 		return CTL_USAGE;
@@ -283,19 +334,128 @@ static enum ctl_status run_wheel(struct ctl *ctl, int argc, char **argv)
 	if (fabs(vertical) > 1000 || fabs(horizontal) > 1000) {
 		return ctl_fail(CTL_USAGE, "more than 1000 clicks of a wheel at once");
 	}
+	if (options.guest) {
+		return send_to(ctl, &options, "wheel", round(horizontal * 120),
+			       round(vertical * 120));
+	}
 	return ctl_call(ctl, NULL, "InjectWheel", "ii", (int32_t)lround(vertical * 120),
 			(int32_t)lround(horizontal * 120));
 }
 
+/* ---- records ---- */
+
+/* Until it is interrupted, or the seat ends: both end the connection. */
+static enum ctl_status copy_record(int from, FILE *to)
+{
+	char bytes[4096];
+	ssize_t n;
+
+	while ((n = read(from, bytes, sizeof(bytes))) > 0) {
+		if (fwrite(bytes, 1, (size_t)n, to) != (size_t)n || fflush(to) != 0) {
+			return ctl_fail(CTL_FAILED, "the record cannot be written: %s",
+					strerror(errno));
+		}
+	}
+	return CTL_OK;
+}
+
+static enum ctl_status run_record(struct ctl *ctl, int argc, char **argv)
+{
+	_cleanup_fclose_ FILE *file = strcmp(argv[0], "-") == 0 ? fdopen(dup(1), "w")
+								 : fopen(argv[0], "we");
+	_cleanup_close_ int ours = -1, theirs = -1;
+	enum ctl_status status;
+	int pair[2];
+
+	if (!file || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
+		return ctl_fail(CTL_FAILED, "%s cannot be written: %s", argv[0], strerror(errno));
+	}
+	ours = pair[0];
+	theirs = pair[1];
+	status = ctl_call(ctl, NULL, "RecordInput", "h", theirs);
+	close(take_fd(theirs));
+	return status == CTL_OK ? copy_record(ours, file) : status;
+}
+
+static enum ctl_status replay_event(struct ctl *ctl, const struct input_options *options,
+				    const char *what, double a, double b)
+{
+	if (options->guest) {
+		return send_to(ctl, options, what, a, b);
+	}
+	if (strcmp(what, "key") == 0) {
+		return ctl_call(ctl, NULL, "InjectKey", "ub", (uint32_t)a, b != 0);
+	}
+	if (strcmp(what, "button") == 0) {
+		return ctl_call(ctl, NULL, "InjectButton", "ub", (uint32_t)a, b != 0);
+	}
+	if (strcmp(what, "motion") == 0) {
+		return ctl_call(ctl, NULL, "InjectMotion", "dd", a, b);
+	}
+	if (strcmp(what, "absolute") == 0) {
+		return ctl_call(ctl, NULL, "InjectAbsolute", "dd", a, b);
+	}
+	if (strcmp(what, "wheel") == 0) {
+		return ctl_call(ctl, NULL, "InjectWheel", "ii", (int32_t)b, (int32_t)a);
+	}
+	return ctl_fail(CTL_USAGE, "\"%s\" in the record is no event", what);
+}
+
+static enum ctl_status replay(struct ctl *ctl, FILE *file, const struct input_options *options)
+{
+	enum ctl_status status = CTL_OK;
+	double ms, a, b, now = 0;
+	char what[16];
+	int fields = 4;
+
+	while (status == CTL_OK &&
+	       (fields = fscanf(file, "%lf %15s %lf %lf", &ms, what, &a, &b)) == 4) {
+		/* At most a minute: who recorded may have slept. */
+		if (ms > now) {
+			pass_ms((unsigned int)fmin(ms - now, 60000));
+			now = ms;
+		}
+		status = replay_event(ctl, options, what, a, b);
+	}
+	return status == CTL_OK && fields != EOF
+		       ? ctl_fail(CTL_USAGE, "the record is broken; record it anew")
+		       : status;
+}
+
+static enum ctl_status run_replay(struct ctl *ctl, int argc, char **argv)
+{
+	_cleanup_options_ struct input_options options = { 0 };
+	enum ctl_status status = take_options(ctl, &argc, argv, &options);
+	_cleanup_fclose_ FILE *file = NULL;
+
+	if (status != CTL_OK) {
+		return status;
+	}
+	if (argc != 1) {
+		return ctl_fail(CTL_USAGE, "usage: batonctl replay [--guest NAME] FILE");
+	}
+	file = strcmp(argv[0], "-") == 0 ? fdopen(dup(0), "r") : fopen(argv[0], "re");
+	if (!file) {
+		return ctl_fail(CTL_FAILED, "%s cannot be read: %s", argv[0], strerror(errno));
+	}
+	return replay(ctl, file, &options);
+}
+
 /* clang-format off */
 const struct ctl_command ctl_input_commands[] = {
-	{ "key", 1, 64, run_key, "[--hold MS] [--delay MS] [--press|--release] KEY[+KEY…]…",
+	{ "key", 1, 64, run_key,
+	  "[--guest NAME] [--hold MS] [--delay MS] [--press|--release] KEY[+KEY…]…",
 	  "press and release keys" },
-	{ "type", 1, 6, run_type, "[--delay MS] TEXT", "type a text on a US keyboard" },
-	{ "click", 0, 4, run_click, "[--hold MS] [--press|--release] [BUTTON]",
+	{ "type", 1, 6, run_type, "[--guest NAME] [--delay MS] TEXT",
+	  "type a text on a US keyboard" },
+	{ "click", 0, 6, run_click, "[--guest NAME] [--hold MS] [--press|--release] [BUTTON]",
 	  "click left, right, middle, side or extra" },
-	{ "move", 2, 3, run_move, "DX DY | --to X Y", "move the pointer, or put it on a pixel" },
-	{ "wheel", 1, 2, run_wheel, "DOWN [RIGHT]", "turn the wheel by clicks, also by parts" },
+	{ "move", 2, 5, run_move, "[--guest NAME] DX DY | --to X Y",
+	  "move the pointer, or put it on a pixel" },
+	{ "wheel", 1, 4, run_wheel, "[--guest NAME] DOWN [RIGHT]",
+	  "turn the wheel by clicks, also by parts" },
+	{ "record", 1, 1, run_record, "FILE|-", "write down what goes to the guest in front" },
+	{ "replay", 1, 3, run_replay, "[--guest NAME] FILE|-", "do it again" },
 	{ 0 }
 };
 /* clang-format on */

@@ -112,6 +112,7 @@ static const struct ini_key keys[] = {
 	{ "seat", "cards", FIELD(cards), ini_parse_string },
 	{ "seat", "toasts", FIELD(toasts), ini_parse_bool },
 	{ "seat", "software-cursor", FIELD(software_cursor), ini_parse_bool },
+	{ "seat", "automation", FIELD(automation), ini_parse_bool },
 	{ "chords", "host-key", FIELD(host_key), parse_key },
 	{ "chords", "recent", FIELD(recent), parse_key },
 	{ "chords", "back", FIELD(back), parse_key },

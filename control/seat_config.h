@@ -17,6 +17,7 @@ struct seat_config {
 	char *cards;          /* folder of the ini files of cards to lend; NULL is the default */
 	bool toasts;          /* name on each switch; default yes */
 	bool software_cursor; /* default no */
+	bool automation;      /* programs may type, and see what is typed; default no */
 	/* "[chords]": names of keys as in chord_parse_key(); NULL is the default */
 	char *host_key, *recent, *back, *switcher, *rescue, *card_key;
 	char *louder, *softer, *mute, *send_host_key;

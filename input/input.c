@@ -11,6 +11,7 @@
 #include "common/cleanup.h"
 #include "common/clock.h"
 #include "common/list.h"
+#include "input/recorder.h"
 #include "input/router.h"
 
 /* A device that belongs to one guest. */
@@ -28,6 +29,7 @@ struct input {
 	sd_event_source *help_timer;
 	uint64_t help_timer_ns; /* UINT64_MAX: off */
 	struct router router;
+	struct recorder recorder;
 
 	void (*leds)(void *data, uint32_t mask);
 	void *leds_data;
@@ -221,6 +223,19 @@ void input_unpin_sink(struct input *input, const struct input_sink *sink)
 
 /* ---- the rest ---- */
 
+void input_record(struct input *input, int fd)
+{
+	recorder_set(&input->recorder, fd);
+}
+
+static void pass(struct input *input, const struct input_event *event)
+{
+	if (!input->router.grabbed) {
+		recorder_write(&input->recorder, event);
+	}
+	router_feed(&input->router, event);
+}
+
 void input_feed(struct input *input, const struct input_event *event)
 {
 	struct pin *pin = find_pin(input, event->device);
@@ -231,13 +246,13 @@ void input_feed(struct input *input, const struct input_event *event)
 		return;
 	}
 	if (event->type != INPUT_EVENT_KEY) {
-		router_feed(&input->router, event);
+		pass(input, event);
 		return;
 	}
 	result = chords_key(&input->chords, event->device, event->code, event->pressed,
 			    event->time_ns);
 	if (result.pass) {
-		router_feed(&input->router, event);
+		pass(input, event);
 	}
 	act(input, &result);
 }
@@ -304,6 +319,7 @@ void input_destroy(struct input *input)
 		pin_free(container_of(input->pins.next, struct pin, link));
 	}
 	input_set_sink(input, NULL);
+	recorder_set(&input->recorder, -1);
 	sd_event_source_disable_unref(input->help_timer);
 	free(input);
 }
@@ -320,6 +336,7 @@ int input_create(sd_event *event, const struct chord_config *config,
 		return -ENOMEM;
 	}
 	list_init(&input->pins);
+	recorder_init(&input->recorder);
 	input->handlers = *handlers;
 	input->data = data;
 	input->help_timer_ns = UINT64_MAX;

@@ -107,6 +107,9 @@ void input_place_pointer(struct input *input, int32_t x, int32_t y);
  */
 int input_pin(struct input *input, uint32_t device, struct input_sink *sink);
 void input_unpin_sink(struct input *input, const struct input_sink *sink);
+/* Writes down what passes to the guest in front, into a socket, which is taken; -1 ends it. See
+ * recorder.h. */
+void input_record(struct input *input, int fd);
 /* While grabbed, events go to handlers.grabbed instead of the sink, for which this is the same as
  * input_set_sink(NULL). */
 void input_set_grab(struct input *input, bool grabbed);

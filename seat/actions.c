@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The control API's requests: each finds its guest, does one thing, and says why not. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/input-event-codes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,6 +11,7 @@
 #include "audio/audio.h"
 #include "common/cleanup.h"
 #include "common/clock.h"
+#include "common/log.h"
 #include "seat/cards.h"
 #include "seat/monitors.h"
 #include "seat/seat.h"
@@ -408,9 +410,10 @@ static int answer_card(void *data, const char *card, const char *answer, const c
 /* At a real seat nobody types but the person who sits there. */
 static int inject(struct seat *seat, struct input_event event, const char **why)
 {
-	if (seat->backend == COMPOSITOR_BACKEND_KMS) {
+	if (seat->backend == COMPOSITOR_BACKEND_KMS && !seat->config.automation) {
 		return seat_refuse(seat, why, -EPERM,
-			      "Input is injected only into a headless seat or a window.");
+			      "Input is injected only into a headless seat or a window, or with "
+			      "\"automation = yes\" in baton.conf.");
 	}
 	event.device = SEAT_DEVICE_CONTROL;
 	event.time_ns = clock_now_ns();
@@ -464,6 +467,82 @@ static int inject_wheel(void *data, int32_t v120, int32_t h120, const char **why
 		      why);
 }
 
+static int refuse_automation(struct seat *seat, const char **why)
+{
+	return seat_refuse(seat, why, -EPERM,
+			   "Programs may neither type into guests nor see what is typed; "
+			   "\"automation = yes\" in [seat] of baton.conf lets them.");
+}
+
+/* False: there is no such thing, or its numbers make no sense. */
+static bool event_from_words(const char *what, double a, double b, struct input_event *out)
+{
+	if (strcmp(what, "key") == 0 || strcmp(what, "button") == 0) {
+		bool button = *what == 'b';
+
+		out->type = button ? INPUT_EVENT_BUTTON : INPUT_EVENT_KEY;
+		out->code = a >= 1 && a <= KEY_MAX ? (uint32_t)a : 0;
+		out->pressed = b != 0;
+		return button ? out->code >= BTN_LEFT && out->code <= BTN_TASK : out->code > 0;
+	}
+	out->dx = out->x = a;
+	out->dy = out->y = b;
+	if (strcmp(what, "motion") == 0) {
+		out->type = INPUT_EVENT_MOTION;
+		return true;
+	}
+	if (strcmp(what, "wheel") == 0) {
+		out->type = INPUT_EVENT_WHEEL;
+		return true;
+	}
+	out->type = INPUT_EVENT_ABSOLUTE;
+	return strcmp(what, "absolute") == 0 && a >= 0 && a <= 1 && b >= 0 && b <= 1;
+}
+
+/* By a device that is that guest's alone. */
+static int inject_to(void *data, const char *name, const char *what, double a, double b,
+		     const char **why)
+{
+	struct seat *seat = data;
+	struct input_event event = { .time_ns = clock_now_ns() };
+	struct seat_guest *guest;
+
+	if (!seat->config.automation) {
+		return refuse_automation(seat, why);
+	}
+	guest = find(seat, name, why);
+	if (!guest) {
+		return -ENOENT;
+	}
+	if (!event_from_words(what, a, b, &event)) {
+		return seat_refuse(seat, why, -EINVAL,
+				   "\"%.20s\" with these numbers is no event of a device.", what);
+	}
+	event.device = SEAT_DEVICES_OF_GUESTS | guest->id;
+	if (input_pin(seat->input, event.device, guest->sink) < 0) {
+		return -ENOMEM;
+	}
+	input_feed(seat->input, &event);
+	return 0;
+}
+
+static int record(void *data, int fd, const char **why)
+{
+	struct seat *seat = data;
+	int copy;
+
+	if (!seat->config.automation) {
+		return refuse_automation(seat, why);
+	}
+	copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0) {
+		return -errno;
+	}
+	input_record(seat->input, copy);
+	log_info("What is typed and pointed at is recorded for a program");
+	return 0;
+}
+
 const struct control_actions seat_actions = {
 	.describe_seat = describe_seat,
 	.each_guest = each_guest,
@@ -490,5 +569,7 @@ const struct control_actions seat_actions = {
 	.inject_motion = inject_motion,
 	.inject_absolute = inject_absolute,
 	.inject_wheel = inject_wheel,
+	.inject_to = inject_to,
+	.record = record,
 	.export_output = export_output,
 };

@@ -41,6 +41,7 @@ struct volumes;
 
 /* Where the host's key events come from, for input's per-device bookkeeping. */
 enum { SEAT_DEVICE_CONTROL = 0, SEAT_DEVICE_WINDOW = 1 };
+#define SEAT_DEVICES_OF_GUESTS (1u << 31) /* and a guest's id: what programs send to it */
 
 struct seat_guest {
 	struct list link; /* seat::guests, in slot order */

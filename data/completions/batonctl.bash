@@ -15,7 +15,7 @@ _batonctl()
 {
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command= i
 	local commands="list status watch focus next back switcher screenshot start shutdown kill reset
-		pause resume quit reload volume microphone gpu doctor key type click move wheel"
+		pause resume quit reload volume microphone gpu doctor key type click move wheel record replay"
 	local -a socket=()
 
 	COMPREPLY=()
@@ -85,17 +85,23 @@ _batonctl()
 		esac
 		;;
 	key)
-		mapfile -t COMPREPLY < <(compgen -W "--hold --delay --press --release" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "--guest --hold --delay --press --release" -- "$word")
 		;;
 	type)
-		mapfile -t COMPREPLY < <(compgen -W "--delay" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "--guest --delay" -- "$word")
 		;;
 	click)
-		mapfile -t COMPREPLY < <(compgen -W "left right middle side extra --hold --press --release" \
+		mapfile -t COMPREPLY < <(compgen -W "left right middle side extra --guest --hold --press --release" \
 			-- "$word")
 		;;
 	move)
-		mapfile -t COMPREPLY < <(compgen -W "--to" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "--guest --to" -- "$word")
+		;;
+	record)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		;;
+	replay)
+		mapfile -t COMPREPLY < <(compgen -W "--guest" -- "$word"; compgen -f -- "$word")
 		;;
 	esac
 }

@@ -36,7 +36,7 @@ def config_keys(*path):
 
 class Batonctl(unittest.TestCase):
     def test_there_are_commands(self):
-        self.assertEqual(len(commands()), 25)
+        self.assertEqual(len(commands()), 27)
 
     def test_the_man_page_has_every_command(self):
         page = read('docs', 'man', 'batonctl.1.scd')

@@ -278,6 +278,29 @@ static int fake_wheel(void *data, int32_t v120, int32_t h120, const char **why)
 	return 0;
 }
 
+static int fake_inject_to(void *data, const char *guest, const char *what, double a, double b,
+			  const char **why)
+{
+	char text[128];
+
+	if (strcmp(guest, "gamma") == 0) {
+		*why = "Programs may not type into guests.";
+		return -EPERM;
+	}
+	snprintf(text, sizeof(text), "%s %s %g %g", guest, what, a, b);
+	told(data, "into", text);
+	return 0;
+}
+
+/* Two events, and the end. */
+static int fake_record(void *data, int fd, const char **why)
+{
+	static const char lines[] = "0.000 key 30 1\n12.500 wheel 0 -120\n";
+
+	assert_int_equal(write(fd, lines, sizeof(lines) - 1), sizeof(lines) - 1);
+	return 0;
+}
+
 /* One card that moves to whom it is given, and rests when it is answered. */
 static struct control_card describe_card(const struct fake_seat *seat)
 {
@@ -427,6 +450,8 @@ static const struct control_actions fake_actions = {
 	.inject_motion = fake_motion,
 	.inject_absolute = fake_absolute,
 	.inject_wheel = fake_wheel,
+	.inject_to = fake_inject_to,
+	.record = fake_record,
 	.export_output = fake_export,
 };
 

@@ -525,6 +525,47 @@ static void test_pointer(void **state)
 	watch_end(&watch);
 }
 
+/* Into a guest that is not in front; gamma is one that refuses. */
+static void test_into_a_guest(void **state)
+{
+	struct program watch = watch_start();
+
+	expect_silence(batonctl("key", "--guest", "beta", "A"));
+	expect_line(&watch, "guest into beta key 30 1");
+	expect_line(&watch, "guest into beta key 30 0");
+	expect_silence(batonctl("click", "--guest=2", "right"));
+	expect_line(&watch, "guest into beta button 273 1");
+	expect_line(&watch, "guest into beta button 273 0");
+	expect_silence(batonctl("move", "--guest", "beta", "-5", "1"));
+	expect_line(&watch, "guest into beta motion -5 1");
+	expect_silence(batonctl("wheel", "--guest", "beta", "-1"));
+	expect_line(&watch, "guest into beta wheel 0 -120");
+	expect_failure(batonctl("type", "--guest", "gamma", "a"), 1, "may not type");
+	expect_failure(batonctl("type", "--guest", "none", "a"), 4, "none");
+	expect_failure(batonctl("move", "--guest", "beta", "--to", "1", "1"), 2, "--to");
+	watch_end(&watch);
+}
+
+static void test_record_and_replay(void **state)
+{
+	static const char path[] = "/tmp/baton-test-record";
+	struct program watch = watch_start();
+	struct result result = batonctl("record", "-");
+
+	assert_int_equal(result.status, 0);
+	assert_string_equal(result.out, "0.000 key 30 1\n12.500 wheel 0 -120\n");
+	expect_silence(batonctl("record", path));
+	expect_silence(batonctl("replay", path));
+	expect_line(&watch, "guest key 30 1");
+	expect_line(&watch, "guest wheel -120 0");
+	expect_silence(batonctl("replay", "--guest", "beta", path));
+	expect_line(&watch, "guest into beta key 30 1");
+	expect_line(&watch, "guest into beta wheel 0 -120");
+	unlink(path);
+	expect_failure(batonctl("replay", path), 1, "cannot be read");
+	watch_end(&watch);
+}
+
 static void test_watch_ends_with_the_seat(void **state)
 {
 	struct program watch = program_start((const char *const[]){ "watch", "--json", NULL });
@@ -592,6 +633,8 @@ int main(int argc, char **argv)
 		SEAT_TEST(test_key_presses_in_order_and_releases_in_reverse),
 		SEAT_TEST(test_type),
 		SEAT_TEST(test_pointer),
+		SEAT_TEST(test_into_a_guest),
+		SEAT_TEST(test_record_and_replay),
 		SEAT_TEST(test_watch_ends_with_the_seat),
 		SEAT_TEST(test_doctor),
 		SEAT_TEST(test_sound),

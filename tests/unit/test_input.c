@@ -6,6 +6,8 @@
 #include "tests/unit/test.h"
 
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "input/input.h"
 #include "tests/unit/fake_sink.h"
@@ -290,6 +292,37 @@ static void test_pinned(void **state)
 	assert_int_equal(fake_sink_down(&w->sinks[1]), 0);
 }
 
+/* What goes to the guest in front is written down, and no chord; who does not read ends it. */
+static void test_recorded(void **state)
+{
+	struct world *w = *state;
+	char text[256];
+	int pair[2];
+	ssize_t n;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	input_record(w->input, pair[0]);
+	input_feed(w->input, &(struct input_event){ .type = INPUT_EVENT_KEY, .device = 1,
+						    .code = KEY_A, .pressed = true,
+						    .time_ns = 5000000 });
+	press_on(w, 1, HOST, true);
+	press_on(w, 1, KEY_1, true);
+	press_on(w, 1, HOST, false);
+	input_feed(w->input, &(struct input_event){ .type = INPUT_EVENT_MOTION, .device = 2,
+						    .dx = -1.5, .time_ns = 6500000 });
+	n = recv(pair[1], text, sizeof(text) - 1, MSG_DONTWAIT);
+	assert_true(n > 0);
+	text[n] = '\0';
+	assert_string_equal(text, "0.000 key 30 1\n1.500 motion -1.5 0\n");
+	for (int i = 0; i < 100000; i++) {
+		press_on(w, 1, KEY_B, i % 2 == 0);
+	}
+	while ((n = recv(pair[1], text, sizeof(text), MSG_DONTWAIT)) > 0) {
+	}
+	assert_int_equal(n, 0);
+	close(pair[1]);
+}
+
 static void test_unpinned(void **state)
 {
 	struct world *w = *state;
@@ -313,6 +346,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_help, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_devices, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_pinned, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_recorded, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unpinned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_leds_and_dropping, setup, teardown),
 	};
