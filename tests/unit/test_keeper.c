@@ -53,7 +53,9 @@ static void tell(uint32_t request, const void *payload, uint32_t size, int fd)
 	struct iovec part = { &message, 12 + size };
 	struct msghdr header = { .msg_iov = &part, .msg_iovlen = 1 };
 
-	memcpy(message.payload, payload, size);
+	if (size > 0) {
+		memcpy(message.payload, payload, size);
+	}
 	if (fd >= 0) {
 		struct cmsghdr *c;
 
