@@ -6,7 +6,8 @@ from harness import test
 from seat import Guest, SeatScene
 
 SECTIONS = "[input]\npen = yes\ngamepad = yes\n"
-TWO = SeatScene("devices", [Guest("one", 1, sections=SECTIONS), Guest("two", 2, sections=SECTIONS)])
+TWO = SeatScene("devices", [Guest("one", 1, sections=SECTIONS), Guest("two", 2, sections=SECTIONS)],
+                options=("--no-toasts", "--verbose"))
 KEY, ABS = 1, 3
 TOUCH, PEN, TIP, SOUTH, KEY_A = 330, 320, 330, 304, 30
 SLOT, ID, X, Y, PRESSURE = 0x2f, 0x39, 0x35, 0x36, 0x18
