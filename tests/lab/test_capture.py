@@ -394,7 +394,7 @@ def test_film(pc):
     seat.broker.start()
     seat.start().wait_control()
     boot = watch_boot(pc, seat, "one")
-    film = [[p for source, p in boot if source == "emulated" and not p.same_colour()][-1],
+    film = [[p for source, p in boot if source == "emulated" and not p.same_colour()][0],
             [p for source, p in boot if source == "virtio" and not p.same_colour()][0]]
     seat.wait_guests().note_home()
     seat.go(GPU, "one")
