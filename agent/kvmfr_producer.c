@@ -22,6 +22,7 @@ struct kvmfr_producer {
 	uint32_t frame_offset[KVMFR_QUEUE_FRAME_LENGTH]; /* of the header; pixels a page on */
 	unsigned int drawn;                              /* the buffer of the last picture */
 	uint32_t serial;                                 /* pictures so far; 0: none */
+	bool torn; /* its header is that of a picture that could not be sent */
 	uint32_t picture_size;
 	struct kvmfr_picture last;
 	uint32_t format_version;
@@ -363,8 +364,10 @@ int kvmfr_producer_begin(struct kvmfr_producer *producer, const struct kvmfr_pic
 	r = send_frame(producer, buffer);
 	if (r < 0) {
 		producer->drawn = before;
+		producer->torn |= buffer == before;
 		return r;
 	}
+	producer->torn = false;
 	producer->serial++;
 	producer->last = *picture;
 	producer->last.damage = NULL;
@@ -385,7 +388,10 @@ void kvmfr_producer_end(struct kvmfr_producer *producer)
 
 int kvmfr_producer_repeat(struct kvmfr_producer *producer)
 {
-	return producer->serial == 0 ? -ENODATA : send_frame(producer, producer->drawn);
+	if (producer->serial == 0 || producer->torn) {
+		return -ENODATA;
+	}
+	return send_frame(producer, producer->drawn);
 }
 
 /* ---- pointer ---- */

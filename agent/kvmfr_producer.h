@@ -89,7 +89,8 @@ int kvmfr_producer_begin(struct kvmfr_producer *producer, const struct kvmfr_pic
 void kvmfr_producer_advance(struct kvmfr_producer *producer, uint32_t bytes);
 /* All of it is. */
 void kvmfr_producer_end(struct kvmfr_producer *producer);
-/* Sends the last picture once more, for a newcomer. -ENODATA: there is none. */
+/* Sends the last picture once more, for a newcomer. -ENODATA: there is none, or the next one was
+ * begun in its place and could not be sent: it is due. */
 int kvmfr_producer_repeat(struct kvmfr_producer *producer);
 
 struct kvmfr_shape {

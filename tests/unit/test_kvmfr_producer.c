@@ -209,6 +209,29 @@ static void test_the_last_picture_is_changed_in_place(void **state)
 	assert_ptr_equal(first, second);
 }
 
+/* Its header was written over it; who has just come must not take that for a picture. */
+static void test_a_picture_that_could_not_be_sent_is_not_repeated(void **state)
+{
+	struct fixture *f = *state;
+	struct lgmp_queue *queue = &f->header->queues[0];
+	struct kvmfr_picture picture = a_picture();
+	uint32_t slot = word(f, 32 + 20);
+	uint8_t *pixels;
+
+	subscribe(f, 0, 0);
+	assert_int_equal(kvmfr_producer_begin(f->producer, &picture, &pixels), 0);
+	kvmfr_producer_end(f->producer);
+	f->memory[slot + 12] = 0;
+	assert_int_equal(kvmfr_producer_tick(f->producer, 1010), 0);
+	queue->lock = 1;
+	assert_int_equal(kvmfr_producer_begin(f->producer, &picture, &pixels), -EBUSY);
+	queue->lock = 0;
+	assert_int_equal(kvmfr_producer_repeat(f->producer), -ENODATA);
+	assert_int_equal(kvmfr_producer_begin(f->producer, &picture, &pixels), 0);
+	kvmfr_producer_end(f->producer);
+	assert_int_equal(kvmfr_producer_repeat(f->producer), 0);
+}
+
 static void test_a_slow_reader(void **state)
 {
 	struct fixture *f = *state;
@@ -329,6 +352,7 @@ int main(int argc, char **argv)
 		BOTH(test_a_frame),
 		BOTH(test_two_buffers),
 		BOTH(test_the_last_picture_is_changed_in_place),
+		BOTH(test_a_picture_that_could_not_be_sent_is_not_repeated),
 		BOTH(test_a_slow_reader),
 		BOTH(test_locks),
 		BOTH(test_a_wiped_header),
