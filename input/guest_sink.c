@@ -126,7 +126,13 @@ static void handle_link_changed(void *data)
 	struct guest_sink *sink = data;
 	uint32_t ready = 0;
 	bool stalled = keeper_link_dropping(sink->link);
+	uint64_t lost = keeper_link_take_lost(sink->link);
 
+	/* They were counted as sent. */
+	lost = lost < sink->stats.sent ? lost : sink->stats.sent;
+	sink->stats.sent -= lost;
+	sink->stats.dropped += lost;
+	count(sink);
 	for (int i = 0; i < INPUT_KINDS; i++) {
 		ready |= (uint32_t)keeper_link_ready(sink->link, (enum input_kind)i) << i;
 	}

@@ -25,7 +25,7 @@ struct keeper_link {
 	sd_event_source *io;
 	bool greeted; /* it speaks our protocol */
 	enum input_device_state states[INPUT_KINDS];
-	uint32_t leds;
+	uint32_t leds, lost;
 	/* Its socket is full: */
 	bool full;
 	uint32_t release;        /* to be released when it is not any more */
@@ -68,6 +68,10 @@ static int take_packet(struct keeper_link *link, const struct input_packet *pack
 	}
 	if (packet->type == INPUT_STATE && packet->value <= INPUT_DEVICE_STALLED) {
 		link->states[packet->kind] = (enum input_device_state)packet->value;
+		return 0;
+	}
+	if (packet->type == INPUT_DROPPED) {
+		link->lost += packet->value;
 		return 0;
 	}
 	if (packet->type == INPUT_LEDS) {
@@ -212,7 +216,7 @@ int keeper_link_send(struct keeper_link *link, enum input_kind kind,
 {
 	int r;
 
-	if (!keeper_link_ready(link, kind) || n >= INPUT_EVENTS_MAX) {
+	if (link->states[kind] != INPUT_DEVICE_READY || n >= INPUT_EVENTS_MAX) {
 		return -EAGAIN;
 	}
 	r = link->full ? -EAGAIN : write_events(link, kind, events, n);
@@ -284,6 +288,14 @@ bool keeper_link_ready(const struct keeper_link *link, enum input_kind kind)
 uint32_t keeper_link_leds(const struct keeper_link *link)
 {
 	return link->leds;
+}
+
+uint32_t keeper_link_take_lost(struct keeper_link *link)
+{
+	uint32_t lost = link->lost;
+
+	link->lost = 0;
+	return lost;
 }
 
 bool keeper_link_dropping(const struct keeper_link *link)

@@ -34,7 +34,10 @@ uint32_t keeper_link_leds(const struct keeper_link *link); /* 1 << LED_* */
 /* The guest, or baton-input, does not read: events are dropped. */
 bool keeper_link_dropping(const struct keeper_link *link);
 
-/* A batch without its SYN_REPORT, at most INPUT_EVENTS_MAX - 1 events, to a device that is ready. 0, or
+/* How many events that were sent the guest did not get, since this was asked last. */
+uint32_t keeper_link_take_lost(struct keeper_link *link);
+
+/* A batch without its SYN_REPORT, at most INPUT_EVENTS_MAX - 1 events, to a device that is ready and reads. 0, or
  * -EAGAIN: it was dropped. */
 int keeper_link_send(struct keeper_link *link, enum input_kind kind,
 		     const struct input_wire_event *events, size_t n);

@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-#define INPUT_PROTOCOL 1
+#define INPUT_PROTOCOL 2
 
 /* A guest has at most one device of each kind. The numbers are also baton-input's arguments. */
 enum input_kind {
@@ -47,6 +47,7 @@ enum input_packet_type {
 	INPUT_HELLO = 1, /* value: INPUT_PROTOCOL */
 	INPUT_STATE,     /* of a device; value: of enum input_device_state */
 	INPUT_LEDS,      /* of the keyboard; value: 1 << LED_*, as the guest wants them */
+	INPUT_DROPPED,   /* of a device that stalled; value: events that it did not get */
 	INPUT_EVENTS,    /* for a device; value: how many; the last one is SYN_REPORT */
 	INPUT_RELEASE,   /* value: a bit for each kind whose keys and touches are to end */
 };

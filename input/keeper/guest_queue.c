@@ -193,6 +193,7 @@ static void cut(struct guest_queue *queue, struct device_picture *known, int32_t
 		if (event->type == EV_REL) {
 			sums[event->code] = add_clamped(sums[event->code], event->value);
 		}
+		queue->lost += queue->stalled && event->type != EV_SYN;
 	}
 	queue->n = kept;
 }
@@ -202,10 +203,9 @@ static void collapse(struct guest_queue *queue, const int32_t *motion)
 {
 	struct device_picture known;
 	int32_t sums[REL_CNT] = { 0 };
-	size_t before = queue->n;
+	size_t before;
 
 	cut(queue, &known, sums);
-	queue->dropped += before - queue->n;
 	before = queue->n;
 	append_difference(queue, &known, &queue->wanted);
 	for (uint16_t code = 0; code < REL_CNT; code++) {
@@ -390,7 +390,6 @@ static void add_overflowing(struct guest_queue *queue, const struct input_wire_e
 				add_clamped(motion[events[i].code], events[i].value);
 		}
 	}
-	queue->dropped += n;
 	collapse(queue, motion);
 }
 
@@ -406,7 +405,7 @@ int guest_queue_add(struct guest_queue *queue, const struct input_wire_event *ev
 		return r; /* only its end is left */
 	}
 	if (queue->stalled) {
-		queue->dropped += size;
+		queue->lost += (uint32_t)size - 1;
 		return 0;
 	}
 	if (queue->n == 0) {

@@ -45,7 +45,7 @@ struct guest_queue {
 	bool stalled;
 	uint64_t moved_ns; /* when the guest took an event, or there was none for it, last */
 	struct device_picture told, wanted; /* by what it took; after what waits */
-	uint64_t dropped;                   /* events, for the status */
+	uint32_t lost; /* events that it was to get and did not, since the owner took note */
 };
 
 void guest_queue_init(struct guest_queue *queue, enum input_kind kind);

@@ -67,6 +67,10 @@ static void tell_state(struct keeper *keeper, int kind)
 	struct keeper_device *device = &keeper->devices[kind];
 	enum input_device_state state = state_of(device);
 
+	if (device->queue.lost) {
+		tell_seat(keeper, INPUT_DROPPED, kind, device->queue.lost);
+		device->queue.lost = 0;
+	}
 	if (state != device->told) {
 		if (state <= INPUT_DEVICE_IDLE) {
 			guest_queue_reset(&device->queue);

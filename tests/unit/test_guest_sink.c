@@ -250,8 +250,18 @@ static void test_stalled(void **state)
 {
 	set_ready();
 	assert_false(sink->dropping);
+	for (int i = 0; i < 5; i++) {
+		sink->ops->motion(sink, 1, 0, 0);
+		expect_one(INPUT_KIND_POINTER, EV_REL, REL_X, 1);
+	}
+	say(INPUT_DROPPED, INPUT_KIND_POINTER, 3);
 	set_state(INPUT_KIND_POINTER, INPUT_DEVICE_STALLED);
 	assert_true(sink->dropping);
+	assert_int_equal(sink->stats.sent, 2);
+	assert_int_equal(sink->stats.dropped, 3);
+	sink->ops->motion(sink, 1, 0, 0);
+	expect_nothing();
+	assert_int_equal(sink->stats.dropped, 4);
 	set_state(INPUT_KIND_POINTER, INPUT_DEVICE_READY);
 	assert_false(sink->dropping);
 }
