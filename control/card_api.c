@@ -26,6 +26,7 @@ static int append_card(sd_bus_message *m, const struct control_card *card)
 	    (r = bus_append_entry(m, "asking", "b", card->asking)) < 0 ||
 	    (r = bus_append_text(m, "drivers", card->drivers)) < 0 ||
 	    (r = bus_append_entry(m, "only_screen", "b", card->only_screen)) < 0 ||
+	    (r = bus_append_entry(m, "sound", "b", card->sound)) < 0 ||
 	    (r = bus_append_text(m, "text", card->text)) < 0) {
 		return r;
 	}

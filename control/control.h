@@ -71,6 +71,7 @@ struct control_card {
 	bool asking;            /* a guest does not let go: answer_card() is waited for */
 	const char *drivers;    /* of its functions, in their order */
 	bool only_screen;       /* the host has no picture without it */
+	bool sound;             /* it has a sound device; that is its guest's alone */
 	const char *text;       /* what goes on, or went wrong */
 };
 

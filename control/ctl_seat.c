@@ -108,6 +108,23 @@ static void print_sound(const json_t *seat, const json_t *guests)
 	}
 }
 
+/* What a guest plays on a card of its own never comes here. */
+static void print_own_sound(const json_t *cards)
+{
+	const json_t *card;
+	size_t i;
+
+	json_array_foreach((json_t *)cards, i, card)
+	{
+		const char *owner = ctl_string(card, "owner");
+
+		if (ctl_is_true(card, "sound") && *owner && !ctl_is_true(card, "moving")) {
+			printf("          %s: the sound of %s is its own\n", owner,
+			       ctl_string(card, "name"));
+		}
+	}
+}
+
 /* Which devices take each guest's keys. */
 static void print_input(const json_t *guests)
 {
@@ -127,7 +144,7 @@ static void print_input(const json_t *guests)
 
 static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 {
-	_cleanup_json_ json_t *seat = NULL, *monitors = NULL, *guests = NULL;
+	_cleanup_json_ json_t *seat = NULL, *monitors = NULL, *guests = NULL, *cards = NULL;
 	enum ctl_status status = ctl_get_status(ctl, &seat);
 	const char *focused;
 
@@ -142,6 +159,9 @@ static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 		return ctl_print_json(seat);
 	}
 	status = ctl_get_guests(ctl, &guests);
+	if (status == CTL_OK) {
+		status = ctl_get_cards(ctl, &cards);
+	}
 	if (status != CTL_OK) {
 		return status;
 	}
@@ -156,6 +176,7 @@ static enum ctl_status run_status(struct ctl *ctl, int argc, char **argv)
 	       ctl_is_true(seat, "switcher") ? " (the switcher is open)" : "");
 	print_picture(seat);
 	print_sound(seat, guests);
+	print_own_sound(cards);
 	print_input(guests);
 	print_cards(seat);
 	ctl_print_monitors_line(monitors);

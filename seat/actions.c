@@ -314,6 +314,19 @@ static void join_drivers(const struct broker_facts *facts, char *out, size_t siz
 	}
 }
 
+static bool has_sound(const struct broker_facts *facts)
+{
+	for (uint32_t i = 0; facts && i < facts->function_count; i++) {
+		/* The two classes of PCI: 0x0401 and, of High Definition Audio, 0x0403. */
+		uint32_t class = facts->functions[i].class >> 8;
+
+		if (class == 0x0401 || class == 0x0403) {
+			return true;
+		}
+	}
+	return false;
+}
+
 struct card_walk {
 	struct seat *seat;
 	void (*each)(const struct control_card *card, void *each_data);
@@ -343,6 +356,7 @@ static void describe_card(void *data, const struct passthrough_card *card)
 			   .asking = card->asking,
 			   .drivers = drivers,
 			   .only_screen = own && cards_is_only_screen(cards, own),
+			   .sound = has_sound(card->facts),
 			   .text = card->text,
 		   },
 		   walk->each_data);

@@ -316,6 +316,7 @@ static struct control_card describe_card(const struct fake_seat *seat)
 		.asking = seat->moving,
 		.drivers = "bochs-drm snd_hda_intel",
 		.only_screen = true,
+		.sound = true,
 		.text = seat->moving ? "alpha does not let go \xff" : NULL,
 	};
 }

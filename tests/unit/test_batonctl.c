@@ -361,6 +361,7 @@ static void test_gpu(void **state)
 	expect_failure(batonctl("gpu", "give", "1"), 1, "the screen goes dark");
 	expect_silence(batonctl("gpu", "give", "1", "--dark"));
 	expect_line(&watch, "card gpu guest alpha");
+	assert_non_null(strstr(batonctl("status").out, "          alpha: the sound of gpu is its own\n"));
 	expect_silence(batonctl("gpu", "give", "--dark", "2", "gpu"));
 	expect_line(&watch, "card gpu ejecting alpha eject: alpha does not let go ?");
 	assert_string_equal(batonctl("gpu", "list").out,

@@ -237,6 +237,7 @@ static void expect_card(sd_bus *bus, bool moving)
 	expect_entry(m, "asking", "b", moving, NULL);
 	expect_entry(m, "drivers", "s", 0, "bochs-drm snd_hda_intel");
 	expect_entry(m, "only_screen", "b", true, NULL);
+	expect_entry(m, "sound", "b", true, NULL);
 	expect_entry(m, "text", "s", 0, moving ? "alpha does not let go ?" : "");
 	assert_true(sd_bus_message_exit_container(m) >= 0);
 	assert_int_equal(sd_bus_message_at_end(m, false), 1);
