@@ -18,6 +18,9 @@ _Static_assert(sizeof(struct input_wire_event) == sizeof(struct virtio_input_eve
 	       "events go through as they are");
 
 #define POLLS_MAX (2 + INPUT_KINDS * (1 + VHOST_QUEUES))
+/* Events that the guest may have and not have read. Its ring has 4 to 64 places; but what is in it
+ * cannot be taken back, and comes as a burst when a guest that stood still goes on. */
+#define WINDOW 8
 /* Packets of the seat in one turn: QEMU waits for us, too. */
 #define PACKETS_MAX 64
 
@@ -91,10 +94,10 @@ static int fill(struct keeper_device *device, uint64_t now_ns)
 	void *data;
 	int some = 0;
 
-	if (device->queue.stalled && vring_queue_has_buffers(ring)) {
+	if (device->queue.stalled && vring_queue_has_room(ring, WINDOW)) {
 		guest_queue_wake(&device->queue);
 	}
-	while ((event = guest_queue_peek(&device->queue)) &&
+	while ((event = guest_queue_peek(&device->queue)) && vring_queue_has_room(ring, WINDOW) &&
 	       vring_queue_pop(ring, &device->vhost.memory, true, sizeof(*event), &head, &data) >
 		       0) {
 		memcpy(data, event, sizeof(*event));
@@ -120,7 +123,7 @@ static void flush(struct keeper *keeper, int kind, uint64_t now_ns)
 		if (some) {
 			vring_queue_notify(ring);
 		}
-	} while (waits && vring_queue_has_buffers(ring));
+	} while (waits && vring_queue_has_room(ring, WINDOW));
 	tell_state(keeper, kind);
 }
 

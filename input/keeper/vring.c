@@ -116,6 +116,7 @@ int vring_queue_start(struct vring_queue *ring, const struct guest_memory *memor
 		return -EFAULT;
 	}
 	ring->used_index = READ_ONCE(ring->used->idx);
+	ring->most = 0;
 	ring->started = true;
 	return 0;
 }
@@ -140,9 +141,16 @@ static int ring_break(struct vring_queue *ring)
 	return -EPROTO;
 }
 
-bool vring_queue_has_buffers(const struct vring_queue *ring)
+bool vring_queue_has_room(struct vring_queue *ring, uint16_t window)
 {
-	return vring_queue_runs(ring) && READ_ACQUIRE(ring->avail->idx) != ring->last_avail;
+	uint16_t n;
+
+	if (!vring_queue_runs(ring)) {
+		return false;
+	}
+	n = (uint16_t)(READ_ACQUIRE(ring->avail->idx) - ring->last_avail);
+	ring->most = n > ring->most ? n : ring->most;
+	return n > 0 && ring->most - n < window;
 }
 
 int vring_queue_pop(struct vring_queue *ring, const struct guest_memory *memory, bool writable,

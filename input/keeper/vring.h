@@ -47,6 +47,7 @@ struct vring_queue {
 	struct vring_avail *avail;
 	struct vring_used *used;
 	uint16_t last_avail, used_index;
+	uint16_t most; /* free buffers that were there at once: as many as the driver has */
 	int kick_fd, call_fd; /* owned; -1: none */
 	bool started, enabled, broken;
 };
@@ -70,6 +71,7 @@ void vring_queue_push(struct vring_queue *ring, uint16_t head, uint32_t written)
 void vring_queue_notify(struct vring_queue *ring);
 /* Whether the guest is to kick when it adds buffers; true: look once more after this. */
 void vring_queue_want_kicks(struct vring_queue *ring, bool wanted);
-bool vring_queue_has_buffers(const struct vring_queue *ring);
+/* Whether there is a free buffer, and the guest holds fewer than window of those that it was given. */
+bool vring_queue_has_room(struct vring_queue *ring, uint16_t window);
 
 #endif

@@ -23,12 +23,13 @@
 #define MEMORY 65536
 #define GUEST 0x100000ull /* where the memory begins for the guest … */
 #define USER 0x7f0000000000ull /* … and for QEMU */
-#define RING_SIZE 4
+#define RING_SIZE ring_size
 #define RING_AT(i) ((i) * 0x1000u)
 #define AVAIL_AT(i) (RING_AT(i) + 0x400u)
 #define USED_AT(i) (RING_AT(i) + 0x800u)
-#define BUFFERS_AT(i) (0x8000u + (i) * 0x100u)
+#define BUFFERS_AT(i) (0x8000u + (i) * 0x1000u)
 
+static uint16_t ring_size = 4;
 static struct keeper keeper;
 static int listener, qemu, seat = -1, memory_fd, kicks[2], calls[2];
 static char *memory, folder[] = "/tmp/baton-keeper-XXXXXX", path[64];
@@ -370,6 +371,25 @@ static void begin_with_buffers(void)
 	}
 }
 
+/* A large ring is not filled: what is in it comes when the guest wakes, however late. */
+static void test_large_ring(void **state)
+{
+	ring_size = 64;
+	begin_with_buffers();
+	for (int i = 0; i < 20; i++) {
+		key(KEY_A, 1);
+		key(KEY_A, 0);
+	}
+	assert_int_equal(used(0)->idx, 8);
+	for (int i = 0; i < 20; i++) {
+		expect(EV_KEY, KEY_A, 1);
+		expect(EV_SYN, SYN_REPORT, 0);
+		expect(EV_KEY, KEY_A, 0);
+		expect(EV_SYN, SYN_REPORT, 0);
+	}
+	ring_size = 4;
+}
+
 /* A seat that is killed: the guest gets its key released, and the next seat goes on. */
 static void test_seat_ends(void **state)
 {
@@ -580,6 +600,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_configuration, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_events, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_large_ring, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_seat_ends, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_second_seat, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_release, set_up, tear_down),
