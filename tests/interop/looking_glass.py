@@ -14,9 +14,11 @@ from benchlib import wait_for  # noqa: E402
 from picture import Picture  # noqa: E402
 
 DISPLAY = ":7"  # in a /tmp of its own
+# The X server writes its number when it can be connected to.
 SCRIPT = """
-Xvfb {display} -screen 0 {width}x{height}x24 -fbdir /mnt -nolisten tcp -terminate -nocursor &
-while [ ! -e /tmp/.X11-unix/X{number} ]; do sleep 0.1; done
+mkfifo /tmp/ready
+Xvfb {display} -displayfd 3 -screen 0 {width}x{height}x24 -fbdir /mnt -nolisten tcp -terminate -nocursor 3> /tmp/ready &
+read -r number < /tmp/ready
 export DISPLAY={display} MESA_SHADER_CACHE_DIR=/mnt/shaders
 exec looking-glass-client app:shmFile=/mnt/{memory} app:renderer=EGL spice:enable=no win:size={width}x{height} \
 	win:position=0x0 win:borderless=yes win:quickSplash=yes win:alerts=no egl:multisample=no egl:scale=1 \
@@ -42,7 +44,7 @@ class LookingGlass:
         self.root = root
         self.folder = folder
         self.log = "looking-glass.log"
-        self.script = SCRIPT.format(display=DISPLAY, number=DISPLAY[1:], width=width, height=height, memory=memory)
+        self.script = SCRIPT.format(display=DISPLAY, width=width, height=height, memory=memory)
         self.late = 0
         self.start()
 

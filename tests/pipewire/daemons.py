@@ -7,9 +7,15 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "bench"))
+
+from benchlib import wait_for  # noqa: E402
 
 RATE = 48000
 # The overrides for virtual machines are undone, so that quanta are a PC's: in PipeWire 0.3 and 1.0, and in later ones.
@@ -30,17 +36,6 @@ SINK = ("{ factory.name=support.null-audio-sink node.name=%s media.class=Audio/S
         "audio.position=[ FL FR ] monitor.channel-volumes=true }")
 # A tone of 440 Hz that is always there.
 SOURCE = "{ factory.name=audiotestsrc node.name=%s media.class=Audio/Source object.linger=true priority.session=2000 priority.driver=2000 }"
-
-
-def wait_for(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError("%s: not within %d s" % (what, seconds))
-        time.sleep(0.02)
 
 
 class Daemons:
