@@ -31,28 +31,27 @@ static const char *const private_variables[] = {
 	"LISTEN_FDNAMES=", "MAINPID=",	   "INVOCATION_ID=", "JOURNAL_STREAM=", "FDSTORE=",
 };
 
-/* Beside us when we run where we were built, else where it was installed; NULL: neither. */
-static char *find_preload(void)
+char *launch_find(const char *built, const char *installed, int mode)
 {
 	char program[PATH_MAX], *path;
 	ssize_t n = readlink("/proc/self/exe", program, sizeof(program) - 1);
 
 	program[n < 0 ? 0 : n] = '\0';
-	if (asprintf(&path, "%s/../vm/preload/" PRELOAD, dirname(program)) < 0) {
+	if (asprintf(&path, "%s/../%s", dirname(program), built) < 0) {
 		return NULL;
 	}
-	if (access(path, R_OK) == 0) {
+	if (access(path, mode) == 0) {
 		return path;
 	}
 	free(path);
-	return access(BATON_LIBDIR "/" PRELOAD, R_OK) == 0 ? strdup(BATON_LIBDIR "/" PRELOAD)
-							   : NULL;
+	return access(installed, mode) == 0 ? strdup(installed) : NULL;
 }
 
 /* What vm/preload/ mends in QEMU, before whatever the user preloads. */
 int launch_preload(char **out)
 {
-	_cleanup_free_ char *path = find_preload();
+	_cleanup_free_ char *path =
+		launch_find("vm/preload/" PRELOAD, BATON_LIBDIR "/" PRELOAD, R_OK);
 	const char *others = getenv("LD_PRELOAD");
 
 	*out = NULL;

@@ -34,6 +34,12 @@ int launch_helper(char *const argv[], const struct launch_fds *fds, const char *
 /* Opens the log as launch_qemu() does. A descriptor above 63, or -errno. */
 int launch_log_open(const char *path);
 
+/*
+ * A file of ours: beside us when we run where we were built (a path from the top of that folder),
+ * else where it was installed. mode as for access(2). Allocated; NULL: neither, or no memory.
+ */
+char *launch_find(const char *built, const char *installed, int mode);
+
 /* "LD_PRELOAD=…" for QEMU, allocated; *out stays NULL when there is nothing. 0 or -ENOMEM. */
 int launch_preload(char **out);
 

@@ -5,8 +5,6 @@
  * that one has gone; so the program lives as long as QEMU, and not as long as the seat.
  */
 #include <errno.h>
-#include <libgen.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -21,23 +19,6 @@
 #define PROGRAM "baton-input"
 /* A seat may die between its connection and its packets, and the next one may be there at once. */
 #define BACKLOG 8
-
-/* Beside us when we run where we were built, else where it was installed. */
-static char *find_program(void)
-{
-	char self[PATH_MAX], *path;
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	self[n < 0 ? 0 : n] = '\0';
-	if (asprintf(&path, "%s/../input/keeper/" PROGRAM, dirname(self)) < 0) {
-		return NULL;
-	}
-	if (access(path, X_OK) == 0) {
-		return path;
-	}
-	free(path);
-	return strdup(BATON_LIBEXECDIR "/" PROGRAM);
-}
 
 /* Pairs of sockets: ours go to the program, from LAUNCH_FIRST_FD + 1 on. */
 static int make_pairs(struct vm_input *input, uint32_t kinds, struct launch_fds *ours)
@@ -60,7 +41,8 @@ static int make_pairs(struct vm_input *input, uint32_t kinds, struct launch_fds 
 
 static int build_argv(const struct vm_input *input, char ***argv)
 {
-	int fd = LAUNCH_FIRST_FD, r = strv_append_take(argv, find_program());
+	char *program = launch_find("input/keeper/" PROGRAM, BATON_LIBEXECDIR "/" PROGRAM, X_OK);
+	int fd = LAUNCH_FIRST_FD, r = program ? strv_append_take(argv, program) : -ENOENT;
 
 	r = r < 0 ? r : strv_appendf(argv, "%d", fd);
 	for (int kind = 0; kind < INPUT_KINDS && r >= 0; kind++) {
